@@ -1,0 +1,99 @@
+/* graph.h - the one form every model takes: values and nodes in arrays.
+ *
+ * Use:     struct syn_graph *g; syn_graph_new(&g, err);
+ *          int32_t x = syn_graph_input(g, "x", &shape), y = ...; syn_graph_node(g, SYN_OP_RELU, "r",
+ *          1, &x, 0, NULL, &y, err); syn_graph_output(g, y, "y"); syn_graph_infer(g, shapes, err);
+ * Layer:   kernels/graph.
+ * Ownership: the graph owns its arrays and arena; constant data may be borrowed (the loader's mapping
+ *          must outlive it) or copied in. Indices are stable: passes kill nodes, they never move them.
+ * Threads: one at a time while building; immutable afterwards, then any number may read. */
+#ifndef SYN_GRAPH_H
+#define SYN_GRAPH_H
+
+#include "kernels/base/arena.h"
+#include "kernels/graph/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SYN_MAX_NODES (1 << 20)
+
+struct syn_value {
+    const char *name;        /* owned by the arena; "" when nameless */
+    struct syn_shape shape;  /* known everywhere after syn_graph_infer */
+    syn_dtype dtype;         /* f32 for all activations; constants may be f16 */
+    const void *data;        /* constant: dense elements; NULL for everything else */
+    int32_t producer;        /* node index, -1 for inputs and constants */
+};
+
+struct syn_node {
+    const struct syn_op *op; /* NULL: a dead node */
+    syn_op_id id;
+    const char *name;
+    int32_t n_in, n_out;
+    int32_t *in;             /* value indices; -1 = absent optional operand */
+    int32_t *out;
+    struct syn_attr *attr;   /* one per spec of the row */
+};
+
+struct syn_graph {
+    struct syn_arena arena;
+    struct syn_value *value;
+    int32_t n_values, cap_values;
+    struct syn_node *node;   /* in an order where producers come first */
+    int32_t n_nodes, cap_nodes;
+    int32_t *input, n_inputs, *output, n_outputs;  /* value indices */
+    int32_t cap_inputs, cap_outputs;
+};
+
+SYN_MUST_CHECK syn_status syn_graph_new(struct syn_graph **out, struct syn_err *err);
+void syn_graph_free(struct syn_graph *g); /* NULL-safe */
+
+/* A copy that shares constant data with the original, which must outlive it. Nodes keep their indices. */
+SYN_MUST_CHECK syn_status syn_graph_copy(const struct syn_graph *g, struct syn_graph **out, struct syn_err *err);
+
+/* Each adds a value and gives its index. shape may hold -1. Names must be unique among inputs. */
+SYN_MUST_CHECK syn_status syn_graph_input(struct syn_graph *g, const char *name, const struct syn_shape *shape,
+                                          int32_t *value_out, struct syn_err *err);
+/* data is borrowed and must hold elements * dtype bytes (f32 or f16), at any alignment. */
+SYN_MUST_CHECK syn_status syn_graph_constant(struct syn_graph *g, const char *name, syn_dtype dtype,
+                                             const struct syn_shape *shape, const void *data,
+                                             int32_t *value_out, struct syn_err *err);
+/* The same with the data copied into the graph. */
+SYN_MUST_CHECK syn_status syn_graph_constant_copy(struct syn_graph *g, const char *name,
+                                                  const struct syn_shape *shape, const float *data,
+                                                  int32_t *value_out, struct syn_err *err);
+
+/* Appends a node and its output values. Checks arity, operand indices (each < n_values; -1 only where
+ * optional) and attributes. out_values[op->n_out] receives the new values, named after the node.
+ * SYN_INVALID names node and operand. Shapes are checked by syn_graph_infer. */
+SYN_MUST_CHECK syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, const char *name, int32_t n_in,
+                                         const int32_t *in, int32_t n_attrs, const struct syn_attr *attrs,
+                                         int32_t *out_values, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_graph_output(struct syn_graph *g, int32_t value, struct syn_err *err);
+
+/* Infers every shape from the inputs' (shapes[n_inputs], all known). SYN_INVALID or SYN_UNSUPPORTED names
+ * the node whose operands do not fit; SYN_TOO_LARGE a tensor over SYN_MAX_ELEMENTS. */
+SYN_MUST_CHECK syn_status syn_graph_infer(struct syn_graph *g, const struct syn_shape *shapes,
+                                          struct syn_err *err);
+
+/* The call that shape functions and references take, with shapes, dtypes and constant data filled in. */
+void syn_graph_call(const struct syn_graph *g, int32_t node, struct syn_op_call *c);
+
+/* How many live nodes read the value; being a graph output counts as one more. */
+int32_t syn_graph_uses(const struct syn_graph *g, int32_t value);
+
+/* Rewrites every use of `from` (operands and graph outputs) to `to`. */
+void syn_graph_replace(struct syn_graph *g, int32_t from, int32_t to);
+
+/* Kills nodes whose outputs nobody uses. Returns how many. */
+int32_t syn_graph_sweep(struct syn_graph *g);
+
+/* Reads element i of a constant as float (f32 or f16). */
+float syn_value_float(const struct syn_value *v, int64_t i);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
