@@ -1,0 +1,171 @@
+/* engine.h - the engine: open a model, make a plan for shapes, run it, cancel it, close it.
+ *
+ * Use:
+ *     struct syn_engine *e; struct syn_model *m; struct syn_plan *p;
+ *     syn_engine_open(&(struct syn_engine_opts){.device = "auto"}, &e, err);
+ *     syn_model_open(e, &(struct syn_model_source){.format = "ncnn", .graph_path = "x.param",
+ *                    .weights_path = "x.bin"}, NULL, &m, err);
+ *     syn_plan_get(m, 0, shapes, SYN_PRECISION_AUTO, &p, err);
+ *     syn_plan_run(p, inputs, outputs, &cancel, NULL, err);
+ *     syn_plan_release(p); syn_model_close(m); syn_engine_close(e);
+ *
+ * Layer:   kernels, level 6. The only engine header that server/ includes besides kernels/base.
+ * Shapes:  tensors at this boundary are dense f32 NCHW in host memory.
+ * Threads: an engine may be used by any thread; its plans run one at a time (one workspace per engine:
+ *          a second syn_plan_run waits). Everything else locks itself.
+ * Errors:  the engine never exits, aborts or prints.
+ * Ownership: engine outlives models, models outlive plans. */
+#ifndef SYN_ENGINE_H
+#define SYN_ENGINE_H
+
+#include "kernels/graph/tensor.h"
+#include <stdatomic.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct syn_engine;
+struct syn_model;
+struct syn_plan;
+
+typedef enum syn_precision {
+    SYN_PRECISION_AUTO, /* what the device measured as quickest (engine_info.precision) */
+    SYN_PRECISION_F32,
+    SYN_PRECISION_BF16,
+    SYN_PRECISION_COUNT
+} syn_precision;
+const char *syn_precision_word(syn_precision p); /* "auto" "f32" "bf16" */
+
+/* Rewrite passes; each can be turned off, results then stay equal to rounding. */
+enum {
+    SYN_PASS_FOLD = 1 << 0,         /* constants computed once, identities removed */
+    SYN_PASS_FUSE_CONV = 1 << 1,    /* conv + bias + activation + scaled residuals in one node */
+    SYN_PASS_PHASES = 1 << 2,       /* nearest-2x + conv 3x3 as a transposed convolution of four phases */
+    SYN_PASS_CONCAT_VIEWS = 1 << 3, /* operands of a concat are written in place */
+    SYN_PASS_SHARE_MEMORY = 1 << 4, /* values with disjoint lifetimes share bytes */
+    SYN_PASS_ALL = (1 << 5) - 1
+};
+
+struct syn_engine_opts {
+    const char *device;     /* "auto", "cpu", "ref" (scalar references: slow, the definition); NULL = auto */
+    int32_t threads;        /* 0 = what the cgroup and affinity allow */
+    syn_precision precision; /* AUTO = by measurement */
+    uint64_t workspace_limit_bytes; /* plans that need more are refused (SYN_TOO_LARGE); 0 = no limit */
+    const char *tuning_file; /* where measurements are kept between starts; NULL = measure every time */
+};
+
+struct syn_engine_info {
+    char device[64];        /* "cpu (avx512_bf16, 2 threads)" */
+    char backend[32];       /* "cpu", "ref" */
+    syn_precision precision; /* what AUTO means here: F32 or BF16 */
+    int32_t threads;
+    double f32_gflops, bf16_gflops; /* of the start-up measurement; 0 = not measured */
+    uint64_t workspace_bytes;       /* held now */
+    uint64_t workspace_peak_bytes;  /* most ever held */
+    uint64_t weight_bytes;          /* packed weights of all cached plans */
+};
+
+/* SYN_UNSUPPORTED: no such device here. */
+SYN_MUST_CHECK syn_status syn_engine_open(const struct syn_engine_opts *opts, struct syn_engine **out,
+                                          struct syn_err *err);
+void syn_engine_close(struct syn_engine *e); /* NULL-safe; all models closed before */
+void syn_engine_info(struct syn_engine *e, struct syn_engine_info *info);
+/* Gives workspace above keep_bytes back to the system. Call when idle. */
+void syn_engine_trim(struct syn_engine *e, uint64_t keep_bytes);
+
+/* Runs one small convolution, resize and concat per precision against the references: what /readyz and
+ * `synthd selftest` stand on. SYN_NUMERIC names the node that differs. */
+SYN_MUST_CHECK syn_status syn_engine_selftest(struct syn_engine *e, struct syn_err *err);
+
+struct syn_model_source {
+    const char *format;       /* "ncnn" */
+    const char *graph_path;   /* ncnn: the .param */
+    const char *weights_path; /* ncnn: the .bin */
+};
+struct syn_model_opts {
+    unsigned passes_off;      /* SYN_PASS_* to leave out */
+    const atomic_bool *cancel; /* looked at while loading; may be NULL */
+};
+
+/* How an output pixel depends on input pixels, from the graph. Positions are pixel indices: output o
+ * reads inputs from ceil-or-floor(o / scale) + lo to ... + hi. */
+struct syn_footprint {
+    int32_t scale_num, scale_den; /* output pixels per input pixel, lowest terms: 4/1, 2/1, 1/1 */
+    int32_t before, after;        /* halo: input pixels needed left/top and right/bottom of the output's own */
+    int32_t trim;                 /* input pixels that disappear at each border (valid convolutions):
+                                     out = scale * (in - 2*trim). 0 for padded networks */
+    int32_t align;                /* input sizes and tile origins must be multiples of this */
+};
+
+/* Models whose graph averages over the whole picture (squeeze-and-excite) can't be cut into tiles as
+ * they are. They are offered in stages: stage k (0-based) computes from the picture and the k global
+ * vectors known so far the feature map that the next vector is the mean of; the last stage is the
+ * picture. n_stages = 1 for all others. */
+#define SYN_MAX_STAGES 16
+
+struct syn_model_info {
+    int32_t n_stages;
+    int32_t channels_in, channels_out;
+    int64_t n_parameters, n_nodes;
+    uint64_t file_bytes;
+    struct syn_footprint footprint[SYN_MAX_STAGES]; /* by stage, from the picture */
+    int32_t stage_channels[SYN_MAX_STAGES];         /* channels of each stage's output */
+    bool whole_runs; /* the model as one plan (stage -1) is available: always true */
+};
+
+/* SYN_INVALID or SYN_TRUNCATED: the files, with line or offset; SYN_UNSUPPORTED: every operator that is
+ * unknown, at once; SYN_CANCELED; SYN_IO. opts may be NULL. */
+SYN_MUST_CHECK syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *src,
+                                         const struct syn_model_opts *opts, struct syn_model **out,
+                                         struct syn_err *err);
+void syn_model_close(struct syn_model *m); /* NULL-safe; all plans released before */
+void syn_model_info(const struct syn_model *m, struct syn_model_info *info);
+
+/* Plans come from a cache (LRU, by stage, shapes and precision); get adds a reference, release drops it.
+ * stage: -1 = the whole model (input: picture; output: picture); k = stage k (inputs: picture, then k
+ * vectors [1,c,1,1]; output: its feature map, or the picture for the last).
+ * in_shapes: one per input. SYN_INVALID: a shape that the graph cannot take. */
+SYN_MUST_CHECK syn_status syn_plan_get(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
+                                       syn_precision precision, struct syn_plan **out, struct syn_err *err);
+void syn_plan_release(struct syn_plan *p); /* NULL-safe */
+
+/* Peak bytes of workspace that a plan of this shape would need, without packing weights or keeping
+ * anything: what the tile planner asks. */
+SYN_MUST_CHECK syn_status syn_plan_estimate(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
+                                            syn_precision precision, uint64_t *peak_bytes, struct syn_err *err);
+
+struct syn_plan_info {
+    int32_t n_inputs, n_outputs;
+    struct syn_shape in[1 + SYN_MAX_STAGES], out[1];
+    uint64_t peak_bytes;    /* workspace while it runs */
+    uint64_t weight_bytes;  /* packed weights */
+    int64_t multiply_adds;  /* of convolutions and dense layers, as the model states them */
+    syn_precision precision; /* F32 or BF16 */
+    int32_t n_steps;
+};
+void syn_plan_info(const struct syn_plan *p, struct syn_plan_info *info);
+
+/* One step as `synthd models check` prints it. index in [0, n_steps). Pointers live as long as the plan. */
+struct syn_step_info {
+    const char *op, *name, *impl;
+    struct syn_shape out;
+    double seconds; /* of the last profiled run; 0 before one */
+};
+void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info *info);
+
+struct syn_run_opts {
+    const atomic_bool *cancel; /* looked at between nodes; may be NULL */
+    bool profile;              /* times each step (see syn_plan_step) */
+};
+
+/* Runs the plan: in[n_inputs] -> out[n_outputs], caller's dense f32 memory, shapes as planned, outputs not
+ * overlapping inputs. SYN_CANCELED (outputs undefined), SYN_NO_MEMORY (workspace), SYN_NUMERIC when an
+ * output holds NaN or infinity. Two runs of one plan give the same bits. */
+SYN_MUST_CHECK syn_status syn_plan_run(struct syn_plan *p, const struct syn_tensor *in, struct syn_tensor *out,
+                                       const struct syn_run_opts *opts, struct syn_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
