@@ -1,0 +1,54 @@
+/* http.h - the listener: libmicrohttpd in front of the store, the models and the worker.
+ *
+ * Layer:   server/http: the only folder (besides server/cli) where JSON is parsed and the only one where
+ *          HTTP's numbers exist.
+ * Threads: start and stop from the main thread. Handlers run on the listener's threads, several at once;
+ *          they never wait for the engine. A waited job (Prefer: wait) blocks its own connection's
+ *          thread only. */
+#ifndef SYN_HTTP_H
+#define SYN_HTTP_H
+
+#include "kernels/engine.h"
+#include "server/jobs/blobs.h"
+#include "server/jobs/store.h"
+#include "server/jobs/worker.h"
+#include "server/models/models.h"
+
+struct syn_http;
+
+struct syn_http_opts {
+    const char *listen;            /* "127.0.0.1:7801", "[::1]:0"; port 0 picks a free one */
+    bool allow_open;               /* serve a non-loopback address without keys */
+    const char *keys_file;         /* one "name:sha256hex" a line; NULL = no keys */
+    const char *const *origins;    /* allowed Origins, exact; NULL-terminated; NULL = same origin only */
+    const char *const *hosts;      /* further allowed Host names; loopback names are always allowed on loopback */
+    struct syn_store *store;
+    struct syn_models *models;
+    struct syn_engine *engine;
+    struct syn_worker *worker;
+    uint64_t max_body_bytes;       /* JSON and multipart; default 64 MiB */
+    uint64_t max_blob_bytes;       /* POST /v1/blobs; default 256 MiB */
+    uint64_t max_pixels;           /* of an input picture */
+    int32_t max_side;
+    uint64_t max_output_pixels;
+    uint64_t max_inflight_bytes;   /* uploads being received, together: more is 429 */
+    int32_t max_connections;       /* default 512 */
+    int32_t idle_timeout_s;        /* default 30 */
+};
+
+/* SYN_INVALID: listen or a limit; SYN_CONFLICT: refuses a non-loopback address without keys (says which
+ * option allows it); SYN_IO: cannot bind. */
+SYN_MUST_CHECK syn_status syn_http_start(const struct syn_http_opts *opts, struct syn_http **out,
+                                         struct syn_err *err);
+/* "http://127.0.0.1:41234" with the real port. */
+const char *syn_http_url(const struct syn_http *h);
+/* From now on /readyz is 503 "draining" and new jobs are refused with 503. */
+void syn_http_drain(struct syn_http *h);
+/* Ends waits, closes connections, joins, frees. NULL-safe. */
+void syn_http_stop(struct syn_http *h);
+
+/* Metrics from the worker's callbacks (worker.h): safe from any thread. */
+void syn_http_count_unit(struct syn_http *h, const char *kind, const char *model, double seconds);
+void syn_http_count_done(struct syn_http *h, const struct syn_job *job);
+
+#endif
