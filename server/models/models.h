@@ -25,7 +25,9 @@ struct syn_variant {
     char graph_file[128];       /* inside the model's folder: plain names, no separators */
     char weights_file[128];
     char graph_sha256[65], weights_sha256[65];
-    char digest[65];            /* sha256 over both digests: what a job records */
+    char digest[65];            /* sha256 over both digests' hex text: what a job records */
+    uint64_t graph_bytes, weights_bytes;
+    bool adds_input;            /* the nearest-upscaled input is added outside the net (CUGAN 4x) */
 };
 
 enum syn_edge { SYN_EDGE_ZERO, SYN_EDGE_REPLICATE, SYN_EDGE_REFLECT };
@@ -40,7 +42,6 @@ struct syn_manifest {
     enum syn_edge edge;             /* what lies beyond the picture for networks without own padding */
     int32_t halo;                   /* 0 = the whole receptive field; else the measured halo that keeps
                                        tiles within 1/255, in input pixels */
-    bool adds_input;                /* the nearest-upscaled input is added outside the net (CUGAN 4x) */
     float in_scale, in_offset;      /* network input = sample(0..1) * in_scale + in_offset */
     float out_scale, out_offset;    /* sample(0..1) = network output * out_scale + out_offset */
     int32_t default_noise;
