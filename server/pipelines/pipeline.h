@@ -37,6 +37,9 @@ struct syn_pipeline_kind {
     /* *more = false: no unit left, call finish. SYN_NO_MEMORY etc. fail the job. */
     syn_status (*next)(struct syn_pipeline *p, struct syn_unit *unit, bool *more, struct syn_err *err);
     syn_status (*done)(struct syn_pipeline *p, const struct syn_unit *unit, struct syn_err *err);
+    /* Called when the unit's run gave SYN_NUMERIC. *again = true: *unit now holds the run to do in its
+     * place (wider arithmetic). false: nothing wider is left, the job fails. */
+    syn_status (*numeric)(struct syn_pipeline *p, struct syn_unit *unit, bool *again, struct syn_err *err);
     /* Moves the finished picture to *out (caller deinits). Once, after next said no more. */
     syn_status (*finish)(struct syn_pipeline *p, struct syn_image *out, struct syn_err *err);
     void (*progress)(const struct syn_pipeline *p, int64_t *done, int64_t *total);

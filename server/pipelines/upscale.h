@@ -21,25 +21,36 @@ struct syn_upscale_params {
     double scale;           /* > 0: out = round(in * scale), each side >= 1; 0 = not given */
     int32_t width, height;  /* wanted output size; 0 = not given. One alone keeps the aspect ratio */
     int32_t noise;          /* SYN_NOISE_NONE or 0..3; must exist in the model */
-    int32_t tile;           /* core side in input pixels; 0 = from the memory plan */
+    int32_t tile;           /* largest core side in input pixels; 0 = from the memory plan. The plan
+                               still makes tiles smaller when the budget asks for it */
     syn_precision precision;
     enum syn_image_filter filter; /* for the step beside the native scale: LANCZOS3 by default */
     enum { SYN_ALPHA_RESAMPLE, SYN_ALPHA_MODEL, SYN_ALPHA_DROP } alpha; /* MODEL: as grey through the network */
 };
-#define SYN_UPSCALE_MAX_SCALE 16.0
+#define SYN_UPSCALE_MIN_SCALE 0.0625
+#define SYN_UPSCALE_MAX_SCALE 16.0 /* of width and height too, against the input's */
+#define SYN_UPSCALE_MIN_TILE 8
+#define SYN_UPSCALE_MAX_TILE 8192
+#define SYN_UPSCALE_MAX_SIDE (1 << 20) /* of any picture */
+#define SYN_UPSCALE_MAX_PASSES 4
 
 struct syn_upscale_limits {
     uint64_t memory_budget_bytes; /* workspace of one unit; 0 = 1 GiB */
-    uint64_t max_output_pixels;   /* 0 = no limit */
-    int32_t max_output_side;
+    uint64_t max_output_pixels;   /* of the result and of each picture on the way to it; 0 = no limit */
+    int32_t max_output_side;      /* of the result; 0 = no limit */
 };
 
 /* Exact output size, chosen variant and native passes, before anything is loaded: what admission asks. A
- * wanted scale over the native one runs the network again on its own output (2x model, 4x wanted: twice). */
+ * wanted scale over the native one runs the network again on its own output (2x model, 4x wanted: twice).
+ * Of the variants with the wanted noise level the one that needs the fewest passes is taken, of those the
+ * smallest that reaches the size (within 2 %, so that rounding never costs a pass); the rest is resampling.
+ * Later passes run the variant that does not denoise, where the model has one of that scale. */
 struct syn_upscale_plan {
     int32_t out_width, out_height;
-    const struct syn_variant *variant;
+    const struct syn_variant *variant; /* of the first pass */
+    const struct syn_variant *again;   /* of the passes after it */
     int32_t passes;
+    int32_t native_width, native_height; /* what the last pass makes */
 };
 /* SYN_INVALID names the parameter ("noise = 2: realesrgan-x4plus has no noise levels"); SYN_TOO_LARGE. */
 SYN_MUST_CHECK syn_status syn_upscale_resolve(const struct syn_manifest *m, const struct syn_upscale_params *p,
@@ -53,7 +64,8 @@ struct syn_upscale_report {
     int32_t numeric_retries;   /* units run again in f32 after NaN or infinity */
 };
 
-/* Takes the image (on success *image is emptied). model stays acquired until close. A unit whose output
+/* Takes the image (on success *image is emptied). Networks stay acquired until close, and cancel must live
+ * as long. SYN_NO_MEMORY: even the smallest tile is over the budget; the text has needed and available bytes. A unit whose output
  * holds NaN or infinity in bf16 is run once more in f32; if that fails too the job fails with
  * SYN_NUMERIC. */
 SYN_MUST_CHECK syn_status syn_upscale_open(struct syn_models *models, const struct syn_manifest *m,
