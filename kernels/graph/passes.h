@@ -1,0 +1,28 @@
+/* passes.h - rewrites of a graph whose shapes are known. Each keeps the results equal, to rounding.
+ *
+ * Every pass has a switch (SYN_PASS_* in kernels/engine.h) and a test that on = off. Order matters:
+ * fold, fuse, phases, sweep.
+ *
+ * Layer:   kernels/graph.   Threads: one at a time per graph.
+ * Errors:  SYN_NO_MEMORY; the graph may then be half rewritten and is good for freeing only. */
+#ifndef SYN_PASSES_H
+#define SYN_PASSES_H
+
+#include "kernels/graph/graph.h"
+
+/* Removes identities (IDENTITY, RESHAPE to the same shape, CROP of nothing, PAD by nothing, sums with one
+ * operand and coefficient 1), and computes nodes whose operands are all constants. */
+SYN_MUST_CHECK syn_status syn_pass_fold(struct syn_graph *g, struct syn_err *err);
+
+/* conv -> activation, conv -> ADD or SCALED_SUM with one other operand of the same shape: into the
+ * convolution, when nobody else reads its result. Twice over: conv5 of a dense block takes both the
+ * block's and the group's residual. The fused node stands where the last of its parts stood. */
+SYN_MUST_CHECK syn_status syn_pass_fuse_conv(struct syn_graph *g, struct syn_err *err);
+
+/* Nearest-2x RESIZE read by one 3x3 convolution (stride 1, padding 1) becomes a transposed convolution of
+ * kernel 4, stride 2, padding 1, which backends run as four 2x2 convolutions, one per output phase:
+ * 16 multiply-adds per output instead of 36, and the enlarged picture is never stored. Along each axis the
+ * kernel is [w2, w1+w2, w0+w1, w0]; borders are exact, as padding zeros sum to zero. */
+SYN_MUST_CHECK syn_status syn_pass_phases(struct syn_graph *g, struct syn_err *err);
+
+#endif
