@@ -21,8 +21,8 @@ struct syn_upscale_params {
     double scale;           /* > 0: out = round(in * scale), each side >= 1; 0 = not given */
     int32_t width, height;  /* wanted output size; 0 = not given. One alone keeps the aspect ratio */
     int32_t noise;          /* SYN_NOISE_NONE or 0..3; must exist in the model */
-    int32_t tile;           /* largest core side in input pixels; 0 = from the memory plan. The plan
-                               still makes tiles smaller when the budget asks for it */
+    int32_t tile;           /* largest side of a tile without its halo, in input pixels; 0 = from the memory
+                               plan. The plan still makes tiles smaller when the budget asks for it */
     syn_precision precision;
     enum syn_image_filter filter; /* for the step beside the native scale: LANCZOS3 by default */
     enum { SYN_ALPHA_RESAMPLE, SYN_ALPHA_MODEL, SYN_ALPHA_DROP } alpha; /* MODEL: as grey through the network */
