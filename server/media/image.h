@@ -18,8 +18,9 @@
 
 enum syn_image_format { SYN_IMAGE_UNKNOWN, SYN_IMAGE_PNG, SYN_IMAGE_JPEG, SYN_IMAGE_WEBP };
 
-/* How the colours got to sRGB: a profile was applied, there was none, or the caller asked to leave
- * them alone. */
+/* How the colours got to sRGB. CONVERTED: by what the file itself says (a profile, or PNG's sRGB, gAMA
+ * and cHRM chunks), also where that came out as sRGB already. ASSUMED: the file says nothing, or has a
+ * profile that cannot be used. PRESERVED: the caller asked to leave them alone. */
 enum syn_image_color { SYN_COLOR_ASSUMED_SRGB, SYN_COLOR_CONVERTED, SYN_COLOR_PRESERVED };
 
 struct syn_image {
@@ -35,7 +36,8 @@ struct syn_image_limits {
     uint64_t max_pixels;        /* width * height */
     int32_t max_side;           /* width and height each */
     uint64_t max_decoded_bytes; /* of the finished syn_image and of the decoder's own buffers together */
-    int32_t max_frames;         /* animated WebP: more is SYN_TOO_LARGE; a still pipeline passes 1 */
+    int32_t max_frames;         /* animated WebP: more is SYN_TOO_LARGE; a still pipeline passes 1.
+                                 * What is decoded of an animation is its first frame */
 };
 
 /* What the header says: no pixel has been decoded. Width and height are upright. */
@@ -102,7 +104,7 @@ SYN_MUST_CHECK syn_status syn_image_decode(const void *bytes, size_t n,
 
 /* JPEG takes no alpha: an image with 4 channels is composited on white first. JPEG and WebP are 8 bit:
  * 16-bit images are rounded. PNG keeps 16 bits and alpha. The output has an sRGB marker (PNG sRGB
- * chunk) and no other metadata. SYN_INVALID: a side over the format's own limit (JPEG 65535, WebP
+ * chunk) and no other metadata. SYN_INVALID: a side over the format's own limit (JPEG 65500, WebP
  * 16383). On success the caller owns *out. */
 SYN_MUST_CHECK syn_status syn_image_encode(const struct syn_image *im,
                                            const struct syn_image_encode_opts *opts, struct syn_buf *out,
