@@ -95,7 +95,7 @@ struct syn_footprint {
     int32_t before, after;        /* halo: input pixels needed left/top and right/bottom of the output's own */
     int32_t trim;                 /* input pixels that disappear at each border (valid convolutions):
                                      out = scale * (in - 2*trim). 0 for padded networks */
-    int32_t align;                /* input sizes and tile origins must be multiples of this */
+    int32_t align;                /* input sizes less 2*trim, and tile origins, must be multiples of this */
 };
 
 /* Models whose graph averages over the whole picture (squeeze-and-excite) can't be cut into tiles as

@@ -70,7 +70,7 @@ syn_status syn_graph_input(struct syn_graph *g, const char *name, const struct s
 syn_status syn_graph_constant(struct syn_graph *g, const char *name, syn_dtype dtype, const struct syn_shape *shape,
                               const void *data, int32_t *value_out, struct syn_err *err)
 {
-    const struct syn_value v = {.shape = *shape, .dtype = dtype, .data = data, .producer = -1};
+    const struct syn_value v = {.shape = *shape, .dtype = dtype, .data = data, .producer = -1, .key = (uintptr_t)data};
     int64_t n;
     if (dtype != SYN_F32 && dtype != SYN_F16)
         return syn_fail(err, SYN_UNSUPPORTED, "constant %s: type %s: must be f32 or f16", name, syn_dtype_word(dtype));

@@ -25,6 +25,8 @@ struct syn_value {
     syn_dtype dtype;         /* f32 for all activations; constants may be f16 */
     const void *data;        /* constant: dense elements; NULL for everything else */
     int32_t producer;        /* node index, -1 for inputs and constants */
+    uint64_t key;            /* constants: equal keys = equal contents, across all graphs made from one
+                                model, so that backends pack weights once for many plans; 0 = unknown */
 };
 
 struct syn_node {

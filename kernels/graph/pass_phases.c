@@ -67,7 +67,9 @@ static syn_status phase_weights(struct syn_graph *g, int32_t w_index, int32_t *o
                             sum += (double)syn_value_float(&w, (o * ci + i) * 9 + ky * 3 + kx);
                     *p++ = (float)sum;
                 }
-    return syn_graph_constant(g, w.name, SYN_F32, &shape, data, out, err);
+    syn_status st = syn_graph_constant(g, w.name, SYN_F32, &shape, data, out, err);
+    if (st == SYN_OK) g->value[*out].key = w.key ? w.key * 0x9e3779b97f4a7c15u + 1 : 0; /* same in every plan */
+    return st;
 }
 
 static syn_status rewrite(struct syn_graph *g, int32_t resize, int32_t conv, struct syn_err *err)
