@@ -59,7 +59,7 @@ SYN_MUST_CHECK syn_status syn_upscale_resolve(const struct syn_manifest *m, cons
 
 struct syn_upscale_report {
     int64_t tiles;             /* units run */
-    int32_t tile_width, tile_height, halo;
+    int32_t tile_width, tile_height, halo; /* a unit's input in the first pass, halo included */
     syn_precision precision;   /* of the network runs that made the result */
     int32_t numeric_retries;   /* units run again in f32 after NaN or infinity */
 };
