@@ -92,6 +92,7 @@ struct syn_job {
     char error_detail[400];
     int32_t queue_position;          /* filled by get and list: 0 = next; -1 when not queued */
 };
+bool syn_job_id_ok(const char *id); /* has the form of an id; says nothing about a job being there */
 void syn_job_deinit(struct syn_job *j); /* frees the text members; safe on a zeroed struct */
 
 struct syn_store;
@@ -186,7 +187,7 @@ SYN_MUST_CHECK syn_status syn_store_retry(struct syn_store *s, const char *id, c
  * in all three (get tells which). SYN_NOT_FOUND: no such job. */
 SYN_MUST_CHECK syn_status syn_store_wait_final(struct syn_store *s, const char *id, int32_t timeout_ms,
                                                struct syn_err *err);
-void syn_store_stop_waiters(struct syn_store *s); /* shutdown: all waits return at once from now on */
+void syn_store_stop_waiters(struct syn_store *s); /* shutdown: every wait_final returns at once from now on */
 
 /* Expires jobs and removes rows past retention, then blobs that no unexpired job names and that were
  * last written more than an hour before now_ms, and left-over temporary files. Called by a timer. */
