@@ -27,19 +27,30 @@ enum {
 /* libspng returns these two from its own reader, outside its public list of errors. */
 enum { READ_EOF = -1, READ_ERROR = -2 };
 
-static void *lib_malloc(size_t n) { return syn_alloc(n); }
-static void *lib_realloc(void *old, size_t n) { return syn_realloc(old, n, 1); }
-static void *lib_calloc(size_t n, size_t size) { return syn_calloc(n, size); }
+/* libspng calls a full memory a broken file where zlib met it (the inflate window), and its hooks carry
+ * no pointer of ours: hence this note to oneself, written and read within one call on one thread. */
+static _Thread_local bool out_of_memory;
+
+static void *noted(void *p)
+{
+    if (!p) out_of_memory = true;
+    return p;
+}
+static void *lib_malloc(size_t n) { return noted(syn_alloc(n)); }
+static void *lib_realloc(void *old, size_t n) { return noted(syn_realloc(old, n, 1)); }
+static void *lib_calloc(size_t n, size_t size) { return noted(syn_calloc(n, size)); }
 static void lib_free(void *p) { syn_free(p); }
 
 static spng_ctx *new_context(int flags)
 {
     struct spng_alloc a = {lib_malloc, lib_realloc, lib_calloc, lib_free};
+    out_of_memory = false;
     return spng_ctx_new2(&a, flags);
 }
 
 static syn_status failed(int ret, const char *doing, struct syn_err *err)
 {
+    if (out_of_memory) ret = SPNG_EMEM;
     switch (ret) {
     case SPNG_EMEM: return syn_fail(err, SYN_NO_MEMORY, "no memory while %s", doing);
     case READ_EOF:
@@ -111,7 +122,7 @@ static syn_status read_ihdr(struct syn_bytes *at, struct syn_codec_header *h, st
 syn_status syn_png_read_header(struct syn_bytes file, struct syn_codec_header *h, struct syn_err *err)
 {
     struct syn_bytes at = file;
-    bool has_pixels = false;
+    bool has_pixels = false, ended = false;
     syn_status st;
     if (!syn_bytes_skip(&at, 8)) return syn_fail(err, SYN_TRUNCATED, "the data ends in its first bytes");
     st = read_ihdr(&at, h, err);
@@ -123,12 +134,13 @@ syn_status syn_png_read_header(struct syn_bytes file, struct syn_codec_header *h
         if (length > INT32_MAX)
             return syn_fail(err, SYN_INVALID, "a chunk of %" PRIu32 " bytes: must be below 2^31", length);
         if (!memcmp(type, "IDAT", 4)) has_pixels = true;
-        if (!memcmp(type, "IEND", 4)) break;
         if (!syn_bytes_take(&at, length, &body) || !syn_bytes_skip(&at, 4)) break;
+        if ((ended = !memcmp(type, "IEND", 4))) break;
         if (!has_pixels && !memcmp(type, "tRNS", 4)) h->info.channels = 4;
         if (!memcmp(type, "eXIf", 4))
             h->info.orientation = syn_exif_orientation(syn_bytes_of(body, length));
     }
+    h->cut = !ended;
     return has_pixels ? SYN_OK : syn_fail(err, SYN_TRUNCATED, "the data ends before the first pixel");
 }
 
@@ -142,6 +154,16 @@ static void spread_gray16(struct syn_image *im)
         uint16_t v = gray[i];
         rgb[i * 3] = rgb[i * 3 + 1] = rgb[i * 3 + 2] = v;
     }
+}
+
+/* With a reader, libspng goes on to the last 8 KiB that are there; from a buffer it wants whole chunks. */
+static int read_piece(spng_ctx *ctx, void *user, void *dest, size_t n)
+{
+    const uint8_t *view;
+    (void)ctx;
+    if (!syn_bytes_take(user, n, &view)) return READ_EOF;
+    memcpy(dest, view, n);
+    return 0;
 }
 
 static int decode_pixels(spng_ctx *ctx, struct syn_image *im)
@@ -187,7 +209,10 @@ syn_status syn_png_decode(struct syn_bytes file, const struct syn_codec_header *
     ret = spng_set_crc_action(ctx, SPNG_CRC_ERROR, SPNG_CRC_ERROR);
     if (!ret) ret = spng_set_image_limits(ctx, (uint32_t)h->info.width, (uint32_t)h->info.height);
     if (!ret) ret = spng_set_chunk_limits(ctx, CHUNK_MAX_BYTES, 2 * CHUNK_MAX_BYTES);
-    if (!ret) ret = spng_set_png_buffer(ctx, file.p, file.left);
+    if (!ret && opts->accept_truncated)
+        ret = spng_set_png_stream(ctx, read_piece, &file);
+    else if (!ret)
+        ret = spng_set_png_buffer(ctx, file.p, file.left);
     if (!ret) ret = decode_pixels(ctx, im);
     if (!ret) ret = spng_decode_chunks(ctx);
     if (ret) st = failed(ret, "reading", err);

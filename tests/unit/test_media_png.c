@@ -4,7 +4,7 @@
 #include "tests/unit/test_media.h"
 #include <time.h>
 
-enum { W = 5, H = 3 };
+enum { W = 5, H = 3, SIDE = 160 };
 
 static const uint8_t palette[16 * 3] = {0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30, 250, 251, 252,
                                         1, 2, 3, 4, 5, 6, 99, 98, 97, 70, 80, 90, 200, 100, 50, 25, 75, 125,
@@ -94,18 +94,20 @@ static void test_A11_layouts(void)
     bytes_free(&b);
 }
 
-static struct bytes rich_png(void) /* every kind of chunk that there may be, pixels in three IDATs */
+static struct bytes rich_png(void) /* every kind of chunk that there may be, pixels in two IDATs */
 {
-    uint16_t raw[64 * 64 * 3];
+    static uint16_t raw[SIDE * SIDE * 3];
+    float *noise = t_uniform(7, SIDE * SIDE * 3, 0, 256);
     struct bytes b = {0}, exif = {0};
-    for (int i = 0; i < 64 * 64 * 3; i++) raw[i] = (uint16_t)((i * 2654435761u) >> 24);
+    for (int i = 0; i < SIDE * SIDE * 3; i++) raw[i] = (uint16_t)noise[i];
+    free(noise);
     put_exif(&exif, 3, true);
-    png_start(&b, 64, 64, 8, 2, 0);
+    png_start(&b, SIDE, SIDE, 8, 2, 0);
     png_chunk(&b, "gAMA", "\0\0\xb1\x8f", 4);
     png_chunk(&b, "tEXt", "Comment\0hello", 13);
     png_chunk(&b, "pHYs", "\0\0\x0b\x13\0\0\x0b\x13\1", 9);
     png_chunk(&b, "eXIf", exif.p, exif.n);
-    png_pixels(&b, raw, 64, 64, 8, 2, false, 5000);
+    png_pixels(&b, raw, SIDE, SIDE, 8, 2, false, 40000);
     bytes_free(&exif);
     return b;
 }
@@ -136,7 +138,7 @@ static void test_E02_wrong_crc(void)
         at += 12 + n;
         chunks++;
     }
-    T_CHECK(chunks >= 9, "%d chunks", chunks);
+    T_CHECK(chunks >= 8, "%d chunks", chunks);
     bytes_free(&b);
 }
 
@@ -173,7 +175,7 @@ static void test_E03_truncation(void)
     struct syn_image whole = {0};
     size_t taken = 0;
     if (!decodes(&b, NULL, &whole, NULL, "whole")) return;
-    for (size_t n = 8; n < b.n; n += n < 400 ? 1 : 97) {
+    for (size_t n = 8; n < b.n; n += n < 400 || n > b.n - 40 ? 1 : 397) {
         struct syn_image im = {0};
         struct syn_image_report report = {0};
         struct syn_err err = {{0}};
@@ -182,7 +184,6 @@ static void test_E03_truncation(void)
         st = syn_image_decode(b.p, n, &lax, &im, &report, &err);
         T_CHECK(st == SYN_TRUNCATED || (st == SYN_OK && report.truncated), "lax, cut at %zu: %s", n, syn_status_word(st));
         taken += st == SYN_OK;
-        if (st == SYN_OK && n == b.n / 2 / 97 * 97) T_CHECK(im.width == 64, "size");
         syn_image_deinit(&im);
     }
     T_CHECK(taken > 50, "only %zu taken", taken);
@@ -192,14 +193,14 @@ static void test_E03_truncation(void)
         struct syn_err err;
         size_t n = b.n * (size_t)percent / 100;
         int rows = 0;
-        if (percent < 50) n = b.n / 4; /* 10 % of this small file are its first chunks */
         T_CHECK(syn_image_decode(b.p, n, &lax, &im, &report, &err) == SYN_OK, "%d %%", percent);
-        for (int y = 0; y < 64 && im.pixels; y++) { /* stored orientation 3: the last rows came first */
-            size_t at = (size_t)(63 - y) * 64 * 3;
-            if (memcmp((uint8_t *)im.pixels + at, (uint8_t *)whole.pixels + at, 64 * 3)) break;
+        for (int y = 0; y < SIDE && im.pixels; y++) { /* stored orientation 3: the last rows came first */
+            size_t at = (size_t)(SIDE - 1 - y) * SIDE * 3;
+            if (memcmp((uint8_t *)im.pixels + at, (uint8_t *)whole.pixels + at, SIDE * 3)) break;
             rows++;
         }
-        T_CHECK(rows > percent * 64 / 100 * 4 / 5 - 8 && rows < 64, "%d %%: %d rows", percent, rows);
+        T_CHECK(rows > percent * SIDE / 100 - 20 && rows <= percent * SIDE / 100 + 1, "%d %%: %d rows", percent, rows);
+        T_CHECK(percent > 10 ? rows > 0 : rows >= 0, "%d %%: %d rows", percent, rows);
         T_CHECK(im.pixels && sample_at(&im, 0, 0, 0) == 128, "%d %%: grey", percent);
         syn_image_deinit(&im);
     }
