@@ -14,7 +14,7 @@ REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 # --- what this machine has -------------------------------------------------------------------
 have_pkg = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
 have_header = $(shell printf '\#include <$(1)>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
-SERVER_PKGS := libmicrohttpd jansson libjpeg spng libwebp lcms2 sqlite3 libcurl libcrypto zlib
+SERVER_PKGS := libmicrohttpd jansson libjpeg spng libwebp lcms2 sqlite3 libcurl libcrypto zlib libarchive
 HAVE_SERVER := $(if $(filter-out yes,$(foreach p,$(SERVER_PKGS),$(or $(call have_pkg,$(p)),no))),,yes)
 HAVE_DNNL := $(call have_header,oneapi/dnnl/dnnl.h)
 NVCC := $(shell command -v nvcc 2>/dev/null)
@@ -75,6 +75,8 @@ $(BUILD)/obj/%_avx2.o: VECTOR := -O3 -mavx2 -mfma -mf16c
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D) && echo "  CC   $<"
 	@$(CC) $(ALL_CFLAGS) $(VECTOR) $(DEFS) $(if $(filter server/%,$<),$(SERVER_CFLAGS)) -c $< -o $@
+
+$(BUILD)/obj/server/models/catalog_data.o: config/catalog.json
 
 $(BUILD)/synthd: $(BUILD)/obj/server/main.o $(SERVER_A) $(ENGINE_A)
 	@echo "  LD   $@"
