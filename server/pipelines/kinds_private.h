@@ -1,0 +1,16 @@
+/* kinds_private.h - what the parsers of single kinds share with the list of kinds.
+ *
+ * Layer: server/pipelines.   Threads: pure functions over constant tables. */
+#ifndef SYN_KINDS_PRIVATE_H
+#define SYN_KINDS_PRIVATE_H
+
+#include "server/pipelines/kinds.h"
+
+extern const struct syn_param_spec syn_upscale_param_table[SYN_UPSCALE_N_PARAMS];
+
+/* Values that syn_params_check has passed. */
+double syn_param_as_double(const struct syn_param *p);
+int32_t syn_param_as_int32(const struct syn_param *p);
+int32_t syn_param_word(const struct syn_param_spec *s, const char *word); /* its index in s->words */
+
+#endif
