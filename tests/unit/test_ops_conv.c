@@ -1,15 +1,17 @@
-/* test_ops_conv.c - CONV and CONV_TRANSPOSE against numbers computed by somebody else, against each other
- * (one is the other's adjoint), and against operands that do not fit. */
+/* test_ops_conv.c - CONV and CONV_TRANSPOSE against numbers computed by somebody else, against each
+ * other (one is the other's adjoint), and against operands that do not fit. */
 #include "kernels/base/alloc.h"
 #include "tests/op_call.h"
 
 /* One case of either operator; vectors follow one another in the tables of results. */
 struct conv_case {
-    int64_t n, ci, h, w, co, kh, kw, group, sh, sw, dh, dw, top, left, bottom, right, pad_h, pad_w, n_want;
+    int64_t n, ci, h, w, co, kh, kw, group, sh, sw, dh, dw, top, left, bottom, right, pad_h, pad_w,
+        n_want;
 };
 
 /* Results of onnxruntime 1.32 for x = pattern(7, 3), w = pattern(5, 1), bias = pattern(3, 2), where
- * pattern(a, b)[i] = ((i*a + b) % 17 - 8) / 4: all sums are exact in float32, so are the comparisons. */
+ * pattern(a, b)[i] = ((i*a + b) % 17 - 8) / 4: all sums are exact in float32, so are the
+ * comparisons. */
 static const struct conv_case conv_cases[] = {
     {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1},
     {1, 2, 3, 5, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 45},
@@ -97,13 +99,15 @@ static void give_window(struct op_call *t, const struct conv_case *k, bool trans
     if (transposed) op_ints(t, "output_padding", 2, (const int64_t[]){k->pad_h, k->pad_w});
 }
 
-static void test_vectors(const struct conv_case *cases, size_t n_cases, const float *want, size_t n_want, bool transposed)
+static void test_vectors(const struct conv_case *cases, size_t n_cases, const float *want,
+                         size_t n_want, bool transposed)
 {
     size_t used = 0;
     for (size_t i = 0; i < n_cases; i++) {
         const struct conv_case *k = &cases[i];
         const int64_t w0 = transposed ? k->ci : k->co, w1 = (transposed ? k->co : k->ci) / k->group;
-        float *x = pattern(k->n * k->ci * k->h * k->w, 7, 3), *w = pattern(w0 * w1 * k->kh * k->kw, 5, 1);
+        float *x = pattern(k->n * k->ci * k->h * k->w, 7, 3),
+              *w = pattern(w0 * w1 * k->kh * k->kw, 5, 1);
         float *bias = pattern(k->co, 3, 2);
         char what[64];
         struct op_call t;
@@ -138,11 +142,13 @@ static void test_A35_asymmetric_pads(void)
         }
 }
 
-/* A33: SAME_UPPER cuts the odd pixel at the end, SAME_LOWER at the start; output_padding adds at the end. */
+/* A33: SAME_UPPER cuts the odd pixel at the end, SAME_LOWER at the start; output_padding adds at
+ *      the end. */
 static void test_A33_transpose(void)
 {
     static const float x[] = {1, 2, 3}, ones[] = {1, 1, 1};
-    static const float upper[] = {1, 1, 3, 2, 5, 3}, lower[] = {1, 3, 2, 5, 3, 3}, padded[] = {1, 1, 2, 2, 3, 3, 0};
+    static const float upper[] = {1, 1, 3, 2, 5, 3}, lower[] = {1, 3, 2, 5, 3, 3},
+                       padded[] = {1, 1, 2, 2, 3, 3, 0};
     const struct {
         int64_t kw, left, right, output_padding, n;
         const float *want;
@@ -166,30 +172,37 @@ static void test_A33_transpose(void)
 /* Activation, alpha and residuals, computed by hand: x = -2, 3; w = 2; bias 1 gives -3, 7. */
 static void test_epilogue(void)
 {
-    static const float x[] = {-2, 3}, w[] = {2}, bias[] = {1}, slope[] = {0.25f}, r1[] = {10, 20}, r2[] = {100, 200};
+    static const float x[] = {-2, 3}, w[] = {2}, bias[] = {1}, slope[] = {0.25f}, r1[] = {10, 20},
+                       r2[] = {100, 200};
     const struct {
         int64_t act;
         double a, b;
         float want[2];
-    } cases[] = {{SYN_ACT_NONE, 0, 0, {-3, 7}},       {SYN_ACT_RELU, 0, 0, {0, 7}},
-                 {SYN_ACT_LEAKY, 0.5, 0, {-1.5f, 7}}, {SYN_ACT_PRELU, 0, 0, {-0.75f, 7}},
-                 {SYN_ACT_CLIP, -1, 6, {-1, 6}},      {SYN_ACT_SIGMOID, 0, 0, {0.0474258732f, 0.999088949f}}};
+    } cases[] = {{SYN_ACT_NONE, 0, 0, {-3, 7}},
+                 {SYN_ACT_RELU, 0, 0, {0, 7}},
+                 {SYN_ACT_LEAKY, 0.5, 0, {-1.5f, 7}},
+                 {SYN_ACT_PRELU, 0, 0, {-0.75f, 7}},
+                 {SYN_ACT_CLIP, -1, 6, {-1, 6}},
+                 {SYN_ACT_SIGMOID, 0, 0, {0.0474258732f, 0.999088949f}}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int residuals = 0; residuals < 3; residuals++) {
             float want[2];
             struct op_call t;
             op_begin(&t, SYN_OP_CONV);
-            op_in(&t, x, OP_DIMS(1, 1, 1, 2)), op_in(&t, w, OP_DIMS(1, 1, 1, 1)), op_in(&t, bias, OP_DIMS(1));
+            op_in(&t, x, OP_DIMS(1, 1, 1, 2)), op_in(&t, w, OP_DIMS(1, 1, 1, 1)),
+                op_in(&t, bias, OP_DIMS(1));
             if (cases[i].act == SYN_ACT_PRELU) op_in(&t, slope, OP_DIMS(1));
             else op_absent(&t);
             if (residuals & 1) op_in(&t, r1, OP_DIMS(1, 1, 1, 2));
             else op_absent(&t);
             if (residuals & 2) op_in(&t, r2, OP_DIMS(1, 1, 1, 2));
             else op_absent(&t);
-            op_int(&t, "act", cases[i].act), op_float(&t, "act_a", cases[i].a), op_float(&t, "act_b", cases[i].b);
+            op_int(&t, "act", cases[i].act), op_float(&t, "act_a", cases[i].a),
+                op_float(&t, "act_b", cases[i].b);
             op_float(&t, "alpha", 0.5), op_float(&t, "beta1", 2), op_float(&t, "beta2", -1);
             for (int e = 0; e < 2; e++)
-                want[e] = 0.5f * cases[i].want[e] + (residuals & 1 ? 2 * r1[e] : 0) - (residuals & 2 ? r2[e] : 0);
+                want[e] = 0.5f * cases[i].want[e] + (residuals & 1 ? 2 * r1[e] : 0) -
+                          (residuals & 2 ? r2[e] : 0);
             op_expect(&t, want, 2, 0x1p-24, "epilogue"); /* one rounding of the result */
             op_end(&t);
         }
@@ -202,21 +215,34 @@ static double dot(const float *a, const float *b, int64_t n)
     return sum;
 }
 
-/* <conv(x), v> = <x, transposed(v)> with the same weights, output_padding making up for what stride drops. */
+/* <conv(x), v> = <x, transposed(v)> with the same weights, output_padding making up for what stride
+ * drops. */
 static void test_adjoint(void)
 {
     for (uint64_t seed = 1; seed <= 40; seed++) {
-        const struct conv_case k = {.n = 1 + (int64_t)(seed % 2), .ci = 2 * (1 + (int64_t)(seed % 3)), .h = 7 + (int64_t)(seed % 5),
-                                    .w = 5 + (int64_t)(seed % 7), .co = 4, .kh = 1 + (int64_t)(seed % 3), .kw = 1 + (int64_t)(seed / 3 % 4),
-                                    .group = 1 + (int64_t)(seed % 2), .sh = 1 + (int64_t)(seed / 2 % 3), .sw = 1 + (int64_t)(seed / 4 % 3),
-                                    .dh = 1 + (int64_t)(seed / 5 % 2), .dw = 1, .top = (int64_t)(seed % 3), .left = (int64_t)(seed / 2 % 3),
-                                    .bottom = (int64_t)(seed / 3 % 3), .right = (int64_t)(seed / 5 % 3)};
+        const struct conv_case k = {.n = 1 + (int64_t)(seed % 2),
+                                    .ci = 2 * (1 + (int64_t)(seed % 3)),
+                                    .h = 7 + (int64_t)(seed % 5),
+                                    .w = 5 + (int64_t)(seed % 7),
+                                    .co = 4,
+                                    .kh = 1 + (int64_t)(seed % 3),
+                                    .kw = 1 + (int64_t)(seed / 3 % 4),
+                                    .group = 1 + (int64_t)(seed % 2),
+                                    .sh = 1 + (int64_t)(seed / 2 % 3),
+                                    .sw = 1 + (int64_t)(seed / 4 % 3),
+                                    .dh = 1 + (int64_t)(seed / 5 % 2),
+                                    .dw = 1,
+                                    .top = (int64_t)(seed % 3),
+                                    .left = (int64_t)(seed / 2 % 3),
+                                    .bottom = (int64_t)(seed / 3 % 3),
+                                    .right = (int64_t)(seed / 5 % 3)};
         struct op_call a, b;
         const int64_t nx = k.n * k.ci * k.h * k.w;
         float *x = t_uniform(seed, (size_t)nx, -1, 1);
         float *w = t_uniform(seed + 1000, (size_t)(k.co * k.ci / k.group * k.kh * k.kw), -1, 1), *v;
         op_begin(&a, SYN_OP_CONV);
-        op_in(&a, x, OP_DIMS(k.n, k.ci, k.h, k.w)), op_in(&a, w, OP_DIMS(k.co, k.ci / k.group, k.kh, k.kw));
+        op_in(&a, x, OP_DIMS(k.n, k.ci, k.h, k.w)),
+            op_in(&a, w, OP_DIMS(k.co, k.ci / k.group, k.kh, k.kw));
         give_window(&a, &k, false);
         if (op_run(&a, "adjoint") == SYN_OK) {
             const int64_t *y = a.c.out[0].shape.dim;
@@ -229,7 +255,8 @@ static void test_adjoint(void)
             give_window(&b, &back, true);
             if (op_run(&b, "adjoint, transposed") == SYN_OK) {
                 const double one = dot(op_out(&a), v, a.n), two = dot(x, op_out(&b), nx);
-                T_CHECK(b.n == nx, "seed %d: back to %lld elements of %lld", (int)seed, (long long)b.n, (long long)nx);
+                T_CHECK(b.n == nx, "seed %d: back to %lld elements of %lld", (int)seed,
+                        (long long)b.n, (long long)nx);
                 /* up to 1000 products of numbers below 20, each rounded once to float32 */
                 T_CHECK(fabs(one - two) <= 1e-3, "seed %d: %.9g and %.9g", (int)seed, one, two);
             }
@@ -240,7 +267,8 @@ static void test_adjoint(void)
 }
 
 /* x, w and two optional operands given by shape alone. */
-static void refuse(syn_op_id id, const int64_t x[4], const int64_t w[4], const struct conv_case *k, const char *words)
+static void refuse(syn_op_id id, const int64_t x[4], const int64_t w[4], const struct conv_case *k,
+                   const char *words)
 {
     struct op_call t;
     op_begin(&t, id);
@@ -254,12 +282,14 @@ static void test_refusals(void)
     const int64_t x[4] = {1, 6, 5, 5}, w[4] = {4, 6, 3, 3};
     const struct conv_case plain = {.group = 1, .sh = 1, .sw = 1, .dh = 1, .dw = 1};
     struct conv_case k = plain;
-    refuse(SYN_OP_CONV, x, (const int64_t[]){4, 5, 3, 3}, NULL, "w has 5 input channels: must be 6");
+    refuse(SYN_OP_CONV, x, (const int64_t[]){4, 5, 3, 3}, NULL,
+           "w has 5 input channels: must be 6");
     refuse(SYN_OP_CONV_TRANSPOSE, x, w, NULL, "w has 4 input channels: must be 6");
     k.group = 4;
     refuse(SYN_OP_CONV, x, w, &k, "group = 4: must divide the 6 channels of x");
     k.group = 3;
-    refuse(SYN_OP_CONV, x, (const int64_t[]){4, 2, 3, 3}, &k, "w has 4 output channels: must be a multiple of group = 3");
+    refuse(SYN_OP_CONV, x, (const int64_t[]){4, 2, 3, 3}, &k,
+           "w has 4 output channels: must be a multiple of group = 3");
     k = plain, k.sw = 0;
     refuse(SYN_OP_CONV, x, w, &k, "attribute strides = 0 (entry 1)");
     k = plain, k.dh = 3;
@@ -268,8 +298,10 @@ static void test_refusals(void)
     refuse(SYN_OP_CONV, x, w, &k, "attribute pads = -1");
     k = plain, k.left = 4, k.right = 4;
     refuse(SYN_OP_CONV_TRANSPOSE, x, (const int64_t[]){6, 2, 3, 3}, &k, "output would be 7 x -1");
-    refuse(SYN_OP_CONV, x, (const int64_t[]){4, 6, 0, 3}, NULL, "w has shape [4, 6, 0, 3]: dimension 2 must be at least 1");
-    refuse(SYN_OP_CONV, (const int64_t[]){1, 6, -1, 5}, w, NULL, "x has shape [1, 6, ?, 5]: dimension 2");
+    refuse(SYN_OP_CONV, x, (const int64_t[]){4, 6, 0, 3}, NULL,
+           "w has shape [4, 6, 0, 3]: dimension 2 must be at least 1");
+    refuse(SYN_OP_CONV, (const int64_t[]){1, 6, -1, 5}, w, NULL,
+           "x has shape [1, 6, ?, 5]: dimension 2");
 }
 
 static void test_refusals_of_extras(void)
@@ -327,7 +359,8 @@ static void test_A38_sizes(void)
     op_end(&t);
     op_begin(&t, SYN_OP_CONV_TRANSPOSE); /* every factor at its limit: no sum overflows */
     op_in(&t, NULL, OP_DIMS(1, 1, big, 1)), op_in(&t, NULL, OP_DIMS(1, 1, big, 1));
-    op_ints(&t, "strides", 2, (const int64_t[]){step, step}), op_ints(&t, "dilations", 2, (const int64_t[]){step, step});
+    op_ints(&t, "strides", 2, (const int64_t[]){step, step}),
+        op_ints(&t, "dilations", 2, (const int64_t[]){step, step});
     op_refuse(&t, SYN_TOO_LARGE, "output has shape [1, 1, 2305843009211596801, 1]");
     op_begin(&t, SYN_OP_CONV);
     op_in(&t, NULL, OP_DIMS(1, 1, big, 2)), op_in(&t, NULL, OP_DIMS(1, 1, 1, 1));
@@ -341,7 +374,8 @@ static void test_A38_sizes(void)
     T_CHECK(op_shape(&t) == SYN_OK, "%s", t.err.text);
     float y = 0;
     t.c.out[0].data = &y;
-    T_CHECK(t.c.op->reference(&t.c, &t.err) == SYN_NO_MEMORY, "the shape functions above allocated");
+    T_CHECK(t.c.op->reference(&t.c, &t.err) == SYN_NO_MEMORY,
+            "the shape functions above allocated");
     T_CHECK(t.c.op->reference(&t.c, &t.err) == SYN_OK && y == 1, "%s", t.err.text);
     op_end(&t);
     op_begin(&t, SYN_OP_CONV_TRANSPOSE);
@@ -360,28 +394,34 @@ static void test_parse(void)
     struct op_call t;
     struct syn_conv p, before;
     op_begin(&t, SYN_OP_CONV_TRANSPOSE);
-    op_in(&t, NULL, OP_DIMS(2, 6, 5, 7)), op_in(&t, NULL, OP_DIMS(6, 2, 3, 4)), op_in(&t, NULL, OP_DIMS(4));
+    op_in(&t, NULL, OP_DIMS(2, 6, 5, 7)), op_in(&t, NULL, OP_DIMS(6, 2, 3, 4)),
+        op_in(&t, NULL, OP_DIMS(4));
     op_int(&t, "group", 2), op_int(&t, "act", SYN_ACT_LEAKY), op_float(&t, "act_a", 0.25);
-    op_ints(&t, "strides", 2, (const int64_t[]){2, 3}), op_ints(&t, "pads", 4, (const int64_t[]){1, 2, 0, 3});
+    op_ints(&t, "strides", 2, (const int64_t[]){2, 3}),
+        op_ints(&t, "pads", 4, (const int64_t[]){1, 2, 0, 3});
     op_ints(&t, "output_padding", 2, (const int64_t[]){1, 0});
     T_CHECK(op_shape(&t) == SYN_OK, "%s", t.err.text);
     op_expect_shape(&t, OP_DIMS(2, 4, 11, 17), "transposed");
     T_CHECK(syn_conv_parse(&t.c, &p, &t.err) == SYN_OK, "%s", t.err.text);
-    T_CHECK(p.transposed && p.n == 2 && p.ci == 6 && p.h == 5 && p.w == 7 && p.co == 4 && p.ho == 11 && p.wo == 17,
+    T_CHECK(p.transposed && p.n == 2 && p.ci == 6 && p.h == 5 && p.w == 7 && p.co == 4 &&
+                p.ho == 11 && p.wo == 17,
             "sizes");
-    T_CHECK(p.group == 2 && p.kh == 3 && p.kw == 4 && p.stride_h == 2 && p.stride_w == 3 && p.dil_h == 1 && p.dil_w == 1,
+    T_CHECK(p.group == 2 && p.kh == 3 && p.kw == 4 && p.stride_h == 2 && p.stride_w == 3 &&
+                p.dil_h == 1 && p.dil_w == 1,
             "window");
     T_CHECK(p.top == 1 && p.left == 2 && p.bottom == 0 && p.right == 3, "pads");
     T_CHECK(p.act == SYN_ACT_LEAKY && p.act_a == 0.25f && p.alpha == 1, "act");
     before = p;
     t.c.in[2].shape.dim[0] = 5;
-    T_CHECK(syn_conv_parse(&t.c, &p, NULL) == SYN_INVALID && memcmp(&p, &before, sizeof p) == 0, "changed on failure");
+    T_CHECK(syn_conv_parse(&t.c, &p, NULL) == SYN_INVALID && memcmp(&p, &before, sizeof p) == 0,
+            "changed on failure");
     op_end(&t);
 }
 
 int main(void)
 {
-    test_vectors(conv_cases, sizeof conv_cases / sizeof *conv_cases, conv_want, sizeof conv_want / sizeof *conv_want, false);
+    test_vectors(conv_cases, sizeof conv_cases / sizeof *conv_cases, conv_want,
+                 sizeof conv_want / sizeof *conv_want, false);
     test_vectors(transpose_cases, sizeof transpose_cases / sizeof *transpose_cases, transpose_want,
                  sizeof transpose_want / sizeof *transpose_want, true);
     test_A35_asymmetric_pads();

@@ -1,8 +1,9 @@
-/* test_ops_pointwise.c - RELU, LEAKY_RELU, PRELU, SIGMOID, CLIP, IDENTITY, DENSE, SCALED_SUM and the binary
- * operators with broadcasting. Expected numbers are by hand unless said. */
+/* test_ops_pointwise.c - RELU, LEAKY_RELU, PRELU, SIGMOID, CLIP, IDENTITY, DENSE, SCALED_SUM and
+ * the binary operators with broadcasting. Expected numbers are by hand unless said. */
 #include "tests/op_call.h"
 
-static void unary(syn_op_id id, const char *n1, double v1, const char *n2, double v2, const float *want, const char *what)
+static void unary(syn_op_id id, const char *n1, double v1, const char *n2, double v2,
+                  const float *want, const char *what)
 {
     static const float x[] = {-INFINITY, -3, -0.5f, 0, 0.25f, 3, INFINITY, NAN};
     struct op_call t;
@@ -22,28 +23,37 @@ static void test_unary(void)
 {
     const float inf = INFINITY;
     unary(SYN_OP_RELU, NULL, 0, NULL, 0, (const float[]){0, 0, 0, 0, 0.25f, 3, inf, NAN}, "relu");
-    unary(SYN_OP_LEAKY_RELU, NULL, 0, NULL, 0, (const float[]){-inf, -0.03f, -0.005f, 0, 0.25f, 3, inf, NAN}, "leaky");
-    unary(SYN_OP_LEAKY_RELU, "alpha", 2, NULL, 0, (const float[]){-inf, -6, -1, 0, 0.25f, 3, inf, NAN}, "leaky 2");
-    unary(SYN_OP_CLIP, NULL, 0, NULL, 0, (const float[]){-inf, -3, -0.5f, 0, 0.25f, 3, inf, NAN}, "no clip");
-    unary(SYN_OP_CLIP, "min", -1, "max", 2, (const float[]){-1, -1, -0.5f, 0, 0.25f, 2, 2, NAN}, "clip");
-    unary(SYN_OP_CLIP, "min", 0, NULL, 0, (const float[]){0, 0, 0, 0, 0.25f, 3, inf, NAN}, "clip below");
+    unary(SYN_OP_LEAKY_RELU, NULL, 0, NULL, 0,
+          (const float[]){-inf, -0.03f, -0.005f, 0, 0.25f, 3, inf, NAN}, "leaky");
+    unary(SYN_OP_LEAKY_RELU, "alpha", 2, NULL, 0,
+          (const float[]){-inf, -6, -1, 0, 0.25f, 3, inf, NAN}, "leaky 2");
+    unary(SYN_OP_CLIP, NULL, 0, NULL, 0, (const float[]){-inf, -3, -0.5f, 0, 0.25f, 3, inf, NAN},
+          "no clip");
+    unary(SYN_OP_CLIP, "min", -1, "max", 2, (const float[]){-1, -1, -0.5f, 0, 0.25f, 2, 2, NAN},
+          "clip");
+    unary(SYN_OP_CLIP, "min", 0, NULL, 0, (const float[]){0, 0, 0, 0, 0.25f, 3, inf, NAN},
+          "clip below");
     unary(SYN_OP_CLIP, "min", 5, "max", 2, (const float[]){2, 2, 2, 2, 2, 2, 2, NAN}, "max wins");
-    unary(SYN_OP_IDENTITY, NULL, 0, NULL, 0, (const float[]){-inf, -3, -0.5f, 0, 0.25f, 3, inf, NAN}, "identity");
+    unary(SYN_OP_IDENTITY, NULL, 0, NULL, 0,
+          (const float[]){-inf, -3, -0.5f, 0, 0.25f, 3, inf, NAN}, "identity");
     /* 1/(1+e^-x) to nine digits */
     unary(SYN_OP_SIGMOID, NULL, 0, NULL, 0,
-          (const float[]){0, 0.0474258732f, 0.377540669f, 0.5f, 0.562176501f, 0.952574127f, 1, NAN}, "sigmoid");
+          (const float[]){0, 0.0474258732f, 0.377540669f, 0.5f, 0.562176501f, 0.952574127f, 1, NAN},
+          "sigmoid");
 }
 
 static void test_prelu(void)
 {
-    static const float x[] = {-1, 1, -2, 2, -4, 4, -8, 8, NAN, -1, -1, -2}, slope[] = {0.5f, 0.25f, 2};
+    static const float x[] = {-1, 1, -2, 2, -4, 4, -8, 8, NAN, -1, -1, -2},
+                       slope[] = {0.5f, 0.25f, 2};
     static const float each[] = {-0.5f, 1, -0.5f, 2, -8, 4, -4, 8, NAN, -0.25f, -2, -4};
     static const float shared[] = {-0.5f, 1, -1, 2, -2, 4, -4, 8, NAN, -0.5f, -0.5f, -1};
     struct op_call t;
     for (int spelling = 0; spelling < 3; spelling++) { /* [c], ONNX's [c,1], and one for all */
         op_begin(&t, SYN_OP_PRELU);
         op_in(&t, x, OP_DIMS(2, 3, 2));
-        op_in(&t, slope, spelling == 1 ? 2 : 1, spelling == 2 ? (const int64_t[]){1} : (const int64_t[]){3, 1});
+        op_in(&t, slope, spelling == 1 ? 2 : 1,
+              spelling == 2 ? (const int64_t[]){1} : (const int64_t[]){3, 1});
         op_expect(&t, spelling == 2 ? shared : each, 12, 0, "prelu");
         op_end(&t);
     }
@@ -61,7 +71,8 @@ static void test_prelu(void)
 static void test_dense(void)
 {
     static const float x[] = {1, 2, 3, -1, 0, 2}, w[] = {1, 0, -1, 2, 2, 2}, bias[] = {0.5f, -20};
-    static const float plain[] = {-2, 12, -3, 2}, full[] = {-1.5f, -8, -2.5f, -18}, relu[] = {0, 12, 0, 2};
+    static const float plain[] = {-2, 12, -3, 2}, full[] = {-1.5f, -8, -2.5f, -18},
+                       relu[] = {0, 12, 0, 2};
     struct op_call t;
     for (int rank = 2; rank <= 4; rank += 2)
         for (int form = 0; form < 3; form++) {
@@ -83,7 +94,8 @@ static void test_dense(void)
     op_in(&t, NULL, OP_DIMS(2, 3)), op_in(&t, NULL, OP_DIMS(5, 3)), op_in(&t, NULL, OP_DIMS(3));
     op_refuse(&t, SYN_INVALID, "bias has shape [3]: must be [5] (rows of w)");
     op_begin(&t, SYN_OP_DENSE);
-    op_in(&t, NULL, OP_DIMS(2, 3)), op_in(&t, NULL, OP_DIMS(5, 3)), op_int(&t, "act", SYN_ACT_PRELU);
+    op_in(&t, NULL, OP_DIMS(2, 3)), op_in(&t, NULL, OP_DIMS(5, 3)),
+        op_int(&t, "act", SYN_ACT_PRELU);
     op_refuse(&t, SYN_UNSUPPORTED, "there is no slope operand");
 }
 
@@ -105,10 +117,12 @@ static void test_double_sums(void)
     op_end(&t), free(x), free(w);
 }
 
-static void binary(const float *a, int32_t rank_a, const int64_t *dim_a, const float *b, int32_t rank_b,
-                   const int64_t *dim_b, int32_t rank, const int64_t *dim, int64_t n, const float *want[6])
+static void binary(const float *a, int32_t rank_a, const int64_t *dim_a, const float *b,
+                   int32_t rank_b, const int64_t *dim_b, int32_t rank, const int64_t *dim,
+                   int64_t n, const float *want[6])
 {
-    static const syn_op_id id[6] = {SYN_OP_ADD, SYN_OP_SUB, SYN_OP_MUL, SYN_OP_DIV, SYN_OP_MIN, SYN_OP_MAX};
+    static const syn_op_id id[6] = {SYN_OP_ADD, SYN_OP_SUB, SYN_OP_MUL,
+                                    SYN_OP_DIV, SYN_OP_MIN, SYN_OP_MAX};
     for (int i = 0; i < 6; i++) {
         struct op_call t;
         op_begin(&t, id[i]);
@@ -121,18 +135,23 @@ static void binary(const float *a, int32_t rank_a, const int64_t *dim_a, const f
 
 static void test_binary(void)
 {
-    static const float a[] = {1, -2, 4}, b[] = {8, 0.5f}, s[] = {2}, odd[] = {NAN, 0, -1}, zero[] = {1, NAN, 0};
+    static const float a[] = {1, -2, 4}, b[] = {8, 0.5f}, s[] = {2}, odd[] = {NAN, 0, -1},
+                       zero[] = {1, NAN, 0};
     binary(a, OP_DIMS(3), b, OP_DIMS(2, 1), OP_DIMS(2, 3), 6,
-           (const float *[6]){(const float[]){9, 6, 12, 1.5f, -1.5f, 4.5f}, (const float[]){-7, -10, -4, 0.5f, -2.5f, 3.5f},
-                              (const float[]){8, -16, 32, 0.5f, -1, 2}, (const float[]){0.125f, -0.25f, 0.5f, 2, -4, 8},
-                              (const float[]){1, -2, 4, 0.5f, -2, 0.5f}, (const float[]){8, 8, 8, 1, 0.5f, 4}});
+           (const float *[6]){(const float[]){9, 6, 12, 1.5f, -1.5f, 4.5f},
+                              (const float[]){-7, -10, -4, 0.5f, -2.5f, 3.5f},
+                              (const float[]){8, -16, 32, 0.5f, -1, 2},
+                              (const float[]){0.125f, -0.25f, 0.5f, 2, -4, 8},
+                              (const float[]){1, -2, 4, 0.5f, -2, 0.5f},
+                              (const float[]){8, 8, 8, 1, 0.5f, 4}});
     binary(a, OP_DIMS(1, 3, 1, 1), s, 0, NULL, OP_DIMS(1, 3, 1, 1), 3,
-           (const float *[6]){(const float[]){3, 0, 6}, (const float[]){-1, -4, 2}, (const float[]){2, -4, 8},
-                              (const float[]){0.5f, -1, 2}, (const float[]){1, -2, 2}, (const float[]){2, 2, 4}});
+           (const float *[6]){(const float[]){3, 0, 6}, (const float[]){-1, -4, 2},
+                              (const float[]){2, -4, 8}, (const float[]){0.5f, -1, 2},
+                              (const float[]){1, -2, 2}, (const float[]){2, 2, 4}});
     binary(odd, OP_DIMS(3), zero, OP_DIMS(3), OP_DIMS(3), 3,
-           (const float *[6]){(const float[]){NAN, NAN, -1}, (const float[]){NAN, NAN, -1}, (const float[]){NAN, NAN, 0},
-                              (const float[]){NAN, NAN, -INFINITY}, (const float[]){NAN, NAN, -1},
-                              (const float[]){NAN, NAN, 0}});
+           (const float *[6]){(const float[]){NAN, NAN, -1}, (const float[]){NAN, NAN, -1},
+                              (const float[]){NAN, NAN, 0}, (const float[]){NAN, NAN, -INFINITY},
+                              (const float[]){NAN, NAN, -1}, (const float[]){NAN, NAN, 0}});
 }
 
 /* Both operands repeated along different axes of five, against indices worked out per element. */
@@ -167,7 +186,8 @@ static void test_scaled_sum(void)
     op_expect(&t, (const float[]){4, 3}, 2, 0, "all 1");
     op_end(&t);
     op_begin(&t, SYN_OP_SCALED_SUM);
-    op_in(&t, z, OP_DIMS(2)), op_in(&t, x, OP_DIMS(2)), op_in(&t, y, OP_DIMS(2)), op_in(&t, n, OP_DIMS(2));
+    op_in(&t, z, OP_DIMS(2)), op_in(&t, x, OP_DIMS(2)), op_in(&t, y, OP_DIMS(2)),
+        op_in(&t, n, OP_DIMS(2));
     op_attr(&t, syn_attr_of_floats("coeffs", 4, (const double[]){1, 0.5, -1, 1}));
     op_expect(&t, (const float[]){-2.5f, NAN}, 2, 0, "coeffs");
     op_end(&t);

@@ -1,10 +1,12 @@
-/* test_ops_pool.c - MAX_POOL, AVERAGE_POOL, GLOBAL_AVERAGE_POOL: onnxruntime's numbers, A35, refusals. */
+/* test_ops_pool.c - MAX_POOL, AVERAGE_POOL, GLOBAL_AVERAGE_POOL: onnxruntime's numbers, A35,
+ * refusals. */
 #include "tests/op_call.h"
 
 /* Results of onnxruntime 1.32 for x[i] = ((i*7 + 3) % 17 - 8) / 4. */
 static const struct pool_case {
     int average;
-    int64_t n, c, h, w, kh, kw, sh, sw, dh, dw, top, left, bottom, right, ceil_mode, count_include_pad, ho, wo;
+    int64_t n, c, h, w, kh, kw, sh, sw, dh, dw, top, left, bottom, right, ceil_mode,
+        count_include_pad, ho, wo;
 } cases[] = {
     {0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 1},
     {0, 1, 2, 5, 7, 2, 3, 2, 2, 1, 1, 0, 0, 0, 0, 0, 0, 2, 3},
@@ -43,7 +45,8 @@ static void test_vectors(void)
         float x[128];
         char what[32];
         struct op_call t;
-        for (int64_t e = 0; e < k->n * k->c * k->h * k->w; e++) x[e] = (float)((e * 7 + 3) % 17 - 8) / 4;
+        for (int64_t e = 0; e < k->n * k->c * k->h * k->w; e++)
+            x[e] = (float)((e * 7 + 3) % 17 - 8) / 4;
         snprintf(what, sizeof what, "case %zu", i);
         op_begin(&t, k->average ? SYN_OP_AVERAGE_POOL : SYN_OP_MAX_POOL);
         op_in(&t, x, OP_DIMS(k->n, k->c, k->h, k->w));
@@ -62,8 +65,8 @@ static void test_vectors(void)
     T_CHECK(used == sizeof want / sizeof *want, "%zu numbers used", used);
 }
 
-static void pool_row(syn_op_id id, const float *x, int64_t n, int64_t k, int64_t s, int64_t dil, int64_t end, int cip,
-                     const float *expected, int64_t n_want)
+static void pool_row(syn_op_id id, const float *x, int64_t n, int64_t k, int64_t s, int64_t dil,
+                     int64_t end, int cip, const float *expected, int64_t n_want)
 {
     struct op_call t;
     for (int axis = 0; axis < 2; axis++) { /* along the columns, then along the rows */
@@ -87,7 +90,8 @@ static void test_A35_pool(void)
     pool_row(SYN_OP_MAX_POOL, x, 5, 2, 1, 2, 0, 0, (const float[]){3, 4, 5}, 3);
 }
 
-/* NaN wins a maximum; negative numbers beat padding; a window of padding alone is -infinity and 0. */
+/* NaN wins a maximum; negative numbers beat padding; a window of padding alone is -infinity and 0.
+ * */
 static void test_edges(void)
 {
     static const float x[] = {-5, NAN, -7, -8}, one[] = {-3};
@@ -100,8 +104,10 @@ static void test_edges(void)
     for (int average = 0; average < 2; average++) { /* taps at -1 and 1 of an axis of 1 */
         op_begin(&t, average ? SYN_OP_AVERAGE_POOL : SYN_OP_MAX_POOL);
         op_in(&t, one, OP_DIMS(1, 1, 1, 1)), op_ints(&t, "kernel", 2, (const int64_t[]){1, 2});
-        op_ints(&t, "dilations", 2, (const int64_t[]){1, 2}), op_ints(&t, "pads", 4, (const int64_t[]){0, 1, 0, 1});
-        op_expect(&t, average ? (const float[]){0} : (const float[]){-INFINITY}, 1, 0, "padding alone");
+        op_ints(&t, "dilations", 2, (const int64_t[]){1, 2}),
+            op_ints(&t, "pads", 4, (const int64_t[]){0, 1, 0, 1});
+        op_expect(&t, average ? (const float[]){0} : (const float[]){-INFINITY}, 1, 0,
+                  "padding alone");
         op_end(&t);
     }
 }
@@ -112,7 +118,8 @@ static void test_global(void)
     struct op_call t;
     for (int p = 0; p < 6; p++) {
         double sum = 0;
-        for (int i = 34; i >= 0; i--) sum += (double)x[p * 35 + i]; /* backwards: another order of the sum */
+        for (int i = 34; i >= 0; i--)
+            sum += (double)x[p * 35 + i]; /* backwards: another order of the sum */
         want_mean[p] = (float)(sum / 35);
     }
     op_begin(&t, SYN_OP_GLOBAL_AVERAGE_POOL);
@@ -130,7 +137,8 @@ static void refuse(int32_t n_kernel, int64_t k, int64_t dil, int64_t pad, const 
     struct op_call t;
     op_begin(&t, SYN_OP_AVERAGE_POOL);
     op_in(&t, NULL, OP_DIMS(1, 3, 4, 5)), op_ints(&t, "kernel", n_kernel, (const int64_t[]){k, k});
-    op_ints(&t, "dilations", 2, (const int64_t[]){dil, dil}), op_ints(&t, "pads", 4, (const int64_t[]){pad, 0, 0, 0});
+    op_ints(&t, "dilations", 2, (const int64_t[]){dil, dil}),
+        op_ints(&t, "pads", 4, (const int64_t[]){pad, 0, 0, 0});
     op_refuse(&t, SYN_INVALID, words);
 }
 

@@ -1,4 +1,5 @@
-/* test_ops_resize.c - RESIZE: coordinates that tie (A32), onnxruntime's numbers, sizes, refusals. */
+/* test_ops_resize.c - RESIZE: coordinates that tie (A32), onnxruntime's numbers, sizes, refusals.
+ * */
 #include "kernels/base/alloc.h"
 #include "tests/op_call.h"
 
@@ -89,7 +90,8 @@ static void test_vectors(void)
         op_int(&t, "mode", k->mode), op_int(&t, "coord", k->coord), op_int(&t, "round", k->round);
         op_int(&t, "out_h", k->out_h), op_int(&t, "out_w", k->out_w);
         op_float(&t, "scale_h", (double)k->scale_h), op_float(&t, "scale_w", (double)k->scale_w);
-        /* its coordinates and weights are float32: 20 roundings of numbers below 4, positions below 8 */
+        /* its coordinates and weights are float32: 20 roundings of numbers below 4, positions below
+         * 8 */
         op_expect(&t, want + used, k->ho * k->wo, k->mode == SYN_RESIZE_NEAREST ? 0 : 1e-5, what);
         op_expect_shape(&t, OP_DIMS(1, 1, k->ho, k->wo), what);
         used += (size_t)(k->ho * k->wo);
@@ -99,7 +101,8 @@ static void test_vectors(void)
 }
 
 /* A row (or a column) of 0..in-1 through nearest Resize; got[out]. */
-static void nearest(int64_t in, int64_t out, double scale, int coord, int how, bool column, float *got)
+static void nearest(int64_t in, int64_t out, double scale, int coord, int how, bool column,
+                    float *got)
 {
     float x[64];
     struct op_call t;
@@ -129,39 +132,52 @@ static void test_A32_ties(void)
                 {4, 6, 0, 6, SYN_COORD_ASYMMETRIC, SYN_ROUND_PREFER_FLOOR, {0, 1, 1, 2, 3, 3}},
                 {4, 6, 0, 6, SYN_COORD_ALIGN_CORNERS, SYN_ROUND_PREFER_FLOOR, {0, 1, 1, 2, 2, 3}}};
     for (size_t i = 0; i < sizeof ties / sizeof *ties; i++)
-        for (int form = 0; form < 8; form++) { /* rows or columns; sizes, float32 scale and its neighbours */
+        for (int form = 0; form < 8;
+             form++) { /* rows or columns; sizes, float32 scale and its neighbours */
             const float middle = (float)((double)ties[i].out / (double)ties[i].in);
             const float scale[4] = {0, middle, nextafterf(middle, 0), nextafterf(middle, 9)};
             const double exact = (double)ties[i].out / (double)ties[i].in;
             float got[64] = {0};
             int64_t good = 0;
             /* the neighbour on the far side is more than one step away from the ratio */
-            if (fabs((double)scale[form / 2] - exact) > (double)(nextafterf(middle, 9) - middle) && form > 1) continue;
-            nearest(ties[i].in, ties[i].out, (double)scale[form / 2], ties[i].coord, ties[i].how, form % 2, got);
-            for (int64_t e = 0; e < ties[i].n; e++) good += got[ties[i].from + e] == ties[i].want[e];
-            T_CHECK(good == ties[i].n, "tie %zu form %d: %lld of %lld right", i, form, (long long)good,
-                    (long long)ties[i].n);
+            if (fabs((double)scale[form / 2] - exact) > (double)(nextafterf(middle, 9) - middle) &&
+                form > 1)
+                continue;
+            nearest(ties[i].in, ties[i].out, (double)scale[form / 2], ties[i].coord, ties[i].how,
+                    form % 2, got);
+            for (int64_t e = 0; e < ties[i].n; e++)
+                good += got[ties[i].from + e] == ties[i].want[e];
+            T_CHECK(good == ties[i].n, "tie %zu form %d: %lld of %lld right", i, form,
+                    (long long)good, (long long)ties[i].n);
         }
 }
 
-/* Against a slow search in whole numbers: nearest by half_pixel of every pair of lengths up to 24. */
+/* Against a slow search in whole numbers: nearest by half_pixel of every pair of lengths up to 24.
+ * */
 static void test_A32_all_small_ratios(void)
 {
     int64_t good = 0, all = 0;
     for (int64_t in = 1; in <= 24; in++)
         for (int64_t out = 1; out <= 24; out++)
             for (int64_t o = 0; o < out; o++) {
-                const struct syn_resize_axis ax = {SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_CEIL,
-                                                   in, out, 0, -0.75};
+                const struct syn_resize_axis ax = {SYN_RESIZE_NEAREST,
+                                                   SYN_COORD_HALF_PIXEL,
+                                                   SYN_ROUND_PREFER_CEIL,
+                                                   in,
+                                                   out,
+                                                   0,
+                                                   -0.75};
                 int64_t first = -9, nearest_pixel = -1;
                 double weight[4];
                 /* pixel i is nearest when |2*out*(i - s)| is least; of two, the higher */
                 for (int64_t i = -1; i <= in; i++) {
                     int64_t d = llabs(2 * out * i - ((2 * o + 1) * in - out));
-                    if (d <= llabs(2 * out * nearest_pixel - ((2 * o + 1) * in - out))) nearest_pixel = i;
+                    if (d <= llabs(2 * out * nearest_pixel - ((2 * o + 1) * in - out)))
+                        nearest_pixel = i;
                 }
                 all++;
-                good += syn_resize_taps(&ax, o, &first, weight) == 1 && first == nearest_pixel && weight[0] == 1;
+                good += syn_resize_taps(&ax, o, &first, weight) == 1 && first == nearest_pixel &&
+                        weight[0] == 1;
             }
     T_CHECK(good == all, "%lld of %lld right", (long long)good, (long long)all);
 }
@@ -170,7 +186,8 @@ static void test_A32_all_small_ratios(void)
 static void test_A38_long_axes(void)
 {
     const int64_t n = (int64_t)1 << 40;
-    struct syn_resize_axis ax = {SYN_RESIZE_BILINEAR, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, n - 1, n, 0, -0.75};
+    struct syn_resize_axis ax = {
+        SYN_RESIZE_BILINEAR, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, n - 1, n, 0, -0.75};
     struct op_call t;
     int64_t first = 0;
     double weight[4] = {0};
@@ -180,18 +197,22 @@ static void test_A38_long_axes(void)
     T_CHECK(weight[1] == 1 / (2 * (double)n) && weight[0] == 1 - weight[1], "weight %g", weight[1]);
     ax.coord = SYN_COORD_ALIGN_CORNERS;
     taps = syn_resize_taps(&ax, n - 1, &first, weight);
-    T_CHECK(taps == 2 && first == n - 2 && weight[1] == 0, "corner: %d taps from %lld", (int)taps, (long long)first);
+    T_CHECK(taps == 2 && first == n - 2 && weight[1] == 0, "corner: %d taps from %lld", (int)taps,
+            (long long)first);
     op_begin(&t, SYN_OP_RESIZE);
-    op_in(&t, NULL, OP_DIMS(8, 512, 512, 512)), op_float(&t, "scale_h", 2), op_float(&t, "scale_w", 2);
+    op_in(&t, NULL, OP_DIMS(8, 512, 512, 512)), op_float(&t, "scale_h", 2),
+        op_float(&t, "scale_w", 2);
     T_CHECK(op_shape(&t) == SYN_OK, "%s", t.err.text);
     op_expect_shape(&t, OP_DIMS(8, 512, 1024, 1024), "A38");
     op_end(&t);
     op_begin(&t, SYN_OP_RESIZE);
-    op_in(&t, NULL, OP_DIMS(1, 3, 8, 8)), op_int(&t, "out_h", (int64_t)1 << 32), op_int(&t, "out_w", (int64_t)1 << 32);
+    op_in(&t, NULL, OP_DIMS(1, 3, 8, 8)), op_int(&t, "out_h", (int64_t)1 << 32),
+        op_int(&t, "out_w", (int64_t)1 << 32);
     op_refuse(&t, SYN_TOO_LARGE, "output has shape [1, 3, 4294967296, 4294967296]");
 }
 
-/* Weights sum to 1 everywhere, taps stay within one kernel of the axis, linear ramps stay linear inside. */
+/* Weights sum to 1 everywhere, taps stay within one kernel of the axis, linear ramps stay linear
+ * inside. */
 static void test_weights(void)
 {
     int64_t good = 0, all = 0;
@@ -200,19 +221,29 @@ static void test_weights(void)
             for (int64_t in = 1; in <= 9; in++)
                 for (int64_t out = 1; out <= 23; out++)
                     for (int64_t o = 0; o < out; o++) {
-                        const struct syn_resize_axis ax = {(enum syn_resize_mode)mode, (enum syn_resize_coord)coord,
-                                                           SYN_ROUND_PREFER_FLOOR, in, out, 0, -0.5};
+                        const struct syn_resize_axis ax = {(enum syn_resize_mode)mode,
+                                                           (enum syn_resize_coord)coord,
+                                                           SYN_ROUND_PREFER_FLOOR,
+                                                           in,
+                                                           out,
+                                                           0,
+                                                           -0.5};
                         int64_t first;
                         double weight[4], sum = 0, where = 0;
                         const int32_t n = syn_resize_taps(&ax, o, &first, weight);
-                        for (int32_t i = 0; i < n; i++) sum += weight[i], where += weight[i] * (double)(first + i);
-                        double s = coord == SYN_COORD_HALF_PIXEL ? ((double)o + 0.5) * (double)in / (double)out - 0.5
-                                   : coord == SYN_COORD_ASYMMETRIC ? (double)o * (double)in / (double)out
-                                   : out == 1                      ? 0
-                                                                   : (double)o * (double)(in - 1) / (double)(out - 1);
+                        for (int32_t i = 0; i < n; i++)
+                            sum += weight[i], where += weight[i] * (double)(first + i);
+                        double s = coord == SYN_COORD_HALF_PIXEL
+                                       ? ((double)o + 0.5) * (double)in / (double)out - 0.5
+                                   : coord == SYN_COORD_ASYMMETRIC
+                                       ? (double)o * (double)in / (double)out
+                                   : out == 1 ? 0
+                                              : (double)o * (double)(in - 1) / (double)(out - 1);
                         all++;
-                        good += fabs(sum - 1) < 1e-12 && first >= -2 - in && first + n <= 2 * in + 3 &&
-                                fabs(where - s) <= (mode == SYN_RESIZE_NEAREST ? 0.5 + 1e-12 : 1e-12 * 32);
+                        good += fabs(sum - 1) < 1e-12 && first >= -2 - in &&
+                                first + n <= 2 * in + 3 &&
+                                fabs(where - s) <=
+                                    (mode == SYN_RESIZE_NEAREST ? 0.5 + 1e-12 : 1e-12 * 32);
                     }
     T_CHECK(good == all, "%lld of %lld right", (long long)good, (long long)all);
 }
@@ -222,8 +253,12 @@ static void refuse(const char *name_h, double h, const char *name_w, double w, c
     struct op_call t;
     op_begin(&t, SYN_OP_RESIZE);
     op_in(&t, NULL, OP_DIMS(1, 3, 4, 5));
-    if (name_h) op_attr(&t, name_h[0] == 's' ? syn_attr_of_float(name_h, h) : syn_attr_of_int(name_h, (int64_t)h));
-    if (name_w) op_attr(&t, name_w[0] == 's' ? syn_attr_of_float(name_w, w) : syn_attr_of_int(name_w, (int64_t)w));
+    if (name_h)
+        op_attr(&t, name_h[0] == 's' ? syn_attr_of_float(name_h, h)
+                                     : syn_attr_of_int(name_h, (int64_t)h));
+    if (name_w)
+        op_attr(&t, name_w[0] == 's' ? syn_attr_of_float(name_w, w)
+                                     : syn_attr_of_int(name_w, (int64_t)w));
     op_refuse(&t, SYN_INVALID, words);
 }
 
@@ -254,9 +289,11 @@ static void test_no_memory(void)
         T_CHECK(op_shape(&t) == SYN_OK, "%s", t.err.text);
         t.c.out[0].data = y;
         syn_alloc_fail_at(n);
-        T_CHECK(t.c.op->reference(&t.c, &t.err) == SYN_NO_MEMORY && strstr(t.err.text, "2 x 2"), "%s", t.err.text);
+        T_CHECK(t.c.op->reference(&t.c, &t.err) == SYN_NO_MEMORY && strstr(t.err.text, "2 x 2"),
+                "%s", t.err.text);
         syn_alloc_fail_at(0);
-        T_CHECK(t.c.op->reference(&t.c, &t.err) == SYN_OK && memcmp(x, y, sizeof y) == 0, "%s", t.err.text);
+        T_CHECK(t.c.op->reference(&t.c, &t.err) == SYN_OK && memcmp(x, y, sizeof y) == 0, "%s",
+                t.err.text);
         op_end(&t);
     }
 }

@@ -37,10 +37,12 @@ static void test_reshape(void)
     reshape(OP_DIMS(1, 2, 3, 2, 1, 2, 1, -1), OP_DIMS(1, 2, 3, 2, 1, 2, 1, 1));
     refuse_reshape(OP_DIMS(-1, -1), "dims[0] and dims[1] are both -1");
     refuse_reshape(OP_DIMS(5, -1), "its 24 elements do not fit dims [5, 1]");
-    refuse_reshape(OP_DIMS(2, 3, 5), "x has shape [2, 3, 4]: its 24 elements do not fit dims [2, 3, 5]");
+    refuse_reshape(OP_DIMS(2, 3, 5),
+                   "x has shape [2, 3, 4]: its 24 elements do not fit dims [2, 3, 5]");
     refuse_reshape(OP_DIMS(2, 3, 4, 0), "dims[3] = 0 copies a dimension of x, which has rank 3");
     refuse_reshape(OP_DIMS(-2, 3, 4), "attribute dims = -2");
-    refuse_reshape(OP_DIMS(1, 1, 1, 1, 1, 1, 1, 1, 24), "attribute dims has 9 entries: must be at most 8");
+    refuse_reshape(OP_DIMS(1, 1, 1, 1, 1, 1, 1, 1, 24),
+                   "attribute dims has 9 entries: must be at most 8");
     refuse_reshape(OP_DIMS(1099511627776, 1099511627776, 1099511627776, -1), "do not fit");
     refuse_reshape(0, NULL, "do not fit dims []");
     op_begin(&t, SYN_OP_RESHAPE); /* one element may become a scalar */
@@ -53,7 +55,8 @@ static void test_reshape(void)
 static void test_concat(void)
 {
     static const float a[] = {0, 1, 2, 3, 4, 5}, b[] = {10, 11}, c[] = {20, 21, 22, 23};
-    static const float columns[] = {0, 1, 2, 10, 20, 21, 3, 4, 5, 11, 22, 23}, rows[] = {0, 1, 2, 3, 4, 5, 10, 11};
+    static const float columns[] = {0, 1, 2, 10, 20, 21, 3, 4, 5, 11, 22, 23},
+                       rows[] = {0, 1, 2, 3, 4, 5, 10, 11};
     struct op_call t;
     for (int sign = 0; sign < 2; sign++) {
         op_begin(&t, SYN_OP_CONCAT);
@@ -63,7 +66,8 @@ static void test_concat(void)
         op_expect_shape(&t, OP_DIMS(2, 6), "columns");
         op_end(&t);
         op_begin(&t, SYN_OP_CONCAT);
-        op_in(&t, a, OP_DIMS(3, 1, 2)), op_in(&t, b, OP_DIMS(1, 1, 2)), op_int(&t, "axis", sign ? -3 : 0);
+        op_in(&t, a, OP_DIMS(3, 1, 2)), op_in(&t, b, OP_DIMS(1, 1, 2)),
+            op_int(&t, "axis", sign ? -3 : 0);
         op_expect(&t, rows, 8, 0, "rows");
         op_end(&t);
     }
@@ -72,8 +76,10 @@ static void test_concat(void)
     op_expect(&t, a, 6, 0, "one");
     op_end(&t);
     op_begin(&t, SYN_OP_CONCAT);
-    op_in(&t, NULL, OP_DIMS(2, 3, 4)), op_in(&t, NULL, OP_DIMS(2, 5, 4)), op_in(&t, NULL, OP_DIMS(2, 5, 3));
-    op_refuse(&t, SYN_INVALID, "x2 has shape [2, 5, 3]: must be [2, 5, 4] (x0's shape off the axis)");
+    op_in(&t, NULL, OP_DIMS(2, 3, 4)), op_in(&t, NULL, OP_DIMS(2, 5, 4)),
+        op_in(&t, NULL, OP_DIMS(2, 5, 3));
+    op_refuse(&t, SYN_INVALID,
+              "x2 has shape [2, 5, 3]: must be [2, 5, 4] (x0's shape off the axis)");
     op_begin(&t, SYN_OP_CONCAT);
     op_in(&t, NULL, OP_DIMS(2, 3)), op_in(&t, NULL, OP_DIMS(2));
     op_refuse(&t, SYN_INVALID, "x1 has shape [2]: must have rank 2");
@@ -89,8 +95,8 @@ static void test_concat(void)
 }
 
 /* x [1,2,3,4] counting up, cropped; want starts with the first and last element of plane 0. */
-static void crop(const char *what, int64_t like_h, int64_t like_w, const int64_t attr[6], int64_t ho, int64_t wo,
-                 int64_t first)
+static void crop(const char *what, int64_t like_h, int64_t like_w, const int64_t attr[6],
+                 int64_t ho, int64_t wo, int64_t first)
 {
     static const char *const name[6] = {"top", "left", "height", "width", "bottom", "right"};
     float x[24], expected[24], like[12] = {0};
@@ -132,8 +138,10 @@ static void test_crop(void)
     refuse_crop(0, (const int64_t[6]){0, 2, -1, -1, 0, 2}, "left = 2 and width 0: x has width 4");
     refuse_crop(0, (const int64_t[6]){0, 0, 0, -1, 0, 0}, "height = 0: must be at least 1, or -1");
     refuse_crop(0, (const int64_t[6]){-1, 0, -1, -1, 0, 0}, "attribute top = -1");
-    refuse_crop(4, (const int64_t[6]){0, 0, -1, -1, 0, 0}, "top = 0 and height 4 (of like): x has height 3");
-    refuse_crop(0, (const int64_t[6]){1099511627776, 0, -1, -1, 1099511627776, 0}, "top = 1099511627776");
+    refuse_crop(4, (const int64_t[6]){0, 0, -1, -1, 0, 0},
+                "top = 0 and height 4 (of like): x has height 3");
+    refuse_crop(0, (const int64_t[6]){1099511627776, 0, -1, -1, 1099511627776, 0},
+                "top = 1099511627776");
 }
 
 /* Results of onnxruntime 1.32 for x[i] = ((i*7 + 3) % 17 - 8) / 4 of [1,2,h,w], value 0.5. */
@@ -167,11 +175,14 @@ static void test_pad(void)
     size_t used = 0;
     for (size_t i = 0; i < sizeof pad_cases / sizeof *pad_cases; i++) {
         float x[24];
-        for (int64_t e = 0; e < 2 * pad_cases[i].h * pad_cases[i].w; e++) x[e] = (float)((e * 7 + 3) % 17 - 8) / 4;
+        for (int64_t e = 0; e < 2 * pad_cases[i].h * pad_cases[i].w; e++)
+            x[e] = (float)((e * 7 + 3) % 17 - 8) / 4;
         op_begin(&t, SYN_OP_PAD);
         op_in(&t, x, OP_DIMS(1, 2, pad_cases[i].h, pad_cases[i].w));
         op_int(&t, "mode", pad_cases[i].mode), op_float(&t, "value", 0.5);
-        op_ints(&t, "pads", 4, (const int64_t[]){pad_cases[i].top, pad_cases[i].left, pad_cases[i].bottom, pad_cases[i].right});
+        op_ints(&t, "pads", 4,
+                (const int64_t[]){pad_cases[i].top, pad_cases[i].left, pad_cases[i].bottom,
+                                  pad_cases[i].right});
         op_expect(&t, pad_want + used, pad_cases[i].n_want, 0, "pad");
         used += (size_t)pad_cases[i].n_want;
         op_end(&t);
@@ -205,12 +216,14 @@ static void test_pixel_shuffle(void)
     struct op_call t;
     for (int mode = 0; mode < 2; mode++) {
         op_begin(&t, SYN_OP_PIXEL_SHUFFLE);
-        op_in(&t, count_up(x, 32), OP_DIMS(2, 8, 2, 1)), op_int(&t, "r", 2), op_int(&t, "mode", mode);
+        op_in(&t, count_up(x, 32), OP_DIMS(2, 8, 2, 1)), op_int(&t, "r", 2),
+            op_int(&t, "mode", mode);
         op_expect(&t, shuffle_want + 32 * mode, 32, 0, "shuffle");
         op_expect_shape(&t, OP_DIMS(2, 2, 4, 2), "shuffle");
         op_end(&t);
         op_begin(&t, SYN_OP_PIXEL_UNSHUFFLE); /* the way back */
-        op_in(&t, shuffle_want + 32 * mode, OP_DIMS(2, 2, 4, 2)), op_int(&t, "r", 2), op_int(&t, "mode", mode);
+        op_in(&t, shuffle_want + 32 * mode, OP_DIMS(2, 2, 4, 2)), op_int(&t, "r", 2),
+            op_int(&t, "mode", mode);
         op_expect(&t, x, 32, 0, "unshuffle");
         op_expect_shape(&t, OP_DIMS(2, 8, 2, 1), "unshuffle");
         op_end(&t);
@@ -224,7 +237,8 @@ static void test_pixel_shuffle(void)
             if (op_run(&t, "there") == SYN_OK) {
                 op_expect_shape(&t, OP_DIMS(2, 3, 5 * r, 2 * r), "there");
                 op_begin(&back, SYN_OP_PIXEL_UNSHUFFLE);
-                op_in(&back, op_out(&t), OP_DIMS(2, 3, 5 * r, 2 * r)), op_int(&back, "r", r), op_int(&back, "mode", mode);
+                op_in(&back, op_out(&t), OP_DIMS(2, 3, 5 * r, 2 * r)), op_int(&back, "r", r),
+                    op_int(&back, "mode", mode);
                 op_expect(&back, y, 2 * 3 * r * r * 5 * 2, 0, "back");
                 op_end(&back);
             }

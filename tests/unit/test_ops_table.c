@@ -1,5 +1,5 @@
-/* test_ops_table.c - the table of operators, attributes, shapes and element types; sizes that every row
- * must refuse. */
+/* test_ops_table.c - the table of operators, attributes, shapes and element types; sizes that every
+ * row must refuse. */
 #include "tests/op_call.h"
 
 static void test_rows(void)
@@ -9,26 +9,31 @@ static void test_rows(void)
         int32_t n_attrs = 0;
         T_CHECK(op && op->name && op->shape && op->reference, "row %d is incomplete", id);
         if (!op) continue;
-        T_CHECK(op->min_in >= 1 && op->max_in >= op->min_in && op->max_in <= SYN_MAX_OPERANDS && op->n_out == 1,
+        T_CHECK(op->min_in >= 1 && op->max_in >= op->min_in && op->max_in <= SYN_MAX_OPERANDS &&
+                    op->n_out == 1,
                 "%s: arity", op->name);
         T_CHECK(!op->pointwise || op->max_in == 1, "%s: pointwise with several operands", op->name);
         while (op->attrs && op->attrs[n_attrs].name) {
             const struct syn_attr_spec *s = &op->attrs[n_attrs++];
             T_CHECK(s->min <= s->max, "%s: %s", op->name, s->name);
-            T_CHECK((s->kind != SYN_ATTR_INT && s->kind != SYN_ATTR_FLOAT) || (s->fallback >= s->min && s->fallback <= s->max),
+            T_CHECK((s->kind != SYN_ATTR_INT && s->kind != SYN_ATTR_FLOAT) ||
+                        (s->fallback >= s->min && s->fallback <= s->max),
                     "%s: the default of %s is out of its range", op->name, s->name);
         }
         T_CHECK(n_attrs <= SYN_MAX_ATTRS, "%s: %d attributes", op->name, (int)n_attrs);
         for (int other = 0; other < id; other++)
-            T_CHECK(strcmp(op->name, syn_op_get((syn_op_id)other)->name) != 0, "two rows named %s", op->name);
+            T_CHECK(strcmp(op->name, syn_op_get((syn_op_id)other)->name) != 0, "two rows named %s",
+                    op->name);
     }
     T_CHECK(syn_op_get(SYN_OP_COUNT) == NULL, "a row past the end");
 }
 
-/* Every row, every operand: missing, empty, unknown, of a wrong type, too large. The text names the row. */
+/* Every row, every operand: missing, empty, unknown, of a wrong type, too large. The text names the
+ * row. */
 static void test_every_row_refuses(void)
 {
-    const int64_t empty[4] = {1, 4, 0, 4}, unknown[4] = {1, -1, 4, 4}, large[4] = {1 << 20, 1 << 20, 1 << 20, 1 << 20};
+    const int64_t empty[4] = {1, 4, 0, 4}, unknown[4] = {1, -1, 4, 4},
+                  large[4] = {1 << 20, 1 << 20, 1 << 20, 1 << 20};
     for (int id = 0; id < SYN_OP_COUNT; id++)
         for (int32_t at = 0; at < syn_op_get((syn_op_id)id)->min_in; at++)
             for (int fault = 0; fault < 5; fault++) {
@@ -41,21 +46,26 @@ static void test_every_row_refuses(void)
                 if (fault == 2) in->shape = syn_shape_of(4, unknown);
                 if (fault == 3) in->dtype = SYN_I64;
                 if (fault == 4) in->shape = syn_shape_of(4, large);
-                if (id == SYN_OP_MAX_POOL || id == SYN_OP_AVERAGE_POOL) op_ints(&t, "kernel", 2, (const int64_t[]){1, 1});
+                if (id == SYN_OP_MAX_POOL || id == SYN_OP_AVERAGE_POOL)
+                    op_ints(&t, "kernel", 2, (const int64_t[]){1, 1});
                 syn_status st = op_shape(&t);
-                T_CHECK(st != SYN_OK && strncmp(t.err.text, t.c.op->name, strlen(t.c.op->name)) == 0,
-                        "%s operand %d fault %d: status %s, '%s'", t.c.op->name, (int)at, fault, syn_status_word(st), t.err.text);
+                T_CHECK(st != SYN_OK &&
+                            strncmp(t.err.text, t.c.op->name, strlen(t.c.op->name)) == 0,
+                        "%s operand %d fault %d: status %s, '%s'", t.c.op->name, (int)at, fault,
+                        syn_status_word(st), t.err.text);
                 op_end(&t);
             }
 }
 
-static void refuse_fill(const struct syn_op *op, int32_t n, const struct syn_attr *a, const char *words)
+static void refuse_fill(const struct syn_op *op, int32_t n, const struct syn_attr *a,
+                        const char *words)
 {
     struct syn_attr filled[SYN_MAX_ATTRS], before[SYN_MAX_ATTRS];
     struct syn_err err = {""};
     memset(filled, 0x55, sizeof filled), memset(before, 0x55, sizeof before);
     syn_status st = syn_attr_fill(op, a, n, filled, &err);
-    T_CHECK(st == SYN_INVALID && strstr(err.text, words), "expected '%s', got '%s'", words, err.text);
+    T_CHECK(st == SYN_INVALID && strstr(err.text, words), "expected '%s', got '%s'", words,
+            err.text);
     T_CHECK(memcmp(filled, before, sizeof filled) == 0, "changed on failure: %s", words);
 }
 
@@ -67,13 +77,21 @@ static void test_attrs(void)
     struct syn_err err = {""};
     a[0] = syn_attr_of_ints("strides", 2, two), a[1] = syn_attr_of_float("alpha", 0.5);
     T_CHECK(syn_attr_fill(op, a, 2, filled, &err) == SYN_OK, "%s", err.text);
-    T_CHECK(syn_attr_list(op, filled, "strides")->n == 2 && syn_attr_list(op, filled, "strides")->v.i[1] == 3, "strides");
-    T_CHECK(syn_attr_float(op, filled, "alpha") == 0.5 && syn_attr_float(op, filled, "beta1") == 1, "alpha, beta1");
-    T_CHECK(syn_attr_int(op, filled, "group") == 1 && syn_attr_list(op, filled, "pads")->n == 0, "defaults");
+    T_CHECK(syn_attr_list(op, filled, "strides")->n == 2 &&
+                syn_attr_list(op, filled, "strides")->v.i[1] == 3,
+            "strides");
+    T_CHECK(syn_attr_float(op, filled, "alpha") == 0.5 && syn_attr_float(op, filled, "beta1") == 1,
+            "alpha, beta1");
+    T_CHECK(syn_attr_int(op, filled, "group") == 1 && syn_attr_list(op, filled, "pads")->n == 0,
+            "defaults");
     T_CHECK(filled[0].name == op->attrs[0].name, "names become the row's own");
-    T_CHECK(syn_attr_int(op, filled, "no such") == 0 && syn_attr_float(op, filled, "no such") == 0 &&
-            syn_attr_list(op, filled, "no such")->n == 0, "unknown names read as nothing");
-    T_CHECK(syn_attr_of_ints("pads", 20, many).n == SYN_MAX_ATTR_INTS && syn_attr_of_ints("pads", -1, many).n == 0, "cut");
+    T_CHECK(syn_attr_int(op, filled, "no such") == 0 &&
+                syn_attr_float(op, filled, "no such") == 0 &&
+                syn_attr_list(op, filled, "no such")->n == 0,
+            "unknown names read as nothing");
+    T_CHECK(syn_attr_of_ints("pads", 20, many).n == SYN_MAX_ATTR_INTS &&
+                syn_attr_of_ints("pads", -1, many).n == 0,
+            "cut");
     T_CHECK(syn_attr_of_floats("coeffs", 2, (const double[]){1.5, 2}).v.f[0] == 1.5, "floats");
     a[0] = syn_attr_of_int("gruop", 2);
     refuse_fill(op, 1, a, "Conv: unknown attribute 'gruop'");
@@ -116,9 +134,13 @@ static void test_shapes(void)
     same.rank = 3;
     T_CHECK(!syn_shape_equal(&s, &same), "ranks differ");
     s = syn_shape_of(0, NULL);
-    T_CHECK(syn_shape_elements(&s, &n) && n == 1 && strcmp(syn_shape_text(&s, text, sizeof text), "[]") == 0, "scalar");
+    T_CHECK(syn_shape_elements(&s, &n) && n == 1 &&
+                strcmp(syn_shape_text(&s, text, sizeof text), "[]") == 0,
+            "scalar");
     s.rank = -1;
-    T_CHECK(!syn_shape_elements(&s, &n) && strcmp(syn_shape_text(&s, text, sizeof text), "absent") == 0, "absent");
+    T_CHECK(!syn_shape_elements(&s, &n) &&
+                strcmp(syn_shape_text(&s, text, sizeof text), "absent") == 0,
+            "absent");
     s = syn_shape4(1 << 20, 1 << 20, 1, 1);
     T_CHECK(syn_shape_elements(&s, &n) && n == SYN_MAX_ELEMENTS, "the limit itself");
     s = syn_shape4(1 << 20, (1 << 20) + 1, 1, 1);
@@ -132,8 +154,12 @@ static void test_shapes(void)
     s = syn_shape_of(99, (const int64_t[]){1, 2, 3, 4, 5, 6, 7, 8});
     T_CHECK(s.rank == SYN_MAX_RANK && s.dim[7] == 8, "rank is cut");
     for (int t = 0; t < SYN_DTYPE_COUNT; t++)
-        T_CHECK(syn_dtype_bytes((syn_dtype)t) > 0 && strcmp(syn_dtype_word((syn_dtype)t), "unknown") != 0, "type %d", t);
-    T_CHECK(syn_dtype_bytes(SYN_BF16) == 2 && syn_dtype_bytes(SYN_I64) == 8 && syn_dtype_bytes(SYN_DTYPE_COUNT) == 0, "bytes");
+        T_CHECK(syn_dtype_bytes((syn_dtype)t) > 0 &&
+                    strcmp(syn_dtype_word((syn_dtype)t), "unknown") != 0,
+                "type %d", t);
+    T_CHECK(syn_dtype_bytes(SYN_BF16) == 2 && syn_dtype_bytes(SYN_I64) == 8 &&
+                syn_dtype_bytes(SYN_DTYPE_COUNT) == 0,
+            "bytes");
 }
 
 int main(void)

@@ -9,8 +9,9 @@
 static bool axis_sound(const struct syn_tile_axis *a, const struct syn_tile_net *net)
 {
     int32_t at = 0;
-    if (a->extended % net->align != 0 || a->extended < a->size + 2 * net->trim ||
-        a->extended - (a->size + 2 * net->trim) >= net->align || a->window % net->align != 0 || a->n < 1)
+    if ((a->extended - 2 * net->trim) % net->align != 0 || a->extended < a->size + 2 * net->trim ||
+        a->extended - (a->size + 2 * net->trim) >= net->align || (a->window - 2 * net->trim) % net->align != 0 ||
+        a->n < 1)
         return false;
     for (int32_t i = 0; i < a->n; i++) {
         const struct syn_tile_span s = syn_tile_axis_span(a, i);
