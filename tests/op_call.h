@@ -3,7 +3,8 @@
  * Use:     struct op_call t; op_begin(&t, SYN_OP_RELU); op_in(&t, x, OP_DIMS(1, 2, 3));
  *          op_attr(&t, syn_attr_of_int("axis", 1)); op_expect(&t, want, 6, 0, "relu"); op_end(&t);
  *          op_refuse(&t, SYN_INVALID, "w has 3") expects shape() to fail with these words.
- * Memory:  operands are copied into blocks of exactly their size, so that a sanitizer sees reads past them.
+ * Memory:  operands are copied into blocks of exactly their size, so that a sanitizer sees reads
+ *          past them.
  * Layer:   tests. */
 #ifndef SYN_TEST_OP_CALL_H
 #define SYN_TEST_OP_CALL_H
@@ -16,7 +17,8 @@
 
 enum { OP_GUARD = 64 }; /* canary floats on each side of the output */
 #define OP_CANARY (-7e30f)
-#define OP_DIMS(...) (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
+#define OP_DIMS(...)                                                                               \
+    (int32_t)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]) { __VA_ARGS__ }
 
 struct op_call {
     struct syn_op_call c;
@@ -60,8 +62,14 @@ static inline void op_attr(struct op_call *t, struct syn_attr a)
 {
     if (t->n_given < SYN_MAX_ATTRS) t->given[t->n_given++] = a;
 }
-static inline void op_int(struct op_call *t, const char *name, int64_t v) { op_attr(t, syn_attr_of_int(name, v)); }
-static inline void op_float(struct op_call *t, const char *name, double v) { op_attr(t, syn_attr_of_float(name, v)); }
+static inline void op_int(struct op_call *t, const char *name, int64_t v)
+{
+    op_attr(t, syn_attr_of_int(name, v));
+}
+static inline void op_float(struct op_call *t, const char *name, double v)
+{
+    op_attr(t, syn_attr_of_float(name, v));
+}
 static inline void op_ints(struct op_call *t, const char *name, int32_t n, const int64_t *v)
 {
     op_attr(t, syn_attr_of_ints(name, n, v));
@@ -94,8 +102,10 @@ static inline syn_status op_run(struct op_call *t, const char *what)
 
 static inline const float *op_out(const struct op_call *t) { return t->block + OP_GUARD; }
 
-/* Runs and compares: n numbers, each within tol * max(1, |want|). NaN passes only where NaN is wanted. */
-static inline void op_expect(struct op_call *t, const float *want, int64_t n, double tol, const char *what)
+/* Runs and compares: n numbers, each within tol * max(1, |want|). NaN passes only where NaN is
+ * wanted. */
+static inline void op_expect(struct op_call *t, const float *want, int64_t n, double tol,
+                             const char *what)
 {
     int64_t good = 0, first = -1;
     if (op_run(t, what) != SYN_OK) return;
@@ -103,21 +113,24 @@ static inline void op_expect(struct op_call *t, const float *want, int64_t n, do
     if (t->n != n) return;
     for (int64_t i = 0; i < n; i++) {
         const double got = (double)op_out(t)[i], w = (double)want[i];
-        const bool same = isnan(w) ? isnan(got) : got == w || fabs(got - w) <= tol * fmax(1, fabs(w));
+        const bool same =
+            isnan(w) ? isnan(got) : got == w || fabs(got - w) <= tol * fmax(1, fabs(w));
         if (!same && first < 0) first = i;
         good += same;
     }
-    T_CHECK(good == n, "%s: %lld of %lld right, first wrong [%lld] = %.9g, expected %.9g", what, (long long)good,
-            (long long)n, (long long)first, first < 0 ? 0 : (double)op_out(t)[first],
-            first < 0 ? 0 : (double)want[first]);
+    T_CHECK(good == n, "%s: %lld of %lld right, first wrong [%lld] = %.9g, expected %.9g", what,
+            (long long)good, (long long)n, (long long)first,
+            first < 0 ? 0 : (double)op_out(t)[first], first < 0 ? 0 : (double)want[first]);
 }
 
-static inline void op_expect_shape(struct op_call *t, int32_t rank, const int64_t *dim, const char *what)
+static inline void op_expect_shape(struct op_call *t, int32_t rank, const int64_t *dim,
+                                   const char *what)
 {
     const struct syn_shape want = syn_shape_of(rank, dim);
     char a[192], b[192];
-    T_CHECK(syn_shape_equal(&t->c.out[0].shape, &want) && t->c.out[0].dtype == SYN_F32, "%s: shape %s, expected %s",
-            what, syn_shape_text(&t->c.out[0].shape, a, sizeof a), syn_shape_text(&want, b, sizeof b));
+    T_CHECK(syn_shape_equal(&t->c.out[0].shape, &want) && t->c.out[0].dtype == SYN_F32,
+            "%s: shape %s, expected %s", what, syn_shape_text(&t->c.out[0].shape, a, sizeof a),
+            syn_shape_text(&want, b, sizeof b));
 }
 
 /* Expects a refusal whose text has `words`; ends the call. */
@@ -130,7 +143,8 @@ static inline void op_end(struct op_call *t)
 static inline void op_refuse(struct op_call *t, syn_status want, const char *words)
 {
     syn_status st = op_shape(t);
-    T_CHECK(st == want, "expected '%s', got status %s '%s'", words, syn_status_word(st), t->err.text);
+    T_CHECK(st == want, "expected '%s', got status %s '%s'", words, syn_status_word(st),
+            t->err.text);
     T_CHECK(strstr(t->err.text, words) != NULL, "expected '%s' in '%s'", words, t->err.text);
     op_end(t);
 }

@@ -1,7 +1,8 @@
 /* op.c - the table of operators, and attributes: makers, look-up, checks. See op.h.
  *
  * Layer:   kernels/graph. The rows are defined in kernels/ops and reached by symbol.
- * Threads: immutable tables and pure functions.   Ownership: allocates nothing; names are borrowed. */
+ * Threads: immutable tables and pure functions.   Ownership: allocates nothing; names are borrowed.
+ *          */
 #include "kernels/graph/op.h"
 #include <inttypes.h>
 #include <string.h>
@@ -50,7 +51,8 @@ double syn_attr_float(const struct syn_op *op, const struct syn_attr *attr, cons
     return i >= 0 && attr[i].kind == SYN_ATTR_FLOAT ? attr[i].v.f[0] : 0;
 }
 
-const struct syn_attr *syn_attr_list(const struct syn_op *op, const struct syn_attr *attr, const char *name)
+const struct syn_attr *syn_attr_list(const struct syn_op *op, const struct syn_attr *attr,
+                                     const char *name)
 {
     static const struct syn_attr empty = {.name = "", .kind = SYN_ATTR_INTS, .n = 0};
     int32_t i = spec_index(op, name);
@@ -103,20 +105,21 @@ static syn_status attr_check(const struct syn_op *op, const struct syn_attr_spec
                              const struct syn_attr *a, struct syn_err *err)
 {
     if (a->kind != spec->kind)
-        return syn_fail(err, SYN_INVALID, "%s: attribute %s is %s: must be %s", op->name, spec->name,
-                        kind_word(a->kind), kind_word(spec->kind));
+        return syn_fail(err, SYN_INVALID, "%s: attribute %s is %s: must be %s", op->name,
+                        spec->name, kind_word(a->kind), kind_word(spec->kind));
     if (is_list(a->kind) ? a->n < 0 || a->n > SYN_MAX_ATTR_INTS : a->n != 1)
-        return syn_fail(err, SYN_INVALID, "%s: attribute %s has %d entries: must be in [%d, %d]", op->name,
-                        spec->name, (int)a->n, is_list(a->kind) ? 0 : 1,
+        return syn_fail(err, SYN_INVALID, "%s: attribute %s has %d entries: must be in [%d, %d]",
+                        op->name, spec->name, (int)a->n, is_list(a->kind) ? 0 : 1,
                         is_list(a->kind) ? SYN_MAX_ATTR_INTS : 1);
     for (int32_t i = 0; i < a->n; i++) {
         double v = is_int(a->kind) ? (double)a->v.i[i] : a->v.f[i];
         if (v >= spec->min && v <= spec->max) continue; /* a NaN is in no range */
         if (is_int(a->kind))
-            return syn_fail(err, SYN_INVALID, "%s: attribute %s = %" PRId64 " (entry %d): must be in [%.17g, %.17g]",
+            return syn_fail(err, SYN_INVALID,
+                            "%s: attribute %s = %" PRId64 " (entry %d): must be in [%.17g, %.17g]",
                             op->name, spec->name, a->v.i[i], (int)i, spec->min, spec->max);
-        return syn_fail(err, SYN_INVALID, "%s: attribute %s = %g (entry %d): must be in [%g, %g]", op->name,
-                        spec->name, v, (int)i, spec->min, spec->max);
+        return syn_fail(err, SYN_INVALID, "%s: attribute %s = %g (entry %d): must be in [%g, %g]",
+                        op->name, spec->name, v, (int)i, spec->min, spec->max);
     }
     return SYN_OK;
 }
@@ -129,8 +132,10 @@ syn_status syn_attr_fill(const struct syn_op *op, const struct syn_attr *given, 
     for (int32_t i = 0; i < n; i++) {
         const char *name = given[i].name ? given[i].name : "";
         int32_t at = spec_index(op, name);
-        if (at < 0) return syn_fail(err, SYN_INVALID, "%s: unknown attribute '%.80s'", op->name, name);
-        if (source[at] >= 0) return syn_fail(err, SYN_INVALID, "%s: attribute %s is given twice", op->name, name);
+        if (at < 0)
+            return syn_fail(err, SYN_INVALID, "%s: unknown attribute '%.80s'", op->name, name);
+        if (source[at] >= 0)
+            return syn_fail(err, SYN_INVALID, "%s: attribute %s is given twice", op->name, name);
         source[at] = i;
         syn_status st = attr_check(op, &op->attrs[at], &given[i], err);
         if (st != SYN_OK) return st;

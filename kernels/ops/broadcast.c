@@ -29,14 +29,16 @@ static syn_status broadcast_shape(struct syn_op_call *c, struct syn_err *err)
         int64_t da = padded_dim(a, y.rank, d), db = padded_dim(b, y.rank, d);
         if (da != db && da != 1 && db != 1)
             return syn_fail(err, SYN_INVALID,
-                            "%s: a %s and b %s do not broadcast: dimension %d must be equal or 1", c->op->name,
-                            syn_shape_text(a, ta, sizeof ta), syn_shape_text(b, tb, sizeof tb), (int)d);
+                            "%s: a %s and b %s do not broadcast: dimension %d must be equal or 1",
+                            c->op->name, syn_shape_text(a, ta, sizeof ta),
+                            syn_shape_text(b, tb, sizeof tb), (int)d);
         y.dim[d] = da > db ? da : db;
     }
     return syn_ops_out(c, &y, err);
 }
 
-/* step[d] = how far the operand's index moves when output dimension d does; 0 where it is repeated. */
+/* step[d] = how far the operand's index moves when output dimension d does; 0 where it is repeated.
+ * */
 static void steps_of(const struct syn_shape *s, int32_t rank, int64_t step[SYN_MAX_RANK])
 {
     int64_t size = 1;
@@ -51,7 +53,10 @@ static float add(float a, float b) { return a + b; }
 static float subtract(float a, float b) { return a - b; }
 static float multiply(float a, float b) { return a * b; }
 static float divide(float a, float b) { return a / b; }
-static float minimum(float a, float b) { return isnan(a) || a < b ? a : b; } /* a NaN in b: a < b is false */
+static float minimum(float a, float b)
+{
+    return isnan(a) || a < b ? a : b;
+} /* a NaN in b: a < b is false */
 static float maximum(float a, float b) { return isnan(a) || a > b ? a : b; }
 
 static void broadcast(const struct syn_op_call *c, float (*f)(float, float))
@@ -113,20 +118,50 @@ static syn_status max_reference(const struct syn_op_call *c, struct syn_err *err
 }
 
 const struct syn_op syn_op_add = {
-    .name = "Add", .min_in = 2, .max_in = 2, .n_out = 1, .shape = broadcast_shape, .reference = add_reference,
+    .name = "Add",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .shape = broadcast_shape,
+    .reference = add_reference,
 };
 const struct syn_op syn_op_sub = {
-    .name = "Sub", .min_in = 2, .max_in = 2, .n_out = 1, .shape = broadcast_shape, .reference = sub_reference,
+    .name = "Sub",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .shape = broadcast_shape,
+    .reference = sub_reference,
 };
 const struct syn_op syn_op_mul = {
-    .name = "Mul", .min_in = 2, .max_in = 2, .n_out = 1, .shape = broadcast_shape, .reference = mul_reference,
+    .name = "Mul",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .shape = broadcast_shape,
+    .reference = mul_reference,
 };
 const struct syn_op syn_op_div = {
-    .name = "Div", .min_in = 2, .max_in = 2, .n_out = 1, .shape = broadcast_shape, .reference = div_reference,
+    .name = "Div",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .shape = broadcast_shape,
+    .reference = div_reference,
 };
 const struct syn_op syn_op_min = {
-    .name = "Min", .min_in = 2, .max_in = 2, .n_out = 1, .shape = broadcast_shape, .reference = min_reference,
+    .name = "Min",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .shape = broadcast_shape,
+    .reference = min_reference,
 };
 const struct syn_op syn_op_max = {
-    .name = "Max", .min_in = 2, .max_in = 2, .n_out = 1, .shape = broadcast_shape, .reference = max_reference,
+    .name = "Max",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .shape = broadcast_shape,
+    .reference = max_reference,
 };

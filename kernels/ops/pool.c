@@ -1,11 +1,13 @@
 /* pool.c - windows reduced to one number: MAX_POOL, AVERAGE_POOL, GLOBAL_AVERAGE_POOL.
  *
- * Source:  ONNX MaxPool-12, AveragePool-19, GlobalAveragePool-1, with the rule of PyTorch (ONNX since 1.16)
- *          that ceil_mode drops a last window that would start beyond the input and its leading pad.
- * Maths:   window of (oy, ox): iy = oy*sh - top + ky*dh, ix likewise. Max over the taps inside x, NaN if
- *          one is NaN, -infinity if there are none. Average: sum of the taps inside x, divided by how many
- *          these are, or with count_include_pad by how many lie inside x and its pads; no tap gives 0.
- *          ho = (h + top + bottom - dh*(kh-1) - 1)/sh + 1, rounded down, or up with ceil_mode.
+ * Source:  ONNX MaxPool-12, AveragePool-19, GlobalAveragePool-1, with the rule of PyTorch (ONNX
+ *          since 1.16) that ceil_mode drops a last window that would start beyond the input and its
+ *          leading pad.
+ * Maths:   window of (oy, ox): iy = oy*sh - top + ky*dh, ix likewise. Max over the taps inside x,
+ *          NaN if one is NaN, -infinity if there are none. Average: sum of the taps inside x,
+ *          divided by how many these are, or with count_include_pad by how many lie inside x and
+ *          its pads; no tap gives 0. ho = (h + top + bottom - dh*(kh-1) - 1)/sh + 1, rounded down,
+ *          or up with ceil_mode.
  * Shapes:  x [n,c,h,w] -> y [n,c,ho,wo]; global: [n,c,1,1]. Pads are less than the dilated window.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/check.h"
@@ -19,7 +21,8 @@ struct pool_axis {
 };
 
 /* Fills in ax[0] = rows and ax[1] = columns, out included. */
-static syn_status parse_axis(const struct syn_op_call *c, int32_t d, struct pool_axis *ax, struct syn_err *err)
+static syn_status parse_axis(const struct syn_op_call *c, int32_t d, struct pool_axis *ax,
+                             struct syn_err *err)
 {
     ax->in = c->in[0].shape.dim[2 + d];
     ax->k = syn_ops_entry(c, "kernel", d, 1);
@@ -27,14 +30,19 @@ static syn_status parse_axis(const struct syn_op_call *c, int32_t d, struct pool
     ax->dil = syn_ops_entry(c, "dilations", d, 1);
     ax->before = syn_ops_entry(c, "pads", d, 0);
     ax->after = syn_ops_entry(c, "pads", d + 2, 0);
-    const int64_t extent = ax->dil * (ax->k - 1) + 1, room = ax->in + ax->before + ax->after - extent;
+    const int64_t extent = ax->dil * (ax->k - 1) + 1,
+                  room = ax->in + ax->before + ax->after - extent;
     const char *side = d ? "width" : "height";
     if (ax->before >= extent || ax->after >= extent)
-        return syn_fail(err, SYN_INVALID, "%s: pads %" PRId64 " and %" PRId64 " of the %s: must be less than the "
-                        "window's %" PRId64, c->op->name, ax->before, ax->after, side, extent);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: pads %" PRId64 " and %" PRId64 " of the %s: must be less than the "
+                        "window's %" PRId64,
+                        c->op->name, ax->before, ax->after, side, extent);
     if (room < 0)
-        return syn_fail(err, SYN_INVALID, "%s: the window's %s %" PRId64 " exceeds x's %" PRId64 " with pads %" PRId64
-                        " and %" PRId64, c->op->name, side, extent, ax->in, ax->before, ax->after);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: the window's %s %" PRId64 " exceeds x's %" PRId64 " with pads %" PRId64
+                        " and %" PRId64,
+                        c->op->name, side, extent, ax->in, ax->before, ax->after);
     ax->out = room / ax->stride + 1;
     if (syn_attr_int(c->op, c->attr, "ceil_mode") && room % ax->stride != 0 &&
         ax->out * ax->stride < ax->in + ax->before)
@@ -42,12 +50,13 @@ static syn_status parse_axis(const struct syn_op_call *c, int32_t d, struct pool
     return SYN_OK;
 }
 
-static syn_status parse_pool(const struct syn_op_call *c, struct pool_axis ax[2], struct syn_err *err)
+static syn_status parse_pool(const struct syn_op_call *c, struct pool_axis ax[2],
+                             struct syn_err *err)
 {
     syn_status st = syn_ops_check_rank(c, 0, "x", 4, err);
     if (st == SYN_OK && syn_attr_list(c->op, c->attr, "kernel")->n != 2)
-        st = syn_fail(err, SYN_INVALID, "%s: attribute kernel has %d entries: must have 2", c->op->name,
-                      (int)syn_attr_list(c->op, c->attr, "kernel")->n);
+        st = syn_fail(err, SYN_INVALID, "%s: attribute kernel has %d entries: must have 2",
+                      c->op->name, (int)syn_attr_list(c->op, c->attr, "kernel")->n);
     if (st == SYN_OK) st = syn_ops_check_list(c, "strides", 2, err);
     if (st == SYN_OK) st = syn_ops_check_list(c, "dilations", 2, err);
     if (st == SYN_OK) st = syn_ops_check_list(c, "pads", 4, err);
@@ -60,12 +69,14 @@ static syn_status pool_shape(struct syn_op_call *c, struct syn_err *err)
     struct pool_axis ax[2];
     syn_status st = parse_pool(c, ax, err);
     if (st != SYN_OK) return st;
-    const struct syn_shape y = syn_shape4(c->in[0].shape.dim[0], c->in[0].shape.dim[1], ax[0].out, ax[1].out);
+    const struct syn_shape y =
+        syn_shape4(c->in[0].shape.dim[0], c->in[0].shape.dim[1], ax[0].out, ax[1].out);
     return syn_ops_out(c, &y, err);
 }
 
 /* Taps [*lo, *hi) of the window at o that lie in [from, to) of the input axis. */
-static void taps_between(const struct pool_axis *ax, int64_t o, int64_t from, int64_t to, int64_t *lo, int64_t *hi)
+static void taps_between(const struct pool_axis *ax, int64_t o, int64_t from, int64_t to,
+                         int64_t *lo, int64_t *hi)
 {
     const int64_t start = o * ax->stride - ax->before;
     *lo = start >= from ? 0 : (from - start + ax->dil - 1) / ax->dil;
@@ -90,7 +101,8 @@ static float max_window(const struct pool_axis ax[2], const float *x, int64_t oy
     return most;
 }
 
-static float average_window(const struct pool_axis ax[2], const float *x, int64_t oy, int64_t ox, bool with_pads)
+static float average_window(const struct pool_axis ax[2], const float *x, int64_t oy, int64_t ox,
+                            bool with_pads)
 {
     int64_t y0, y1, x0, x1;
     double sum = 0;
@@ -122,7 +134,8 @@ static syn_status pool_reference(const struct syn_op_call *c, bool average, stru
     for (int64_t plane = 0; plane < in->dim[0] * in->dim[1]; plane++, x += in->dim[2] * in->dim[3])
         for (int64_t oy = 0; oy < ax[0].out; oy++)
             for (int64_t ox = 0; ox < ax[1].out; ox++)
-                *y++ = average ? average_window(ax, x, oy, ox, with_pads) : max_window(ax, x, oy, ox);
+                *y++ =
+                    average ? average_window(ax, x, oy, ox, with_pads) : max_window(ax, x, oy, ox);
     return SYN_OK;
 }
 

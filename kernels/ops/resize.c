@@ -1,16 +1,18 @@
 /* resize.c - the row RESIZE, its definition, and the one place where its coordinates are computed.
  *
  * Source:  ONNX Resize-19, modes nearest, linear and cubic on the last two axes; antialias = 0,
- *          exclude_outside = 0. PyTorch's pytorch_half_pixel is half_pixel unless the output is 1 long.
- * Maths:   half_pixel s = (o + 0.5)*in/out - 0.5; asymmetric s = o*in/out; align_corners
- *          s = o*(in-1)/(out-1), 0 when out = 1. Nearest takes the pixel s rounds to; bilinear weighs
- *          floor(s) and the next by 1-f and f, f = s - floor(s); bicubic four pixels from floor(s)-1 on by
- *          Keys' kernel with a = cubic_a. Pixels outside are those at the edge.
- * Ratios:  s is a ratio of whole numbers whenever the scale is out/in, and is then computed as one, in 128
- *          bits (dimensions reach 2^40): what is a tie on paper is a tie here. A scale given as a number is a
- *          rounded one: 64/26 arrives as the nearest float32, and would move ties and lose a pixel of
- *          floor(in*scale). So, if it lies within one float32 step of k/in, k whole, the output has k
- *          pixels and the ratio is k/in; otherwise the output has floor(in*scale) pixels and s is in doubles.
+ *          exclude_outside = 0. PyTorch's pytorch_half_pixel is half_pixel unless the output is 1
+ *          long.
+ * Maths:   half_pixel s = (o + 0.5)*in/out - 0.5; asymmetric s = o*in/out; align_corners s =
+ *          o*(in-1)/(out-1), 0 when out = 1. Nearest takes the pixel s rounds to; bilinear weighs
+ *          floor(s) and the next by 1-f and f, f = s - floor(s); bicubic four pixels from
+ *          floor(s)-1 on by Keys' kernel with a = cubic_a. Pixels outside are those at the edge.
+ * Ratios:  s is a ratio of whole numbers whenever the scale is out/in, and is then computed as one,
+ *          in 128 bits (dimensions reach 2^40): what is a tie on paper is a tie here. A scale given
+ *          as a number is a rounded one: 64/26 arrives as the nearest float32, and would move ties
+ *          and lose a pixel of floor(in*scale). So, if it lies within one float32 step of k/in, k
+ *          whole, the output has k pixels and the ratio is k/in; otherwise the output has
+ *          floor(in*scale) pixels and s is in doubles.
  * Shapes:  x [n,c,h,w] -> y [n,c,ho,wo].
  * Layer:   kernels/ops.   Threads: pure functions.
  * Ownership: the reference holds the taps of both axes while it runs. */
@@ -54,7 +56,8 @@ static struct place place_of(const struct syn_resize_axis *ax, int64_t o)
 {
     const __int128 in = ax->in, out = ax->out;
     switch (ax->coord) {
-    case SYN_COORD_ALIGN_CORNERS: return out == 1 ? place_of_ratio(0, 1) : place_of_ratio(o * (in - 1), out - 1);
+    case SYN_COORD_ALIGN_CORNERS:
+        return out == 1 ? place_of_ratio(0, 1) : place_of_ratio(o * (in - 1), out - 1);
     case SYN_COORD_ASYMMETRIC:
         return ax->scale > 0 ? place_of_double((double)o / ax->scale) : place_of_ratio(o * in, out);
     case SYN_COORD_HALF_PIXEL: break;
@@ -78,7 +81,8 @@ static int64_t round_place(const struct place *p, enum syn_resize_round how)
 static double keys_near(double a, double d) { return ((a + 2) * d - (a + 3)) * d * d + 1; }
 static double keys_far(double a, double d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; }
 
-int32_t syn_resize_taps(const struct syn_resize_axis *axis, int64_t o, int64_t *first, double weight[4])
+int32_t syn_resize_taps(const struct syn_resize_axis *axis, int64_t o, int64_t *first,
+                        double weight[4])
 {
     const struct place p = place_of(axis, o);
     const double f = p.fraction, a = axis->cubic_a;
@@ -135,7 +139,8 @@ static syn_status resize_shape(struct syn_op_call *c, struct syn_err *err)
         const int64_t in = y.dim[2 + d], out = syn_attr_int(c->op, c->attr, out_name);
         const double scale = syn_attr_float(c->op, c->attr, scale_name);
         if ((out > 0) == (scale > 0))
-            return syn_fail(err, SYN_INVALID, "%s: %s = %" PRId64 " and %s = %g: one of the two must be over 0",
+            return syn_fail(err, SYN_INVALID,
+                            "%s: %s = %" PRId64 " and %s = %g: one of the two must be over 0",
                             c->op->name, out_name, out, scale_name, scale);
         if (out > 0) {
             y.dim[2 + d] = out;
@@ -144,7 +149,8 @@ static syn_status resize_shape(struct syn_op_call *c, struct syn_err *err)
         const int64_t exact = exact_length(in, scale);
         const double length = exact ? (double)exact : floor((double)in * scale);
         if (!(length >= 1 && length <= MAX_EXTENT))
-            return syn_fail(err, SYN_INVALID, "%s: %s = %g makes %" PRId64 " pixels %.0f: must be in [1, %.0f]",
+            return syn_fail(err, SYN_INVALID,
+                            "%s: %s = %g makes %" PRId64 " pixels %.0f: must be in [1, %.0f]",
                             c->op->name, scale_name, scale, in, length, MAX_EXTENT);
         y.dim[2 + d] = (int64_t)length;
     }
@@ -181,8 +187,8 @@ static syn_status resize_reference(const struct syn_op_call *c, struct syn_err *
     struct taps *row = syn_calloc((size_t)out->dim[2], sizeof *row);
     struct taps *column = syn_calloc((size_t)out->dim[3], sizeof *column);
     if (!row || !column) {
-        syn_fail(err, st, "%s: no memory for the taps of %" PRId64 " x %" PRId64, c->op->name, out->dim[2],
-                 out->dim[3]);
+        syn_fail(err, st, "%s: no memory for the taps of %" PRId64 " x %" PRId64, c->op->name,
+                 out->dim[2], out->dim[3]);
         goto done;
     }
     fill_taps(&axis[0], row);
@@ -194,7 +200,8 @@ static syn_status resize_reference(const struct syn_op_call *c, struct syn_err *
                 double sum = 0;
                 for (int32_t i = 0; i < v->n; i++)
                     for (int32_t j = 0; j < h->n; j++)
-                        sum += v->weight[i] * h->weight[j] * (double)x[v->at[i] * in->dim[3] + h->at[j]];
+                        sum += v->weight[i] * h->weight[j] *
+                               (double)x[v->at[i] * in->dim[3] + h->at[j]];
                 *y++ = (float)sum;
             }
     st = SYN_OK;

@@ -1,7 +1,7 @@
 /* shape.c - moving elements about without changing them: RESHAPE, CONCAT, CROP, PAD.
  *
- * Source:  ONNX Reshape-14 (allowzero = 0), Concat-13, Pad-19 on the last two axes (its "edge" is replicate
- *          here); ncnn Crop (with and without a second operand).
+ * Source:  ONNX Reshape-14 (allowzero = 0), Concat-13, Pad-19 on the last two axes (its "edge" is
+ *          replicate here); ncnn Crop (with and without a second operand).
  * Shapes:  RESHAPE any; CONCAT ranks 1..8, all dimensions but `axis` equal; CROP and PAD [n,c,h,w].
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/check.h"
@@ -23,25 +23,29 @@ static syn_status reshape_shape(struct syn_op_call *c, struct syn_err *err)
     syn_status st = syn_ops_check(c, 0, "x", err);
     if (st != SYN_OK) return st;
     if (dims->n > SYN_MAX_RANK)
-        return syn_fail(err, SYN_INVALID, "%s: attribute dims has %d entries: must be at most %d", c->op->name,
-                        (int)dims->n, SYN_MAX_RANK);
+        return syn_fail(err, SYN_INVALID, "%s: attribute dims has %d entries: must be at most %d",
+                        c->op->name, (int)dims->n, SYN_MAX_RANK);
     for (int32_t d = 0; d < dims->n; d++) {
         y.dim[d] = dims->v.i[d];
         if (y.dim[d] == 0 && d >= x->rank)
-            return syn_fail(err, SYN_INVALID, "%s: dims[%d] = 0 copies a dimension of x, which has rank %d",
+            return syn_fail(err, SYN_INVALID,
+                            "%s: dims[%d] = 0 copies a dimension of x, which has rank %d",
                             c->op->name, (int)d, (int)x->rank);
         if (y.dim[d] == 0) y.dim[d] = x->dim[d];
         if (y.dim[d] >= 0) continue;
         if (inferred >= 0)
-            return syn_fail(err, SYN_INVALID, "%s: dims[%d] and dims[%d] are both -1: only one may be", c->op->name,
+            return syn_fail(err, SYN_INVALID,
+                            "%s: dims[%d] and dims[%d] are both -1: only one may be", c->op->name,
                             (int)inferred, (int)d);
         inferred = d;
         y.dim[d] = 1;
     }
     int64_t have = syn_ops_elements(x), given;
-    if (syn_shape_elements(&y, &given) && inferred >= 0 && have % given == 0) y.dim[inferred] = have / given;
+    if (syn_shape_elements(&y, &given) && inferred >= 0 && have % given == 0)
+        y.dim[inferred] = have / given;
     if (!syn_shape_elements(&y, &given) || given != have)
-        return syn_fail(err, SYN_INVALID, "%s: x has shape %s: its %" PRId64 " elements do not fit dims %s",
+        return syn_fail(err, SYN_INVALID,
+                        "%s: x has shape %s: its %" PRId64 " elements do not fit dims %s",
                         c->op->name, syn_shape_text(x, text, sizeof text), have,
                         syn_shape_text(&y, want, sizeof want));
     return syn_ops_out(c, &y, err);
@@ -50,7 +54,8 @@ static syn_status reshape_shape(struct syn_op_call *c, struct syn_err *err)
 static syn_status reshape_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     (void)err;
-    memcpy(c->out[0].data, c->in[0].data, (size_t)syn_ops_elements(&c->out[0].shape) * sizeof(float));
+    memcpy(c->out[0].data, c->in[0].data,
+           (size_t)syn_ops_elements(&c->out[0].shape) * sizeof(float));
     return SYN_OK;
 }
 
@@ -68,8 +73,10 @@ static syn_status concat_shape(struct syn_op_call *c, struct syn_err *err)
     struct syn_shape y = c->in[0].shape;
     const int32_t axis = concat_axis(c);
     if (axis < 0 || axis >= y.rank)
-        return syn_fail(err, SYN_INVALID, "%s: axis = %" PRId64 ": must be in [%d, %d], x0 has rank %d", c->op->name,
-                        syn_attr_int(c->op, c->attr, "axis"), (int)-y.rank, (int)y.rank - 1, (int)y.rank);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: axis = %" PRId64 ": must be in [%d, %d], x0 has rank %d", c->op->name,
+                        syn_attr_int(c->op, c->attr, "axis"), (int)-y.rank, (int)y.rank - 1,
+                        (int)y.rank);
     for (int32_t i = 1; i < c->n_in; i++) {
         char operand[16];
         snprintf(operand, sizeof operand, "x%d", (int)i);
@@ -102,7 +109,8 @@ static syn_status concat_reference(const struct syn_op_call *c, struct syn_err *
     return SYN_OK;
 }
 
-/* The window's length on one axis: `like` if given, else `size` if given, else what the cuts leave. */
+/* The window's length on one axis: `like` if given, else `size` if given, else what the cuts leave.
+ * */
 static int64_t crop_length(int64_t like, int64_t size, int64_t in, int64_t before, int64_t after)
 {
     return like > 0 ? like : size > 0 ? size : in - before - after;
@@ -121,14 +129,16 @@ static syn_status crop_shape(struct syn_op_call *c, struct syn_err *err)
         int64_t after = syn_attr_int(c->op, c->attr, d ? "right" : "bottom");
         int64_t size = syn_attr_int(c->op, c->attr, word[d]);
         if (size == 0)
-            return syn_fail(err, SYN_INVALID, "%s: %s = 0: must be at least 1, or -1 for what is left", c->op->name,
+            return syn_fail(err, SYN_INVALID,
+                            "%s: %s = 0: must be at least 1, or -1 for what is left", c->op->name,
                             word[d]);
-        int64_t length = crop_length(with_like ? c->in[1].shape.dim[2 + d] : 0, size, in, before, after);
+        int64_t length =
+            crop_length(with_like ? c->in[1].shape.dim[2 + d] : 0, size, in, before, after);
         if (length < 1 || before > in - length)
             return syn_fail(err, SYN_INVALID,
-                            "%s: %s = %" PRId64 " and %s %" PRId64 "%s: x has %s %" PRId64, c->op->name,
-                            d ? "left" : "top", before, word[d], length, with_like ? " (of like)" : "", word[d],
-                            in);
+                            "%s: %s = %" PRId64 " and %s %" PRId64 "%s: x has %s %" PRId64,
+                            c->op->name, d ? "left" : "top", before, word[d], length,
+                            with_like ? " (of like)" : "", word[d], in);
         y.dim[2 + d] = length;
     }
     return syn_ops_out(c, &y, err);
@@ -137,13 +147,15 @@ static syn_status crop_shape(struct syn_op_call *c, struct syn_err *err)
 static syn_status crop_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     const struct syn_shape *in = &c->in[0].shape, *out = &c->out[0].shape;
-    const int64_t top = syn_attr_int(c->op, c->attr, "top"), left = syn_attr_int(c->op, c->attr, "left");
+    const int64_t top = syn_attr_int(c->op, c->attr, "top"),
+                  left = syn_attr_int(c->op, c->attr, "left");
     const float *x = c->in[0].data;
     float *y = c->out[0].data;
     (void)err;
     for (int64_t plane = 0; plane < in->dim[0] * in->dim[1]; plane++)
         for (int64_t oy = 0; oy < out->dim[2]; oy++, y += out->dim[3])
-            memcpy(y, x + (plane * in->dim[2] + top + oy) * in->dim[3] + left, (size_t)out->dim[3] * sizeof *y);
+            memcpy(y, x + (plane * in->dim[2] + top + oy) * in->dim[3] + left,
+                   (size_t)out->dim[3] * sizeof *y);
     return SYN_OK;
 }
 
@@ -157,8 +169,10 @@ static syn_status pad_shape(struct syn_op_call *c, struct syn_err *err)
     for (int32_t i = 0; i < 4; i++) {
         int64_t pad = syn_ops_entry(c, "pads", i, 0), length = c->in[0].shape.dim[2 + i % 2];
         if (syn_attr_int(c->op, c->attr, "mode") == SYN_PAD_REFLECT && pad >= length)
-            return syn_fail(err, SYN_INVALID, "%s: pads[%d] = %" PRId64 " (%s): reflect needs less than x's %s, %"
-                            PRId64, c->op->name, (int)i, pad, side[i], i % 2 ? "width" : "height", length);
+            return syn_fail(err, SYN_INVALID,
+                            "%s: pads[%d] = %" PRId64
+                            " (%s): reflect needs less than x's %s, %" PRId64,
+                            c->op->name, (int)i, pad, side[i], i % 2 ? "width" : "height", length);
         y.dim[2 + i % 2] += pad;
     }
     return syn_ops_out(c, &y, err);
@@ -185,7 +199,8 @@ static syn_status pad_reference(const struct syn_op_call *c, struct syn_err *err
     for (int64_t plane = 0; plane < in->dim[0] * in->dim[1]; plane++)
         for (int64_t oy = 0; oy < out->dim[2]; oy++)
             for (int64_t ox = 0; ox < out->dim[3]; ox++) {
-                int64_t iy = pad_source(mode, oy - top, in->dim[2]), ix = pad_source(mode, ox - left, in->dim[3]);
+                int64_t iy = pad_source(mode, oy - top, in->dim[2]),
+                        ix = pad_source(mode, ox - left, in->dim[3]);
                 *y++ = iy < 0 || ix < 0 ? value : x[(plane * in->dim[2] + iy) * in->dim[3] + ix];
             }
     return SYN_OK;

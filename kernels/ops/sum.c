@@ -2,7 +2,8 @@
  *
  * Source:  ncnn Eltwise (op_type 1, with coefficients); ONNX Sum-13 without broadcasting.
  * Maths:   y[i] = sum over k of coeffs[k] * x_k[i]; an empty list of coefficients means all 1.
- * Shapes:  2..16 operands with coefficients (as many as a list attribute holds), 2..64 without; any rank.
+ * Shapes:  2..16 operands with coefficients (as many as a list attribute holds), 2..64 without; any
+ *          rank.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/check.h"
 #include "kernels/ops/ops.h"
