@@ -1,10 +1,11 @@
 /* tiles.c - see tiles.h.
  *
- * Why one window length is enough: with H = before + after (rounded up to align) a window of length S
- * answers for S - H pixels inside the picture, and for `before` or `after` more at an end. So n windows
- * reach n * (S - H) + H, and the smallest S with n * (S - H) + H >= extended follows at once. Because the
- * end of every window but the last lies before extended, and extended is the smallest multiple of align
- * that holds the picture and its trim, the last core is never empty.
+ * Everything is counted without the trim, which every window has on both ends: a picture of size s is
+ * inner = s rounded up to align, a window of length S answers at most for S - 2 * trim pixels, a halo is what
+ * it exceeds the trim by. With H = both halos (rounded up to align), an inner window of length L answers for
+ * L - H pixels inside the picture, and for a halo more at an end. So n windows reach n * (L - H) + H, and
+ * the smallest L with n * (L - H) + H >= inner follows at once. All but the last end before inner, which is
+ * the smallest multiple of align that holds the picture: so the last core is never empty.
  *
  * Layer: server/pipelines.   Threads: pure functions. */
 #include "server/pipelines/tiles.h"
@@ -19,19 +20,20 @@ static int32_t round_up(int64_t v, int32_t align)
     return (int32_t)((v + align - 1) / align * align);
 }
 
+/* Both halos beyond the trim. */
 static int32_t halo_of(const struct syn_tile_net *net)
 {
-    return round_up((int64_t)net->before + net->after, net->align);
+    return round_up((int64_t)net->before + net->after - 2 * (int64_t)net->trim, net->align);
 }
 
 int32_t syn_tile_shortest(const struct syn_tile_net *net)
 {
-    return halo_of(net) + net->align;
+    return halo_of(net) + net->align + 2 * net->trim;
 }
 
 int32_t syn_tile_extended(const struct syn_tile_net *net, int32_t size)
 {
-    return round_up((int64_t)size + 2 * (int64_t)net->trim, net->align);
+    return round_up(size, net->align) + 2 * net->trim;
 }
 
 static syn_status check_net(const struct syn_tile_net *net, struct syn_err *err)
@@ -60,29 +62,31 @@ syn_status syn_tile_axis_init(struct syn_tile_axis *a, const struct syn_tile_net
     if (st == SYN_OK) st = check_size(size, err);
     if (st != SYN_OK) return st;
 
-    const int32_t halo = halo_of(net), extended = syn_tile_extended(net, size);
+    const int32_t halo = halo_of(net), trims = 2 * net->trim;
+    const int32_t extended = syn_tile_extended(net, size), inner = extended - trims;
     *a = (struct syn_tile_axis){.size = size, .trim = net->trim, .before = net->before,
-                                .after = halo - net->before, .extended = extended};
+                                .after = halo + trims - net->before, .extended = extended};
     if (extended <= longest) {
         a->n = 1;
-        a->window = a->step = extended;
+        a->window = extended;
+        a->step = inner;
         return SYN_OK;
     }
-    const int32_t longest_step = longest / net->align * net->align - halo;
+    const int32_t longest_step = longest < trims ? 0 : (longest - trims) / net->align * net->align - halo;
     if (longest_step < net->align)
         return syn_fail(err, SYN_INVALID, "tile: window = %d: must be at least %d", longest,
                         syn_tile_shortest(net));
-    const int32_t n = (extended - halo + longest_step - 1) / longest_step;
-    a->step = round_up((extended - halo + n - 1) / n, net->align);
-    a->window = a->step + halo;
-    a->n = (extended - halo + a->step - 1) / a->step;
+    const int32_t n = (inner - halo + longest_step - 1) / longest_step;
+    a->step = round_up((inner - halo + n - 1) / n, net->align);
+    a->window = a->step + halo + trims;
+    a->n = (inner - halo + a->step - 1) / a->step;
     return SYN_OK;
 }
 
-/* First pixel of core i >= 1, in the extended picture. */
+/* First pixel of core i >= 1, in the picture. */
 static int32_t cut(const struct syn_tile_axis *a, int32_t i)
 {
-    return i * a->step + a->before;
+    return i * a->step + a->before - a->trim;
 }
 
 static int32_t origin_of(const struct syn_tile_axis *a, int32_t i)
@@ -94,8 +98,8 @@ static int32_t origin_of(const struct syn_tile_axis *a, int32_t i)
 struct syn_tile_span syn_tile_axis_span(const struct syn_tile_axis *a, int32_t i)
 {
     return (struct syn_tile_span){.origin = origin_of(a, i),
-                                  .from = i == 0 ? 0 : cut(a, i) - a->trim,
-                                  .to = i == a->n - 1 ? a->size : cut(a, i + 1) - a->trim};
+                                  .from = i == 0 ? 0 : cut(a, i),
+                                  .to = i == a->n - 1 ? a->size : cut(a, i + 1)};
 }
 
 /* A cut between windows as a position in the whole picture's feature map. */
@@ -103,7 +107,7 @@ static int32_t feature_cut(const struct syn_tile_axis *a, int32_t i, int32_t tri
 {
     if (i == 0) return 0;
     if (i == a->n) return syn_tile_feature_size(a->extended, trim, num, den);
-    return (int32_t)((int64_t)(cut(a, i) - trim) * num / den);
+    return (int32_t)((int64_t)(cut(a, i) + a->trim - trim) * num / den);
 }
 
 void syn_tile_axis_feature(const struct syn_tile_axis *a, int32_t i, int32_t trim, int32_t num, int32_t den,
@@ -204,7 +208,7 @@ syn_status syn_tiles_plan(const struct syn_tile_net *net, int32_t width, int32_t
     int32_t longest = INT32_MAX;
     if (lim->max_core > 0) {
         const int32_t core = lim->max_core / net->align * net->align;
-        longest = core < net->align ? shortest : at_most(core, MAX_SIDE) + halo_of(net);
+        longest = core < net->align ? shortest : at_most(core, MAX_SIDE) + shortest - net->align;
     }
     struct choice best = {.w = at_most(syn_tile_extended(net, width), shortest),
                           .h = at_most(syn_tile_extended(net, height), shortest)};

@@ -2,7 +2,7 @@
  *
  * One axis (the other is alike). The network sees the picture extended: `trim` pixels more on each side
  * for networks that lose their border (valid convolutions), and up to align - 1 more at the end, so that
- * the extended side is a multiple of the alignment.
+ * what is left after the trim is a multiple of the alignment.
  *
  *      extended   0     trim                              trim+size     extended
  *                 |------|====================================|---------|
@@ -17,7 +17,7 @@
  *
  * Invariants
  *  1. Cores of an axis partition [0, size) exactly, none is empty.
- *  2. Windows lie in the extended picture; their origins and their length are multiples of align.
+ *  2. Windows lie in the extended picture; their origins, and their length less 2 * trim, are multiples of align.
  *  3. Between a core and each end of its window that is inside the extended picture lie at least before
  *     (after) pixels.
  *
@@ -39,7 +39,7 @@ struct syn_tile_net {
 struct syn_tile_axis {
     int32_t size;          /* of the picture */
     int32_t trim, before, after;
-    int32_t extended;      /* >= size + 2 * trim, multiple of align */
+    int32_t extended;      /* size rounded up to align, and 2 * trim */
     int32_t window;        /* length of every window */
     int32_t step;          /* from one window's origin to the next */
     int32_t n;             /* windows */
