@@ -215,7 +215,7 @@ syn_status syn_png_decode(struct syn_bytes file, const struct syn_codec_header *
         ret = spng_set_png_buffer(ctx, file.p, file.left);
     if (!ret) ret = decode_pixels(ctx, im);
     if (!ret) ret = spng_decode_chunks(ctx);
-    if (ret) st = failed(ret, "reading", err);
+    if (ret || out_of_memory) st = failed(ret, "reading", err); /* a chunk may have been dropped for it */
     if (st == SYN_TRUNCATED && opts->accept_truncated) {
         report->truncated = true;
         st = SYN_OK;

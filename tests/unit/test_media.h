@@ -38,7 +38,7 @@ static inline void put32be(struct bytes *b, uint32_t v)
 }
 static inline void put_le(struct bytes *b, uint32_t v, int n)
 {
-    for (int i = 0; i < n; i++) put8(b, v >> (8 * i) & 255);
+    for (int i = 0; i < n; i++) put8(b, i < 4 ? v >> (8 * i) & 255 : 0);
 }
 static inline void bytes_free(struct bytes *b)
 {
