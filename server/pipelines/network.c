@@ -64,24 +64,33 @@ syn_status syn_network_open(struct syn_network *n, struct syn_models *models, co
                             const struct syn_variant *v, const atomic_bool *cancel, struct syn_err *err)
 {
     struct syn_network net = {.variant = v, .scale = v->scale};
-    syn_status st = syn_models_acquire(models, m->id, v, cancel, &net.loaded, err);
+    syn_status st = syn_network_hold(&net, models, m, cancel, err);
     if (st != SYN_OK) return st;
-    net.model = syn_loaded_model(net.loaded);
     syn_model_info(net.model, &net.info);
     st = check_against_manifest(&net, m, err);
     if (st == SYN_OK) st = find_geometry(&net, m, err);
     if (st != SYN_OK) {
-        syn_network_close(&net, models);
+        syn_network_drop(&net, models);
         return st;
     }
     *n = net;
     return SYN_OK;
 }
 
-void syn_network_close(struct syn_network *n, struct syn_models *models)
+syn_status syn_network_hold(struct syn_network *n, struct syn_models *models, const struct syn_manifest *m,
+                            const atomic_bool *cancel, struct syn_err *err)
+{
+    if (n->loaded) return SYN_OK;
+    syn_status st = syn_models_acquire(models, m->id, n->variant, cancel, &n->loaded, err);
+    if (st == SYN_OK) n->model = syn_loaded_model(n->loaded);
+    return st;
+}
+
+void syn_network_drop(struct syn_network *n, struct syn_models *models)
 {
     if (n->loaded) syn_models_release(models, n->loaded);
-    *n = (struct syn_network){0};
+    n->loaded = NULL;
+    n->model = NULL;
 }
 
 int32_t syn_network_inputs(const struct syn_network *n, int32_t stage, int32_t width, int32_t height,

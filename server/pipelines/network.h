@@ -10,7 +10,7 @@
 
 struct syn_network {
     const struct syn_variant *variant; /* borrowed from the manifest */
-    struct syn_loaded *loaded;         /* held */
+    struct syn_loaded *loaded;         /* held; NULL between hold and drop */
     struct syn_model *model;           /* borrowed from loaded */
     struct syn_model_info info;
     struct syn_tile_net geometry;      /* over all stages */
@@ -22,7 +22,13 @@ struct syn_network {
 SYN_MUST_CHECK syn_status syn_network_open(struct syn_network *n, struct syn_models *models,
                                            const struct syn_manifest *m, const struct syn_variant *v,
                                            const atomic_bool *cancel, struct syn_err *err);
-void syn_network_close(struct syn_network *n, struct syn_models *models); /* safe on a zeroed one */
+/* Lets go of the weights; what is known of the network stays. Safe on a zeroed one. A job with two
+ * networks holds one at a time: acquiring beside a held one could wait for its own release. */
+void syn_network_drop(struct syn_network *n, struct syn_models *models);
+/* Takes an opened network again; nothing happens when it is held. */
+SYN_MUST_CHECK syn_status syn_network_hold(struct syn_network *n, struct syn_models *models,
+                                           const struct syn_manifest *m, const atomic_bool *cancel,
+                                           struct syn_err *err);
 
 /* Shapes of a stage's inputs (stage -1 = the whole) for a window; returns how many. */
 int32_t syn_network_inputs(const struct syn_network *n, int32_t stage, int32_t width, int32_t height,
@@ -31,7 +37,7 @@ int32_t syn_network_inputs(const struct syn_network *n, int32_t stage, int32_t w
 bool syn_network_output(const struct syn_network *n, int32_t stage, int32_t width, int32_t height,
                         struct syn_shape *out);
 
-/* The cut of a picture whose units (workspace and both tensors) fit the budget. */
+/* The cut of a picture whose units (workspace and both tensors) fit the budget. Needs a held network. */
 SYN_MUST_CHECK syn_status syn_network_cut(const struct syn_network *n, int32_t width, int32_t height,
                                           int32_t max_core, uint64_t budget_bytes, syn_precision precision,
                                           struct syn_tiles *out, struct syn_err *err);

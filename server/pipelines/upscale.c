@@ -8,6 +8,9 @@
  * Where it stands is four counters (at); everything that a level needs is made when its first unit is
  * asked for and freed after its last, so between passes only the pictures are held.
  *
+ * Networks: a job with two of them (denoise once, then only enlarge) holds one at a time, see network.h;
+ * both are looked at when it is opened, so that the number of units is known from the start.
+ *
  * Memory: two pictures (a pass's input and output), the two tensors of a unit, and the plan's workspace. A
  * retry in f32 may need more workspace than the budget planned for bf16; the engine's own limit holds.
  *
@@ -22,7 +25,7 @@
 #define DEFAULT_BUDGET_BYTES ((uint64_t)1 << 30)
 
 struct pass {
-    const struct syn_network *net;
+    struct syn_network *net; /* one of the job's */
     struct syn_tiles tiles;
     int32_t n_stages;      /* 1: whole runs */
     int32_t width, height; /* of its input */
@@ -36,7 +39,9 @@ struct upscale {
     struct syn_upscale_plan plan;
     syn_precision precision;
 
+    const atomic_bool *cancel;   /* borrowed, may be NULL */
     struct syn_network net[2];   /* first pass; later passes, when that is another one */
+    int32_t n_nets;
     struct pass pass[SYN_UPSCALE_MAX_PASSES];
     struct syn_image layer[2];   /* colours, transparency: the picture as far as it has come */
     int32_t n_layers;            /* that go through the network */
@@ -110,12 +115,21 @@ static syn_status pass_sizes(const struct pass *p, size_t *out_floats, size_t *v
     return SYN_OK;
 }
 
+/* The network of this pass, and no other. */
+static syn_status hold_network(struct upscale *u, struct syn_network *net, struct syn_err *err)
+{
+    for (int32_t i = 0; i < u->n_nets; i++)
+        if (&u->net[i] != net) syn_network_drop(&u->net[i], u->models);
+    return syn_network_hold(net, u->models, u->m, u->cancel, err);
+}
+
 static syn_status begin_pass(struct upscale *u, const struct pass *p, struct syn_err *err)
 {
     const size_t window = (size_t)p->tiles.x.window * (size_t)p->tiles.y.window;
     const int32_t scale = p->net->scale;
     size_t out_floats, vector_floats;
-    syn_status st = pass_sizes(p, &out_floats, &vector_floats, err);
+    syn_status st = hold_network(u, p->net, err);
+    if (st == SYN_OK) st = pass_sizes(p, &out_floats, &vector_floats, err);
     if (st != SYN_OK) return st;
 
     st = syn_image_init(&u->made, p->width * scale, p->height * scale, 3, u->layer[u->at.layer].bits, err);
@@ -360,7 +374,7 @@ static void upscale_close(struct syn_pipeline *base)
     end_pass(u);
     for (int32_t i = 0; i < 2; i++) {
         syn_image_deinit(&u->layer[i]);
-        syn_network_close(&u->net[i], u->models);
+        syn_network_drop(&u->net[i], u->models);
     }
     syn_free(u);
 }
@@ -393,32 +407,37 @@ void syn_upscale_report(const struct syn_pipeline *base, struct syn_upscale_repo
 
 /* ---- the beginning ---- */
 
-/* Cuts every pass's picture, so that the number of units is known from the start. */
-static syn_status plan_passes(struct upscale *u, const struct syn_upscale_limits *limits, int32_t w, int32_t h,
-                              struct syn_err *err)
+static syn_status cut_pass(struct upscale *u, struct pass *p, const struct syn_upscale_limits *limits,
+                           struct syn_err *err)
 {
     const uint64_t budget = limits->memory_budget_bytes ? limits->memory_budget_bytes : DEFAULT_BUDGET_BYTES;
-    for (int32_t i = 0; i < u->plan.passes; i++) {
-        struct pass *p = &u->pass[i];
-        *p = (struct pass){.net = i > 0 && u->net[1].loaded ? &u->net[1] : &u->net[0], .width = w, .height = h};
-        syn_status st = syn_network_cut(p->net, w, h, u->params.tile, budget, u->precision, &p->tiles, err);
-        if (st != SYN_OK) return st;
-        p->n_stages = syn_tiles_count(&p->tiles) == 1 ? 1 : p->net->info.n_stages;
-        u->units_total += u->n_layers * syn_tiles_count(&p->tiles) * p->n_stages;
-        w *= p->net->scale;
-        h *= p->net->scale;
-    }
+    syn_status st = syn_network_cut(p->net, p->width, p->height, u->params.tile, budget, u->precision, &p->tiles, err);
+    if (st != SYN_OK) return st;
+    p->n_stages = syn_tiles_count(&p->tiles) == 1 ? 1 : p->net->info.n_stages;
+    u->units_total += u->n_layers * syn_tiles_count(&p->tiles) * p->n_stages;
     return SYN_OK;
 }
 
-static syn_status open_networks(struct upscale *u, const atomic_bool *cancel, struct syn_err *err)
+/* Opens the networks, the first pass's last so that it stays held, and cuts every pass's picture. */
+static syn_status plan_passes(struct upscale *u, const struct syn_upscale_limits *limits, int32_t w, int32_t h,
+                              struct syn_err *err)
 {
-    const struct syn_upscale_plan *plan = &u->plan;
-    syn_status st = syn_network_open(&u->net[0], u->models, u->m, plan->variant, cancel, err);
-    if (st == SYN_OK && plan->passes > 1 && plan->again != plan->variant)
-        st = syn_network_open(&u->net[1], u->models, u->m, plan->again, cancel, err);
-    if (st == SYN_OK && cancel && atomic_load(cancel)) st = syn_fail(err, SYN_CANCELED, "canceled while loading");
-    return st;
+    const struct syn_variant *variant[2] = {u->plan.variant, u->plan.again};
+    u->n_nets = u->plan.passes > 1 && u->plan.again != u->plan.variant ? 2 : 1;
+    for (int32_t i = 0; i < u->plan.passes; i++) {
+        u->pass[i] = (struct pass){.net = &u->net[i > 0 ? u->n_nets - 1 : 0], .width = w, .height = h};
+        w *= u->plan.variant->scale;
+        h *= u->plan.variant->scale;
+    }
+    for (int32_t k = u->n_nets - 1; k >= 0; k--) {
+        syn_status st = syn_network_open(&u->net[k], u->models, u->m, variant[k], u->cancel, err);
+        for (int32_t i = 0; st == SYN_OK && i < u->plan.passes; i++)
+            if (u->pass[i].net == &u->net[k]) st = cut_pass(u, &u->pass[i], limits, err);
+        if (st != SYN_OK) return st;
+        if (k > 0) syn_network_drop(&u->net[k], u->models);
+    }
+    if (u->cancel && atomic_load(u->cancel)) return syn_fail(err, SYN_CANCELED, "canceled while loading");
+    return SYN_OK;
 }
 
 static syn_status check_image(const struct syn_image *im, struct syn_err *err)
@@ -450,8 +469,8 @@ syn_status syn_upscale_open(struct syn_models *models, const struct syn_manifest
     u->has_alpha = p->alpha != SYN_ALPHA_DROP && !syn_alpha_opaque(image);
     u->n_layers = u->has_alpha && p->alpha == SYN_ALPHA_MODEL ? 2 : 1;
 
-    st = open_networks(u, cancel, err);
-    if (st == SYN_OK) st = plan_passes(u, limits, image->width, image->height, err);
+    u->cancel = cancel;
+    st = plan_passes(u, limits, image->width, image->height, err);
     if (st == SYN_OK) st = syn_alpha_split(image, &u->layer[0], u->has_alpha ? &u->layer[1] : NULL, err);
     if (st != SYN_OK) {
         upscale_close(&u->base);

@@ -64,10 +64,11 @@ struct syn_upscale_report {
     int32_t numeric_retries;   /* units run again in f32 after NaN or infinity */
 };
 
-/* Takes the image (on success *image is emptied). Networks stay acquired until close, and cancel must live
- * as long. SYN_NO_MEMORY: even the smallest tile is over the budget; the text has needed and available bytes. A unit whose output
- * holds NaN or infinity in bf16 is run once more in f32; if that fails too the job fails with
- * SYN_NUMERIC. */
+/* Takes the image (on success *image is emptied; on failure it is whole, but for hidden colours under
+ * alpha 0). The network of the running pass stays acquired until close; models, m and cancel must live as
+ * long. SYN_NO_MEMORY: even the smallest tile is over the budget, the text has needed and available bytes.
+ * A unit whose output holds NaN or infinity in bf16 is run once more in f32; if that fails too the job fails
+ * with SYN_NUMERIC. */
 SYN_MUST_CHECK syn_status syn_upscale_open(struct syn_models *models, const struct syn_manifest *m,
                                            const struct syn_upscale_params *p,
                                            const struct syn_upscale_limits *limits, struct syn_image *image,
