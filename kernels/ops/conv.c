@@ -152,15 +152,15 @@ static void valid_range(int64_t in, int64_t out, int64_t stride, int64_t shift, 
     if (*hi > out) *hi = out;
 }
 
-/* -O2 leaves the inner loop scalar; two doubles at a time, each sum in the same order, make the whole
+/* -O2 leaves the inner loop scalar; two doubles at a time, each sum in the same order, make whole
  * networks of the parity tests 2.5 times as quick (64 channels of 64x64: 1.7 to 4.3 GMAC/s). */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC push_options
 #pragma GCC optimize("O3")
 #endif
 
-/* sum[ox] for one output row, bias excluded. x: the first input plane of the group; w: the kernels of
- * this output channel. */
+/* sum[ox] for one output row, bias excluded. x: the first input plane of the group; w: the kernels
+ * of this output channel. */
 static void conv_row(const struct syn_conv *p, const float *x, const float *w, int64_t oy,
                      double *sum)
 {

@@ -412,7 +412,8 @@ static void test_parse(void)
     T_CHECK(p.top == 1 && p.left == 2 && p.bottom == 0 && p.right == 3, "pads");
     T_CHECK(p.act == SYN_ACT_LEAKY && p.act_a == 0.25f && p.alpha == 1, "act");
     before = p;
-    t.c.in[2].shape.dim[0] = 5;
+    t.c.in[2].shape.dim[0] = 5; /* the bias, which is checked last */
+    t.c.in[0].shape.dim[3] = 9;
     T_CHECK(syn_conv_parse(&t.c, &p, NULL) == SYN_INVALID && memcmp(&p, &before, sizeof p) == 0,
             "changed on failure");
     op_end(&t);

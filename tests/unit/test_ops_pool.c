@@ -112,6 +112,18 @@ static void test_edges(void)
     }
 }
 
+/* ceil_mode adds nothing where the windows fit exactly. */
+static void test_exact_fit(void)
+{
+    struct op_call t;
+    op_begin(&t, SYN_OP_MAX_POOL);
+    op_in(&t, NULL, OP_DIMS(1, 1, 5, 7)), op_ints(&t, "kernel", 2, (const int64_t[]){3, 3});
+    op_ints(&t, "strides", 2, (const int64_t[]){2, 3}), op_int(&t, "ceil_mode", 1);
+    T_CHECK(op_shape(&t) == SYN_OK, "%s", t.err.text);
+    op_expect_shape(&t, OP_DIMS(1, 1, 2, 3), "2 fit exactly, 2 and a third do not");
+    op_end(&t);
+}
+
 static void test_global(void)
 {
     float *x = t_uniform(5, 2 * 3 * 35, -1, 1), want_mean[6];
@@ -164,6 +176,7 @@ int main(void)
     test_vectors();
     test_A35_pool();
     test_edges();
+    test_exact_fit();
     test_global();
     test_refusals();
     return t_report();
