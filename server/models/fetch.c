@@ -158,11 +158,11 @@ static syn_status download(struct fetch *f, struct syn_err *err)
     tell(f, "download", 0, p->bytes);
     if ((st = syn_client_download(p, part, f->progress, f->user, err)) != SYN_OK) goto done;
     if ((st = syn_folder_open(part, &dir, err)) != SYN_OK) goto done;
+    tell(f, "download", p->bytes, p->bytes);
     st = open_archive(f, dir, &f->archive_fd, err);
     if (st == SYN_NOT_FOUND)
         st = syn_fail(err, SYN_IO, "the client brought no %s for %s %s", p->archive, p->name, p->version);
     if (st != SYN_OK) goto done;
-    tell(f, "download", p->bytes, p->bytes);
     if (renameat(dir, p->archive, f->cache_fd, p->archive) != 0)
         st = syn_fail(err, SYN_IO, "keeping %s: %s", p->archive, strerror(errno));
 done:

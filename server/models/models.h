@@ -89,14 +89,24 @@ SYN_MUST_CHECK syn_status syn_manifest_verify(const char *folder, const struct s
 const struct syn_variant *syn_manifest_variant(const struct syn_manifest *m, int32_t scale, int32_t noise);
 
 /* A loaded network, held until released. Loading is single-flight: callers of the same variant wait
- * for one load; idle ones are evicted, least recently used first, to keep to the budget. Files are
- * hashed at the first load. SYN_NOT_FOUND; SYN_TOO_LARGE: over the whole budget; SYN_CANCELED; the
- * loader's statuses. */
+ * for one load, which stops when the last of them cancels. Idle networks are evicted, least recently
+ * used first, to keep to the budget; while everything else is in use, the load waits for a release (so
+ * a caller that holds one network and acquires another may have to cancel). Files are hashed before the
+ * first load and again when they changed; nothing is evicted for files that differ from the manifest.
+ * v is one of the manifest's variants. SYN_NOT_FOUND; SYN_TOO_LARGE: over the whole budget, said at once;
+ * SYN_CANCELED; the loader's statuses, with no path in the text. */
 struct syn_loaded;
 SYN_MUST_CHECK syn_status syn_models_acquire(struct syn_models *ms, const char *id, const struct syn_variant *v,
                                              const atomic_bool *cancel, struct syn_loaded **out,
                                              struct syn_err *err);
 void syn_models_release(struct syn_models *ms, struct syn_loaded *l); /* NULL-safe */
 struct syn_model *syn_loaded_model(struct syn_loaded *l); /* borrowed until release */
+
+/* Closes what is loaded of a model and idle. SYN_NOT_FOUND; SYN_BUSY: some of it is in use or loading (the
+ * idle variants are closed all the same). */
+SYN_MUST_CHECK syn_status syn_models_unload(struct syn_models *ms, const char *id, struct syn_err *err);
+
+/* Weights of everything loaded or being loaded, as the budget counts them. */
+uint64_t syn_models_resident_bytes(struct syn_models *ms);
 
 #endif
