@@ -11,6 +11,10 @@
 
 #include "kernels/graph/op.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SYN_OPS_MAX_STEP (1 << 20)         /* strides, dilations, pooling kernels */
 #define SYN_OPS_MAX_PAD 2147483647         /* on one side of one axis */
 
@@ -46,4 +50,7 @@ SYN_MUST_CHECK syn_status syn_ops_out(struct syn_op_call *c, const struct syn_sh
 /* Elements of a shape that has passed these checks. */
 int64_t syn_ops_elements(const struct syn_shape *s);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -7,6 +7,9 @@
  *          o*(in-1)/(out-1), 0 when out = 1. Nearest takes the pixel s rounds to; bilinear weighs
  *          floor(s) and the next by 1-f and f, f = s - floor(s); bicubic four pixels from
  *          floor(s)-1 on by Keys' kernel with a = cubic_a. Pixels outside are those at the edge.
+ *          align_corners takes the whole number of output pixels also where a scale was given, as
+ *          PyTorch and onnxruntime do; ONNX's vectors resize_downsample_scales_linear_align_corners
+ *          and _cubic_align_corners were made with in*scale instead, and do not match.
  * Ratios:  s is a ratio of whole numbers whenever the scale is out/in, and is then computed as one,
  *          in 128 bits (dimensions reach 2^40): what is a tie on paper is a tie here. A scale given
  *          as a number is a rounded one: 64/26 arrives as the nearest float32, and would move ties
