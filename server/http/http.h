@@ -16,10 +16,11 @@
 
 struct syn_http;
 
+/* Numbers: 0 = the default. Strings and lists are copied. */
 struct syn_http_opts {
     const char *listen;            /* "127.0.0.1:7801", "[::1]:0"; port 0 picks a free one */
     bool allow_open;               /* serve a non-loopback address without keys */
-    const char *keys_file;         /* one "name:sha256hex" a line; NULL = no keys */
+    const char *keys_file;         /* one "name:sha256hex" a line; NULL or "" = no keys */
     const char *const *origins;    /* allowed Origins, exact; NULL-terminated; NULL = same origin only */
     const char *const *hosts;      /* further allowed Host names; loopback names are always allowed on loopback */
     struct syn_store *store;
@@ -31,6 +32,7 @@ struct syn_http_opts {
     uint64_t max_pixels;           /* of an input picture */
     int32_t max_side;
     uint64_t max_output_pixels;
+    int32_t max_output_side;       /* default 65535 */
     uint64_t max_inflight_bytes;   /* uploads being received, together: more is 429 */
     int32_t max_connections;       /* default 512 */
     int32_t idle_timeout_s;        /* default 30 */

@@ -1,0 +1,209 @@
+/* json.c - see json.h. */
+#include "server/http/json.h"
+#include "kernels/base/alloc.h"
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+/* jansson recurses up to 2048 levels; a listener thread's stack is small, so the depth is counted
+ * before it starts. Brackets inside texts do not count. */
+static bool depth_ok(const char *text, size_t n)
+{
+    int depth = 0;
+    bool in_text = false;
+    for (size_t i = 0; i < n; i++) {
+        char c = text[i];
+        if (in_text) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_text = false;
+        } else if (c == '"') {
+            in_text = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > SYN_JSON_MAX_DEPTH) return false;
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return true;
+}
+
+syn_status syn_json_parse(const char *text, size_t n, json_t **out, struct syn_err *err)
+{
+    json_error_t je;
+    json_t *root;
+    if (n == 0) return syn_fail(err, SYN_INVALID, "the body is empty: must be a JSON object");
+    if (!depth_ok(text, n))
+        return syn_fail(err, SYN_INVALID, "nested too deeply: at most %d levels", SYN_JSON_MAX_DEPTH);
+    root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
+    if (!root) {
+        if (json_error_code(&je) == json_error_out_of_memory)
+            return syn_fail(err, SYN_NO_MEMORY, "no memory to read %zu bytes of JSON", n);
+        return syn_fail(err, SYN_INVALID, "line %d column %d: %s", je.line, je.column, je.text);
+    }
+    *out = root;
+    return SYN_OK;
+}
+
+json_t *syn_json_utf8(const char *text)
+{
+    json_t *s = json_string(text);
+    char *copy;
+    if (s) return s;
+    copy = syn_strdup(text);
+    if (!copy) return NULL;
+    for (char *c = copy; *c; c++)
+        if ((unsigned char)*c > 127) *c = '?';
+    s = json_string(copy);
+    syn_free(copy);
+    return s;
+}
+
+json_t *syn_json_stored(const char *text, json_t *otherwise)
+{
+    json_t *v = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+    if (!v) return otherwise;
+    json_decref(otherwise);
+    return v;
+}
+
+int64_t syn_json_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+void syn_json_time(int64_t ms, char out[SYN_TIME_SIZE])
+{
+    time_t s = (time_t)(ms / 1000);
+    struct tm tm;
+    if (!gmtime_r(&s, &tm)) memset(&tm, 0, sizeof tm);
+    snprintf(out, SYN_TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (tm.tm_year + 1900) % 10000, (tm.tm_mon + 1) % 100,
+             tm.tm_mday % 100, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100, (int)(ms % 1000));
+}
+
+json_t *syn_json_time_or_null(int64_t ms)
+{
+    char text[SYN_TIME_SIZE];
+    if (ms <= 0) return json_null();
+    syn_json_time(ms, text);
+    return json_string(text);
+}
+
+void syn_json_to_param(const char *name, const json_t *v, struct syn_param *out)
+{
+    memset(out, 0, sizeof *out);
+    out->name = name;
+    switch (json_typeof(v)) {
+    case JSON_INTEGER:
+        out->type = SYN_PARAM_INTEGER;
+        out->integer = json_integer_value(v);
+        break;
+    case JSON_REAL:
+        out->type = SYN_PARAM_NUMBER;
+        out->number = json_real_value(v);
+        break;
+    case JSON_STRING:
+        out->type = SYN_PARAM_STRING;
+        out->string = json_string_value(v);
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        out->type = SYN_PARAM_BOOL;
+        out->boolean = json_is_true(v);
+        break;
+    case JSON_NULL: out->type = SYN_PARAM_NULL; break;
+    default: out->type = SYN_PARAM_OTHER; break;
+    }
+}
+
+static json_t *param_value(const struct syn_param *p)
+{
+    switch (p->type) {
+    case SYN_PARAM_NUMBER: return json_real(p->number);
+    case SYN_PARAM_INTEGER: return json_integer((json_int_t)p->integer);
+    case SYN_PARAM_STRING: return syn_json_utf8(p->string);
+    case SYN_PARAM_BOOL: return json_boolean(p->boolean);
+    default: return json_null();
+    }
+}
+
+json_t *syn_json_from_params(const struct syn_param *p, int32_t n)
+{
+    json_t *o = json_object();
+    for (int32_t i = 0; o && i < n; i++) {
+        if (json_object_set_new(o, p[i].name, param_value(&p[i])) != 0) {
+            json_decref(o);
+            return NULL;
+        }
+    }
+    return o;
+}
+
+json_t *syn_json_param_schema(const struct syn_param_spec *s)
+{
+    json_t *o = json_pack("{s:s, s:s}", "type", syn_param_type_word(s->type), "description", s->description);
+    bool bad = !o;
+    if (bad) return NULL;
+    if (s->type == SYN_PARAM_INTEGER) {
+        bad |= json_object_set_new(o, "minimum", json_integer((json_int_t)s->min)) != 0;
+        bad |= json_object_set_new(o, "maximum", json_integer((json_int_t)s->max)) != 0;
+    } else if (s->type == SYN_PARAM_NUMBER) {
+        bad |= json_object_set_new(o, "minimum", json_real(s->min)) != 0;
+        bad |= json_object_set_new(o, "maximum", json_real(s->max)) != 0;
+    } else if (s->type == SYN_PARAM_STRING && s->words) {
+        json_t *words = json_array();
+        for (const char *const *w = s->words; *w; w++) bad |= json_array_append_new(words, json_string(*w)) != 0;
+        bad |= json_object_set_new(o, "enum", words) != 0;
+    }
+    if (s->default_json) bad |= json_object_set_new(o, "default", syn_json_stored(s->default_json, json_null())) != 0;
+    if (bad) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}
+
+void syn_json_pointer(char *out, size_t size, const char *parent, const char *name)
+{
+    int n = snprintf(out, size, "%s/", parent);
+    size_t at = n < 0 ? 0 : (size_t)n;
+    for (; *name && at + 3 < size; name++) {
+        if (*name == '~' || *name == '/') {
+            out[at++] = '~';
+            out[at++] = *name == '~' ? '0' : '1';
+        } else {
+            out[at++] = *name;
+        }
+    }
+    if (at < size) out[at] = '\0';
+}
+
+void syn_json_difference(const json_t *a, const json_t *b, char *out, size_t size)
+{
+    char here[200];
+    const char *key;
+    json_t *v;
+    if (size) out[0] = '\0';
+    if (json_equal(a, b) || !json_is_object(a) || !json_is_object(b)) return;
+    json_object_foreach((json_t *)(uintptr_t)a, key, v)
+    {
+        const json_t *w = json_object_get(b, key);
+        if (w && json_equal(v, w)) continue;
+        syn_json_pointer(out, size, "", key);
+        if (w && json_is_object(v) && json_is_object(w)) {
+            syn_json_difference(v, w, here, sizeof here);
+            snprintf(out + strlen(out), size - strlen(out), "%s", here);
+        }
+        return;
+    }
+    json_object_foreach((json_t *)(uintptr_t)b, key, v)
+    {
+        if (json_object_get(a, key)) continue;
+        syn_json_pointer(out, size, "", key);
+        return;
+    }
+}
