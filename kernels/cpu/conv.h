@@ -1,0 +1,78 @@
+/* conv.h - convolutions of the CPU backend in one form: taps over framed, blocked activations.
+ *
+ * A convolution, dilated or not, and each phase of a transposed one are the same loop: output pixel (r, q) of
+ * a grid of rows x cols sums, over taps t and channel blocks, weights[t] times the input pixel at
+ * (r*stride + dy[t], q*stride + dx[t]), which lies tap_offset[t] elements from the pixel's own origin. The input's
+ * zero frame is at least as wide as the taps reach, so there are no edge cases. Grid pixel (r, q) is
+ * written to output pixel (r*step + row0, q*step + col0): step 1 for convolutions, the stride for
+ * phases.
+ *
+ * Layer:   kernels/cpu. */
+#ifndef SYN_CPU_CONV_H
+#define SYN_CPU_CONV_H
+
+#include "kernels/backend/backend.h"
+#include "kernels/ops/ops.h"
+
+#define CPU_BLOCK 16         /* channels per block: one AVX-512 register of f32 */
+#define CPU_MAX_FRAME 8
+#define CPU_MAX_PHASES 16
+
+/* Everything a row kernel needs; immutable after prepare. */
+struct cpu_epilogue {
+    const float *bias, *slope;    /* padded to whole blocks; slope: below zero, 1 = no activation */
+    float low, high;              /* clip; -inf, inf = none */
+    float alpha, beta1, beta2;
+};
+
+struct cpu_phase {
+    int32_t n_taps;
+    int32_t *tap_offset;          /* elements of the input; owned by the conv */
+    const void *weights;          /* this phase's part of the packed weights */
+    int32_t row0, col0;
+    int64_t rows, cols;           /* of the grid */
+};
+
+/* One row of one group of output-channel blocks: px output pixels from (pointers set by the caller). */
+struct cpu_row {
+    const void *x;                /* first input pixel of channel block 0 */
+    int64_t x_pixel, x_block;     /* elements between output pixels, between channel blocks */
+    int32_t n_blocks;             /* input channel blocks */
+    int32_t last_k;               /* channels used of the last block, rounded up to 2 */
+    const int32_t *tap_offset;
+    int32_t n_taps;
+    const void *w;                /* packed for this group of output blocks */
+    int32_t n_out;                /* output blocks in the group: 1 or 2 */
+    int64_t cols;
+    void *y;                      /* first output pixel of the group's first block */
+    int64_t y_pixel, y_block;     /* elements */
+    syn_dtype y_dtype;
+    int32_t y_planes;             /* > 0: y has block 1, this many planes, y_block apart */
+    const void *res1, *res2;      /* like y, or NULL; block CPU_BLOCK */
+    int64_t res1_pixel, res1_block, res2_pixel, res2_block;
+    syn_dtype res1_dtype, res2_dtype;
+    const float *bias, *slope;    /* of this group */
+    float low, high, alpha, beta1, beta2;
+};
+typedef void cpu_row_fn(const struct cpu_row *r);
+
+/* f32 activations and weights / bf16 activations and weights, f32 sums. NULL on other processors. */
+cpu_row_fn *cpu_conv_row_f32(void);
+cpu_row_fn *cpu_conv_row_bf16(void);
+
+/* Packed weights, shared by all plans of a model: see conv_pack.c. */
+struct cpu_packs;
+struct cpu_pack {
+    struct cpu_pack *next;
+    uint64_t key;
+    struct syn_conv shape;        /* what was packed */
+    bool bf16;
+    int32_t refs;
+    size_t bytes;
+    void *data;
+};
+struct cpu_packs *cpu_packs_new(void);
+void cpu_packs_free(struct cpu_packs *ps);
+void cpu_packs_release(struct cpu_packs *ps, struct cpu_pack *p); /* NULL-safe */
+
+#endif

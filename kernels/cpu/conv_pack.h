@@ -1,0 +1,31 @@
+/* conv_pack.h - see conv_pack.c. */
+#ifndef SYN_CPU_CONV_PACK_H
+#define SYN_CPU_CONV_PACK_H
+
+#include "kernels/cpu/conv.h"
+
+#define CPU_MAX_TAPS 128
+
+struct cpu_tap {
+    int32_t ky, kx; /* position in the kernel */
+    int32_t dy, dx; /* input pixel relative to (grid row * stride, grid column * stride) */
+};
+
+/* Taps of the phase that writes output rows row0 + step*r and columns col0 + step*q (0, 0 for a plain
+ * convolution). kh * kw must be at most CPU_MAX_TAPS. Returns how many. */
+int32_t cpu_conv_taps(const struct syn_conv *c, int32_t row0, int32_t col0, struct cpu_tap tap[CPU_MAX_TAPS]);
+
+/* Channels that the kernel reads of the last input block. */
+static inline int32_t cpu_last_k(const struct syn_conv *c, bool bf16)
+{
+    int32_t k = (int32_t)((c->ci - 1) % CPU_BLOCK + 1);
+    return bf16 ? (k + 1) & ~1 : k;
+}
+/* Elements of the weights of n_out output blocks of one phase. */
+int64_t cpu_pack_group_elements(const struct syn_conv *c, bool bf16, int32_t n_taps, int32_t n_out);
+
+/* The packed weights of w, from the list or made anew; the caller releases them. group must be 1. */
+SYN_MUST_CHECK syn_status cpu_pack_get(struct cpu_packs *ps, const struct syn_conv *c, const struct syn_value *w,
+                                       bool bf16, struct cpu_pack **out, struct syn_err *err);
+
+#endif

@@ -1,0 +1,50 @@
+/* cpu_private.h - what the files of the CPU backend share.
+ *
+ * Layer:   kernels/cpu. */
+#ifndef SYN_CPU_PRIVATE_H
+#define SYN_CPU_PRIVATE_H
+
+#include "kernels/backend/backend.h"
+#include "kernels/cpu/conv.h"
+#include "kernels/cpu/conv_pack.h"
+
+/* The backend's state; immutable after open but for packs (guarded by the engine's build lock). */
+struct cpu_self {
+    struct syn_backend_info info;
+    struct syn_pool *pool;
+    int32_t threads;
+    cpu_row_fn *row_f32, *row_bf16;   /* our kernels; NULL where the CPU lacks the instructions */
+    bool own_f32, own_bf16;           /* use them (measured against oneDNN where that is built in) */
+    bool dnnl_bf16;                   /* oneDNN has bf16 convolutions worth using */
+    struct cpu_packs *packs;
+};
+
+/* True when our row kernels run this convolution in this precision. */
+bool cpu_conv_direct_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16);
+/* Zero frame that the convolution needs around its input; call after _takes. */
+int32_t cpu_conv_direct_frame(const struct syn_placement *p, int32_t node);
+SYN_MUST_CHECK syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                                  const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                                                  struct syn_err *err);
+
+/* The convolution of a node as numbers; false when its operands are not what a backend takes (weights,
+ * bias and slope constant, group 1 or more). */
+bool cpu_conv_of(const struct syn_placement *p, int32_t node, struct syn_conv *c);
+
+/* Loops over rows (loops.c, resize.c, shuffle.c): SYN_UNSUPPORTED without text when the node's form is none of
+ * theirs; the caller then takes the reference. */
+SYN_MUST_CHECK syn_status cpu_loop_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                           const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                                           struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_spatial_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                              const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                                              struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_load_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                           const struct syn_place *place, int32_t value, int32_t index, bool load,
+                                           struct syn_kernel *k, struct syn_err *err);
+
+/* cpu_place.c */
+SYN_MUST_CHECK syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place *place,
+                                    struct syn_err *err);
+
+#endif

@@ -1,0 +1,161 @@
+/* place.c - where the CPU backend keeps each value: precision, blocks, frames, views, the caller's memory.
+ *
+ * - Rank-4 values live in blocks of 16 channels, bf16 when the plan is, with a frame as wide as the
+ *   widest-reaching convolution that reads them.
+ * - Few-channel values that no convolution reads (pictures on their way out) are f32 planes: blocks of 16
+ *   would be mostly padding. One that is a graph output lies in the caller's memory.
+ * - 1x1 values (squeeze-and-excite vectors) are f32. Everything of another rank is dense f32.
+ * - A concat along channels whose parts are multiples of 16 is one buffer and its parts are views of it: a
+ *   dense block writes side by side and nothing is copied. Concats are taken from the last to the first, so
+ *   that the largest of a growing family owns the buffer and the smaller ones are its beginnings. */
+#include "kernels/base/alloc.h"
+#include "kernels/cpu/cpu_private.h"
+#include <string.h>
+
+#define FEW_CHANNELS 4
+
+struct traits { /* per value, while placing */
+    bool conv_reads, output;
+    int32_t frame;
+};
+
+static bool is_conv(const struct syn_node *n) { return n->op && (n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE); }
+
+static void gather_traits(const struct cpu_self *self, const struct syn_placement *p, struct traits *t)
+{
+    const struct syn_graph *g = p->g;
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        const struct syn_node *n = &g->node[i];
+        if (!is_conv(n)) continue;
+        for (int32_t k = 0; k < n->n_in; k++) /* residuals too: the kernels read them in blocks */
+            if (n->in[k] >= 0) t[n->in[k]].conv_reads = true;
+        if (cpu_conv_direct_takes(self, p, i, p->bf16)) {
+            int32_t frame = cpu_conv_direct_frame(p, i);
+            if (frame > t[n->in[0]].frame) t[n->in[0]].frame = frame;
+        }
+    }
+    for (int32_t i = 0; i < g->n_outputs; i++) t[g->output[i]].output = true;
+}
+
+static bool is_blocked(const struct syn_placement *p, int32_t v, const struct traits *t)
+{
+    const struct syn_shape *s = &p->g->value[v].shape;
+    return s->rank == 4 && (t[v].conv_reads || s->dim[1] > FEW_CHANNELS);
+}
+
+/* May the operands of this concat lie in its result's buffer at all? */
+static bool can_view(const struct syn_placement *p, const struct syn_node *n, const struct traits *t)
+{
+    const struct syn_graph *g = p->g;
+    const int32_t out = n->out[0];
+    if (syn_attr_int(n->op, n->attr, "axis") != 1 || !is_blocked(p, out, t) || g->value[out].shape.dim[0] != 1) return false;
+    for (int32_t k = 0; k < n->n_in; k++) {
+        const int32_t v = n->in[k];
+        if (g->value[v].data || !is_blocked(p, v, t) || g->value[v].shape.dim[1] % CPU_BLOCK != 0) return false;
+        for (int32_t other = 0; other < k; other++)
+            if (n->in[other] == v) return false; /* one value can't lie in two places */
+    }
+    return true;
+}
+
+/* The operands lie side by side in one other buffer already (a larger concat took them): so does the result. */
+static bool is_beginning(const struct syn_placement *p, const struct syn_node *n, const struct syn_place *place,
+                         const int64_t *first_channel)
+{
+    const int32_t root = place[n->in[0]].root;
+    int64_t at = first_channel[n->in[0]];
+    if (root == n->in[0] || place[n->out[0]].root != n->out[0]) return false;
+    for (int32_t k = 0; k < n->n_in; k++) {
+        if (place[n->in[k]].root != root || first_channel[n->in[k]] != at) return false;
+        at += p->g->value[n->in[k]].shape.dim[1];
+    }
+    return true;
+}
+
+/* Called for concats from the last to the first, so whoever reads this one's result has been seen: an
+ * operand is taken (root is not itself) or free, and never the owner of views. */
+static void view_concat(const struct syn_placement *p, const struct syn_node *n, struct syn_place *place,
+                        const struct traits *t, int64_t *first_channel)
+{
+    const int32_t out = n->out[0];
+    int64_t at = first_channel[out]; /* 0 unless the result is a view */
+    if (!can_view(p, n, t)) return;
+    if (is_beginning(p, n, place, first_channel)) {
+        place[out].root = place[n->in[0]].root;
+        first_channel[out] = first_channel[n->in[0]];
+        return;
+    }
+    for (int32_t k = 0; k < n->n_in; k++) { /* the free ones move in; taken ones will be copied */
+        if (place[n->in[k]].root == n->in[k]) {
+            place[n->in[k]].root = place[out].root;
+            first_channel[n->in[k]] = at;
+        }
+        at += p->g->value[n->in[k]].shape.dim[1];
+    }
+}
+
+static syn_dtype dtype_of(const struct syn_placement *p, int32_t v, bool blocked)
+{
+    const struct syn_shape *s = &p->g->value[v].shape;
+    return p->bf16 && blocked && s->dim[2] * s->dim[3] > 1 ? SYN_BF16 : SYN_F32;
+}
+
+static syn_status place_roots(const struct syn_placement *p, struct syn_place *place, const struct traits *t,
+                              struct syn_err *err)
+{
+    const struct syn_graph *g = p->g;
+    for (int32_t v = 0; v < g->n_values; v++) {
+        const struct syn_shape *s = &g->value[v].shape;
+        const bool picture = s->rank == 4, blocked = is_blocked(p, v, t);
+        if (g->value[v].data || place[v].root != v) continue;
+        if (!syn_place_shape(&place[v], s, !picture ? 0 : blocked ? CPU_BLOCK : 1, blocked ? t[v].frame : 0,
+                             dtype_of(p, v, blocked), &place[v].bytes))
+            return syn_fail(err, SYN_TOO_LARGE, "%s: over 2^63 bytes", g->value[v].name);
+    }
+    return SYN_OK;
+}
+
+static void place_views(const struct syn_placement *p, struct syn_place *place, const int64_t *first_channel)
+{
+    for (int32_t v = 0; v < p->g->n_values; v++) {
+        const struct syn_place *root = &place[place[v].root];
+        if (place[v].root == v) continue;
+        place[v].block = root->block;
+        place[v].frame = root->frame;
+        place[v].dtype = root->dtype;
+        place[v].stride_n = root->stride_n;
+        place[v].stride_c = root->stride_c;
+        place[v].stride_y = root->stride_y;
+        place[v].offset_bytes = (size_t)(first_channel[v] / CPU_BLOCK * root->stride_c) * syn_dtype_bytes(root->dtype);
+        place[v].bytes = 0;
+    }
+}
+
+syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place *place, struct syn_err *err)
+{
+    const struct syn_graph *g = p->g;
+    struct traits *t = syn_calloc((size_t)g->n_values + 1, sizeof *t);
+    int64_t *first_channel = syn_calloc((size_t)g->n_values + 1, sizeof *first_channel);
+    syn_status st = t && first_channel ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
+    if (st != SYN_OK) goto done;
+    for (int32_t v = 0; v < g->n_values; v++) place[v].root = v;
+    gather_traits(self, p, t);
+    for (int32_t i = g->n_nodes - 1; p->concat_views && i >= 0; i--)
+        if (g->node[i].op && g->node[i].id == SYN_OP_CONCAT) view_concat(p, &g->node[i], place, t, first_channel);
+    for (int32_t v = 0; v < g->n_values; v++) { /* one frame for the whole family */
+        const int32_t root = place[v].root;
+        if (t[v].frame > t[root].frame) t[root].frame = t[v].frame;
+    }
+    if ((st = place_roots(p, place, t, err)) != SYN_OK) goto done;
+    place_views(p, place, first_channel);
+    for (int32_t i = 0; i < g->n_outputs; i++) {
+        struct syn_place *o = &place[g->output[i]];
+        if (o->block == 1 && o->frame == 0 && o->dtype == SYN_F32 && o->root == g->output[i] && o->external == 0 &&
+            g->value[g->output[i]].producer >= 0)
+            o->external = -1 - i, o->bytes = 0;
+    }
+done:
+    syn_free(first_channel);
+    syn_free(t);
+    return st;
+}

@@ -1,0 +1,53 @@
+/* engine_private.h - what engine.c, model.c and plan.c share. Not for server/.
+ *
+ * Locks: engine->run_lock is held for the length of a run (one workspace per engine); model->lock guards the
+ * model's list of plans and is never held while a plan is built or run for long: building happens under
+ * engine->build_lock. Order: build_lock, then model->lock. run_lock is taken alone. */
+#ifndef SYN_ENGINE_PRIVATE_H
+#define SYN_ENGINE_PRIVATE_H
+
+#include "kernels/backend/program.h"
+#include "kernels/engine.h"
+#include "kernels/load/mapfile.h"
+#include <pthread.h>
+
+#define SYN_MAX_PLANS 24 /* cached per model beyond those in use */
+
+struct syn_engine {
+    const struct syn_backend *backend;
+    void *self;
+    struct syn_backend_info info;   /* immutable after open */
+    syn_precision precision;        /* what AUTO means; immutable after open */
+    uint64_t workspace_limit;       /* immutable after open; 0 = none */
+    pthread_mutex_t build_lock;     /* place and prepare: one at a time */
+    pthread_mutex_t run_lock;
+    void *workspace;                /* guarded by run_lock; from mmap */
+    _Atomic uint64_t workspace_bytes, workspace_peak, weight_bytes;
+};
+
+struct syn_model {
+    struct syn_engine *engine;
+    struct syn_graph *graph;        /* immutable after open */
+    struct syn_mapfile weights;     /* borrowed by graph */
+    unsigned passes;                /* SYN_PASS_* that are on */
+    struct syn_model_info info;     /* immutable after open */
+    pthread_mutex_t lock;
+    struct syn_plan *plans;         /* guarded by lock; newest use first */
+};
+
+struct syn_plan {
+    struct syn_plan *next;          /* guarded by model->lock, as are refs and cached */
+    int32_t refs;
+    struct syn_model *model;
+    int32_t stage;
+    syn_precision precision;
+    struct syn_program *program;
+    struct syn_plan_info info;      /* immutable */
+};
+
+/* A graph for one stage, shapes known, passes applied. The caller frees it. */
+SYN_MUST_CHECK syn_status syn_specialise(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
+                                         struct syn_graph **out, struct syn_err *err);
+void syn_plans_free(struct syn_model *m); /* all of them; none in use */
+
+#endif

@@ -1,0 +1,152 @@
+/* model.c - open, describe, close a model. See engine.h. */
+#include "kernels/base/alloc.h"
+#include "kernels/engine_private.h"
+#include "kernels/graph/footprint.h"
+#include "kernels/load/ncnn.h"
+#include <math.h>
+#include <string.h>
+
+#define MAX_WEIGHT_BYTES ((uint64_t)16 << 30)
+
+/* Smallest picture (side s) that every stage takes, tried in order; sizes of all outputs there. A network
+ * with strides refuses most sizes, so they are tried rather than computed. */
+static syn_status sample_sizes(struct syn_model *m, int32_t s, int64_t *out_side, struct syn_err *err)
+{
+    const struct syn_shape picture = syn_shape4(1, m->info.channels_in, s, s);
+    struct syn_shape in[1 + SYN_MAX_STAGES];
+    for (int32_t k = 0; k < m->info.n_stages; k++) {
+        struct syn_graph *g = NULL;
+        const struct syn_shape *y;
+        syn_status st = syn_graph_copy(m->graph, &g, err);
+        in[0] = picture;
+        if (st == SYN_OK) st = syn_make_stage(g, k, err);
+        for (int32_t i = 0; i < k; i++) in[1 + i] = syn_shape4(1, m->info.stage_channels[i], 1, 1);
+        if (st == SYN_OK) st = syn_graph_infer(g, in, err);
+        if (st == SYN_OK) {
+            y = &g->value[g->output[0]].shape;
+            if (y->rank != 4 || y->dim[2] != y->dim[3])
+                st = syn_fail(err, SYN_UNSUPPORTED, "output: not a picture of the input's proportions");
+            else {
+                m->info.stage_channels[k] = (int32_t)y->dim[1];
+                out_side[k] = y->dim[2];
+            }
+        }
+        syn_graph_free(g);
+        if (st != SYN_OK) return st;
+    }
+    return SYN_OK;
+}
+
+static void ratio_of(double scale, int32_t *num, int32_t *den)
+{
+    *num = (int32_t)lround(scale), *den = 1;
+    for (int32_t d = 1; d <= 64; d++)
+        if (fabs(scale * d - round(scale * d)) < 1e-6) {
+            *num = (int32_t)lround(scale * d), *den = d;
+            return;
+        }
+}
+
+/* Trim from the measured sizes: out * step = in - 2*trim. False when that is no whole number. */
+static bool footprint_of(const struct syn_reach *r, int32_t in_side, int64_t out_side, int32_t align,
+                         struct syn_footprint *f)
+{
+    double trim = ((double)in_side - (double)out_side * r->step) / 2;
+    if (fabs(trim - round(trim)) > 1e-6 || trim < 0 || ((int64_t)in_side - 2 * lround(trim)) % align) return false;
+    ratio_of(1 / r->step, &f->scale_num, &f->scale_den);
+    f->trim = (int32_t)lround(trim);
+    f->before = (int32_t)fmax(0, ceil(f->trim - r->lo - 1e-6));
+    f->after = (int32_t)fmax(0, ceil(r->hi - f->trim + (r->step < 1 ? 1 - r->step : 0) - 1e-6));
+    f->align = align;
+    return true;
+}
+
+static syn_status measure(struct syn_model *m, struct syn_err *err)
+{
+    const struct syn_graph *g = m->graph;
+    struct syn_reach *reach = syn_calloc((size_t)g->n_values + 1, sizeof *reach);
+    int32_t at[SYN_MAX_STAGES], align = 1, averages = syn_global_averages(g, at, SYN_MAX_STAGES);
+    int64_t side[SYN_MAX_STAGES];
+    syn_status st = reach ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "model: no memory");
+    bool found = false;
+    if (st == SYN_OK && averages >= SYN_MAX_STAGES)
+        st = syn_fail(err, SYN_UNSUPPORTED, "%d global averages: at most %d", (int)averages, SYN_MAX_STAGES - 1);
+    if (st == SYN_OK) st = syn_footprint(g, reach, &align, err);
+    if (st != SYN_OK) goto done;
+    m->info.n_stages = averages + 1;
+    for (int32_t s = 64; !found && s < 64 + 4 * 64; s++) {
+        if ((st = sample_sizes(m, s, side, err)) != SYN_OK) continue;
+        found = true;
+        for (int32_t k = 0; found && k <= averages; k++)
+            found = footprint_of(&reach[k < averages ? g->node[at[k]].in[0] : g->output[0]], s, side[k], align,
+                                 &m->info.footprint[k]);
+    }
+    if (!found && st == SYN_OK) st = syn_fail(err, SYN_UNSUPPORTED, "model: output size is not proportional to the input's");
+    if (found) m->info.channels_out = m->info.stage_channels[averages], st = SYN_OK;
+done:
+    syn_free(reach);
+    return st;
+}
+
+static syn_status describe(struct syn_model *m, uint64_t file_bytes, struct syn_err *err)
+{
+    const struct syn_graph *g = m->graph;
+    if (g->n_inputs != 1 || g->n_outputs != 1)
+        return syn_fail(err, SYN_UNSUPPORTED, "model: %d inputs, %d outputs: one picture in, one out", (int)g->n_inputs,
+                        (int)g->n_outputs);
+    if (g->value[g->input[0]].shape.rank != 4 || g->value[g->input[0]].shape.dim[1] < 1)
+        return syn_fail(err, SYN_UNSUPPORTED, "model: input is no picture with a known number of channels");
+    m->info.channels_in = (int32_t)g->value[g->input[0]].shape.dim[1];
+    m->info.file_bytes = file_bytes;
+    m->info.whole_runs = true;
+    for (int32_t i = 0; i < g->n_nodes; i++) m->info.n_nodes += g->node[i].op != NULL;
+    for (int32_t v = 0; v < g->n_values; v++) {
+        int64_t n = 0;
+        if (g->value[v].data && syn_shape_elements(&g->value[v].shape, &n)) m->info.n_parameters += n;
+    }
+    return measure(m, err);
+}
+
+syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *src, const struct syn_model_opts *opts,
+                          struct syn_model **out, struct syn_err *err)
+{
+    struct syn_mapfile text = {0};
+    struct syn_model *m = NULL;
+    syn_status st;
+    if (!src->format || strcmp(src->format, "ncnn") != 0)
+        return syn_fail(err, SYN_UNSUPPORTED, "format %s: this build loads ncnn", src->format ? src->format : "(none)");
+    if (!src->graph_path || !src->weights_path)
+        return syn_fail(err, SYN_INVALID, "ncnn: needs the .param and the .bin file");
+    if (!(m = syn_calloc(1, sizeof *m))) return syn_fail(err, SYN_NO_MEMORY, "model: no memory");
+    m->engine = e;
+    m->passes = SYN_PASS_ALL & ~(opts ? opts->passes_off : 0u);
+    pthread_mutex_init(&m->lock, NULL);
+    if ((st = syn_mapfile_open(src->graph_path, SYN_NCNN_MAX_PARAM_BYTES, &text, err)) != SYN_OK) goto done;
+    if ((st = syn_mapfile_open(src->weights_path, MAX_WEIGHT_BYTES, &m->weights, err)) != SYN_OK) goto done;
+    if (opts && opts->cancel && atomic_load(opts->cancel)) {
+        st = syn_fail(err, SYN_CANCELED, "canceled while loading");
+        goto done;
+    }
+    st = syn_ncnn_load(text.data, text.size, m->weights.data, m->weights.size, &m->graph, err);
+    if (st == SYN_OK) st = describe(m, text.size + m->weights.size, err);
+done:
+    syn_mapfile_close(&text);
+    if (st != SYN_OK) {
+        syn_model_close(m);
+        return st;
+    }
+    *out = m;
+    return SYN_OK;
+}
+
+void syn_model_close(struct syn_model *m)
+{
+    if (!m) return;
+    syn_plans_free(m);
+    syn_graph_free(m->graph);
+    syn_mapfile_close(&m->weights);
+    pthread_mutex_destroy(&m->lock);
+    syn_free(m);
+}
+
+void syn_model_info(const struct syn_model *m, struct syn_model_info *info) { *info = m->info; }
