@@ -35,7 +35,8 @@ syn_status syn_blobs_fail(int error, const char *doing, struct syn_err *err)
     switch (error) {
     case ENOSPC:
     case EDQUOT:
-        return syn_fail(err, SYN_IO, "cannot %s: no space left on the disk of the data folder", doing);
+        return syn_fail(err, SYN_IO, "cannot %s: no space left on the disk of the data folder",
+                        doing);
     case EROFS: return syn_fail(err, SYN_IO, "cannot %s: the data folder is read-only", doing);
     case ENOMEM: return syn_fail(err, SYN_NO_MEMORY, "cannot %s: out of memory", doing);
     default: return syn_fail(err, SYN_IO, "cannot %s: %s", doing, strerror(error));
@@ -110,7 +111,8 @@ syn_status syn_blob_begin(struct syn_blobs *b, uint64_t max_bytes, struct syn_bl
     if (!w->digest || EVP_DigestInit_ex(w->digest, EVP_sha256(), NULL) != 1)
         st = syn_fail(err, SYN_NO_MEMORY, "no memory for a blob's digest");
     if (st == SYN_OK) {
-        w->fd = openat(b->tmp_fd, w->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        w->fd = openat(b->tmp_fd, w->tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                       0600);
         if (w->fd < 0) st = syn_blobs_fail(errno, "begin a blob", err);
     }
     if (st == SYN_OK) *out = w;
@@ -118,7 +120,8 @@ syn_status syn_blob_begin(struct syn_blobs *b, uint64_t max_bytes, struct syn_bl
     return st;
 }
 
-static syn_status write_all(struct syn_blob_writer *w, const unsigned char *p, size_t n, struct syn_err *err)
+static syn_status write_all(struct syn_blob_writer *w, const unsigned char *p, size_t n,
+                            struct syn_err *err)
 {
     while (n > 0) {
         ssize_t done = write(w->fd, p, n);
@@ -130,7 +133,8 @@ static syn_status write_all(struct syn_blob_writer *w, const unsigned char *p, s
     return SYN_OK;
 }
 
-syn_status syn_blob_write(struct syn_blob_writer *w, const void *data, size_t n, struct syn_err *err)
+syn_status syn_blob_write(struct syn_blob_writer *w, const void *data, size_t n,
+                          struct syn_err *err)
 {
     syn_status st = w->failed;
     if (st != SYN_OK) return syn_fail(err, st, "%s", w->why.text);
@@ -146,7 +150,8 @@ syn_status syn_blob_write(struct syn_blob_writer *w, const void *data, size_t n,
     return st;
 }
 
-static syn_status finish_name(struct syn_blob_writer *w, char hex[SYN_SHA256_HEX_SIZE], struct syn_err *err)
+static syn_status finish_name(struct syn_blob_writer *w, char hex[SYN_SHA256_HEX_SIZE],
+                              struct syn_err *err)
 {
     unsigned char md[EVP_MAX_MD_SIZE];
     unsigned n = 0;
@@ -161,7 +166,8 @@ static bool renew(int folder_fd, const char *hex, uint64_t bytes)
 {
     struct stat info;
     return fstatat(folder_fd, hex, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode) &&
-           (uint64_t)info.st_size == bytes && utimensat(folder_fd, hex, NULL, AT_SYMLINK_NOFOLLOW) == 0;
+           (uint64_t)info.st_size == bytes &&
+           utimensat(folder_fd, hex, NULL, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 /* Puts the file under its name; *kept = it was there and ours is not needed. 0 or errno. */
@@ -179,7 +185,8 @@ static int place(struct syn_blob_writer *w, int folder_fd, const char *hex, bool
     *kept = renew(folder_fd, hex, w->bytes);
     if (!*kept) {
         /* What else may hold the name (a cut file, a link) is replaced; a folder makes rename fail. */
-        uint64_t before = fstatat(folder_fd, hex, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode)
+        uint64_t before = fstatat(folder_fd, hex, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+                                  S_ISREG(info.st_mode)
                               ? (uint64_t)info.st_size
                               : 0;
         if (renameat(b->tmp_fd, w->tmp, folder_fd, hex) != 0) error = errno;
@@ -189,8 +196,8 @@ static int place(struct syn_blob_writer *w, int folder_fd, const char *hex, bool
     return error;
 }
 
-syn_status syn_blob_commit(struct syn_blob_writer *w, char sha256[SYN_SHA256_HEX_SIZE], uint64_t *bytes,
-                           struct syn_err *err)
+syn_status syn_blob_commit(struct syn_blob_writer *w, char sha256[SYN_SHA256_HEX_SIZE],
+                           uint64_t *bytes, struct syn_err *err)
 {
     char hex[SYN_SHA256_HEX_SIZE];
     int folder_fd = -1, error;
@@ -223,8 +230,8 @@ done:
     return st;
 }
 
-syn_status syn_blob_put(struct syn_blobs *b, const void *data, size_t n, char sha256[SYN_SHA256_HEX_SIZE],
-                        struct syn_err *err)
+syn_status syn_blob_put(struct syn_blobs *b, const void *data, size_t n,
+                        char sha256[SYN_SHA256_HEX_SIZE], struct syn_err *err)
 {
     struct syn_blob_writer *w;
     syn_status st = syn_blob_begin(b, n, &w, err);
@@ -245,22 +252,25 @@ static syn_status no_blob(const char *sha256, struct syn_err *err)
                     sha256 && strnlen(sha256, 81) > 80 ? "..." : "");
 }
 
-syn_status syn_blob_open(struct syn_blobs *b, const char *sha256, int *fd, uint64_t *bytes, struct syn_err *err)
+syn_status syn_blob_open(struct syn_blobs *b, const char *sha256, int *fd, uint64_t *bytes,
+                         struct syn_err *err)
 {
     struct stat info;
     int folder_fd, file;
     if (!syn_blob_name_ok(sha256)) return no_blob(sha256, err);
     folder_fd = syn_blobs_folder(b, folder_of(sha256));
     if (folder_fd < 0)
-        return errno == ENOENT || errno == ELOOP || errno == ENOTDIR ? no_blob(sha256, err)
-                                                                     : syn_blobs_fail(errno, "open a blob", err);
+        return errno == ENOENT || errno == ELOOP || errno == ENOTDIR
+                   ? no_blob(sha256, err)
+                   : syn_blobs_fail(errno, "open a blob", err);
     /* O_NONBLOCK: a FIFO put there does not hold us up; it is refused below */
     file = openat(folder_fd, sha256, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) {
         int error = errno;
         close(folder_fd);
-        return error == ENOENT || error == ELOOP || error == ENXIO ? no_blob(sha256, err)
-                                                                   : syn_blobs_fail(error, "open a blob", err);
+        return error == ENOENT || error == ELOOP || error == ENXIO
+                   ? no_blob(sha256, err)
+                   : syn_blobs_fail(error, "open a blob", err);
     }
     close(folder_fd);
     if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -277,15 +287,16 @@ bool syn_blob_exists(struct syn_blobs *b, const char *sha256, uint64_t *bytes)
     struct stat info;
     int folder_fd;
     bool there;
-    if (!syn_blob_name_ok(sha256) || (folder_fd = syn_blobs_folder(b, folder_of(sha256))) < 0) return false;
+    if (!syn_blob_name_ok(sha256) || (folder_fd = syn_blobs_folder(b, folder_of(sha256))) < 0)
+        return false;
     there = fstatat(folder_fd, sha256, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
     close(folder_fd);
     if (there && bytes) *bytes = (uint64_t)info.st_size;
     return there;
 }
 
-syn_status syn_blob_read(struct syn_blobs *b, const char *sha256, uint64_t max_bytes, void **data, size_t *n,
-                         struct syn_err *err)
+syn_status syn_blob_read(struct syn_blobs *b, const char *sha256, uint64_t max_bytes, void **data,
+                         size_t *n, struct syn_err *err)
 {
     unsigned char *bytes = NULL;
     uint64_t size = 0, got = 0;
@@ -296,7 +307,8 @@ syn_status syn_blob_read(struct syn_blobs *b, const char *sha256, uint64_t max_b
         st = syn_fail(err, SYN_TOO_LARGE, "blob %s has %llu bytes: the limit is %llu", sha256,
                       (unsigned long long)size, (unsigned long long)max_bytes);
     if (st == SYN_OK && !(bytes = syn_alloc((size_t)size)))
-        st = syn_fail(err, SYN_NO_MEMORY, "no memory for blob %s of %llu bytes", sha256, (unsigned long long)size);
+        st = syn_fail(err, SYN_NO_MEMORY, "no memory for blob %s of %llu bytes", sha256,
+                      (unsigned long long)size);
     while (st == SYN_OK && got < size) {
         ssize_t r = read(fd, bytes + got, (size_t)(size - got));
         if (r < 0 && errno == EINTR) continue;

@@ -24,8 +24,9 @@ static syn_status walk(int fd, bool (*each)(void *user, int dir_fd, const char *
     struct dirent *e;
     int error;
     if (fd < 0)
-        return errno == ENOENT || errno == ELOOP || errno == ENOTDIR ? SYN_OK
-                                                                     : syn_blobs_fail(errno, "list blobs", err);
+        return errno == ENOENT || errno == ELOOP || errno == ENOTDIR
+                   ? SYN_OK
+                   : syn_blobs_fail(errno, "list blobs", err);
     dir = fdopendir(fd);
     if (!dir) {
         error = errno;
@@ -33,7 +34,8 @@ static syn_status walk(int fd, bool (*each)(void *user, int dir_fd, const char *
         return syn_blobs_fail(error, "list blobs", err);
     }
     while (errno = 0, (e = readdir(dir)) != NULL)
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !each(user, dirfd(dir), e->d_name)) {
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 &&
+            !each(user, dirfd(dir), e->d_name)) {
             errno = 0;
             break;
         }
@@ -133,7 +135,8 @@ syn_status syn_blobs_old(struct syn_blobs *b, unsigned folder, int64_t cutoff_ms
 {
     struct old_names o = {.cutoff_ms = cutoff_ms};
     syn_status st = walk(syn_blobs_folder(b, folder), collect_old, &o, err);
-    if (st == SYN_OK && o.no_memory) st = syn_fail(err, SYN_NO_MEMORY, "no memory for the names of %zu blobs", o.n);
+    if (st == SYN_OK && o.no_memory)
+        st = syn_fail(err, SYN_NO_MEMORY, "no memory for the names of %zu blobs", o.n);
     if (st != SYN_OK) {
         syn_free(o.name);
         return st;
@@ -143,17 +146,20 @@ syn_status syn_blobs_old(struct syn_blobs *b, unsigned folder, int64_t cutoff_ms
     return SYN_OK;
 }
 
-syn_status syn_blobs_drop_old(struct syn_blobs *b, const char *sha256, int64_t cutoff_ms, struct syn_err *err)
+syn_status syn_blobs_drop_old(struct syn_blobs *b, const char *sha256, int64_t cutoff_ms,
+                              struct syn_err *err)
 {
     struct stat info;
     int error = 0, folder_fd;
     if (!syn_blob_name_ok(sha256)) return syn_fail(err, SYN_INVALID, "blob name %.80s", sha256);
     folder_fd = openat(b->dir_fd, (char[3]){sha256[0], sha256[1], '\0'},
                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (folder_fd < 0) return errno == ENOENT ? SYN_OK : syn_blobs_fail(errno, "remove a blob", err);
+    if (folder_fd < 0)
+        return errno == ENOENT ? SYN_OK : syn_blobs_fail(errno, "remove a blob", err);
     pthread_mutex_lock(&b->mu);
     if (stat_blob(folder_fd, sha256, &info) && written_ms(&info) < cutoff_ms) {
-        if (unlinkat(folder_fd, sha256, 0) == 0) atomic_fetch_sub(&b->bytes, (uint64_t)info.st_size);
+        if (unlinkat(folder_fd, sha256, 0) == 0)
+            atomic_fetch_sub(&b->bytes, (uint64_t)info.st_size);
         else if (errno != ENOENT) error = errno;
     }
     pthread_mutex_unlock(&b->mu);
@@ -171,9 +177,11 @@ static bool drop_stale(void *user, int dir_fd, const char *name)
     struct stale *s = user;
     struct stat info;
     bool owned = false;
-    if (fstatat(dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(info.st_mode)) return true;
+    if (fstatat(dir_fd, name, &info, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(info.st_mode))
+        return true;
     pthread_mutex_lock(&s->blobs->mu);
-    for (struct syn_blob_writer *w = s->blobs->writers; w && !owned; w = w->next) owned = strcmp(w->tmp, name) == 0;
+    for (struct syn_blob_writer *w = s->blobs->writers; w && !owned; w = w->next)
+        owned = strcmp(w->tmp, name) == 0;
     if (!owned && written_ms(&info) < s->cutoff_ms) unlinkat(dir_fd, name, 0);
     pthread_mutex_unlock(&s->blobs->mu);
     return true;

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define SYN_BLOB_FOLDERS 256
+#define SYN_BLOB_FOLDERS  256
 #define SYN_BLOB_TMP_NAME 64
 
 struct syn_blob_writer {
@@ -20,7 +20,7 @@ struct syn_blob_writer {
     bool renamed;                /* tmp is gone */
     void *digest;                /* EVP_MD_CTX */
     uint64_t bytes, max_bytes;
-    syn_status failed;           /* the first failure, for commit */
+    syn_status failed; /* the first failure, for commit */
     struct syn_err why;
     struct syn_blob_writer *next; /* in blobs->writers */
 };
@@ -48,11 +48,13 @@ syn_status syn_blobs_fail(int error, const char *doing, struct syn_err *err);
 /* Names in one folder (0..255) that were last written before cutoff_ms: *names is n times
  * SYN_SHA256_HEX_SIZE bytes, the caller frees it. A missing folder has none. */
 SYN_MUST_CHECK syn_status syn_blobs_old(struct syn_blobs *b, unsigned folder, int64_t cutoff_ms,
-                                        char (**names)[SYN_SHA256_HEX_SIZE], size_t *n, struct syn_err *err);
+                                        char (**names)[SYN_SHA256_HEX_SIZE], size_t *n,
+                                        struct syn_err *err);
 /* Removes the blob unless it was written since cutoff_ms. A blob that is not there is fine. */
-SYN_MUST_CHECK syn_status syn_blobs_drop_old(struct syn_blobs *b, const char *sha256, int64_t cutoff_ms,
-                                             struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_blobs_drop_old(struct syn_blobs *b, const char *sha256,
+                                             int64_t cutoff_ms, struct syn_err *err);
 /* Removes temporary files that no open writer owns and that are older. */
-SYN_MUST_CHECK syn_status syn_blobs_clear_tmp(struct syn_blobs *b, int64_t cutoff_ms, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_blobs_clear_tmp(struct syn_blobs *b, int64_t cutoff_ms,
+                                              struct syn_err *err);
 
 #endif

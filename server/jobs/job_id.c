@@ -5,9 +5,9 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define TIME_CHARS 10
+#define TIME_CHARS   10
 #define CHANCE_CHARS 12
-#define CHANCE_MASK ((UINT64_C(1) << 60) - 1)
+#define CHANCE_MASK  ((UINT64_C(1) << 60) - 1)
 
 static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -53,8 +53,9 @@ syn_status syn_job_id_next(struct syn_job_id_source *g, int64_t now_ms, char id[
 
 static bool parse(const char *id, uint64_t *ms, uint64_t *chance)
 {
-    return id && strnlen(id, SYN_JOB_ID_SIZE) == 4 + TIME_CHARS + CHANCE_CHARS && memcmp(id, "job_", 4) == 0 &&
-           get(id + 4, TIME_CHARS, ms) && get(id + 4 + TIME_CHARS, CHANCE_CHARS, chance);
+    return id && strnlen(id, SYN_JOB_ID_SIZE) == 4 + TIME_CHARS + CHANCE_CHARS &&
+           memcmp(id, "job_", 4) == 0 && get(id + 4, TIME_CHARS, ms) &&
+           get(id + 4 + TIME_CHARS, CHANCE_CHARS, chance);
 }
 
 bool syn_job_id_ok(const char *id)

@@ -33,12 +33,14 @@ static syn_status make_folders(const char *path, struct syn_err *err)
     char part[PATH_MAX];
     size_t n = strlen(path);
     if (n == 0 || n >= sizeof part)
-        return syn_fail(err, SYN_INVALID, "data folder: a path of 1 to %d bytes is needed", PATH_MAX - 1);
+        return syn_fail(err, SYN_INVALID, "data folder: a path of 1 to %d bytes is needed",
+                        PATH_MAX - 1);
     memcpy(part, path, n + 1);
     for (size_t i = 1; i <= n; i++) {
         if (part[i] != '/' && part[i] != '\0') continue;
         part[i] = '\0';
-        if (mkdir(part, 0700) != 0 && errno != EEXIST && (i == n || (errno != EROFS && errno != EACCES)))
+        if (mkdir(part, 0700) != 0 && errno != EEXIST &&
+            (i == n || (errno != EROFS && errno != EACCES)))
             return io_fail(err, "make the data folder", part, errno);
         part[i] = path[i];
     }
@@ -70,8 +72,10 @@ static syn_status lock_folder(struct syn_store *s, struct syn_err *err)
     if (s->lock_fd < 0) return io_fail(err, "write to the data folder", s->dir, errno);
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         long pid = pread(s->lock_fd, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
-        if (errno != EWOULDBLOCK && errno != EINTR) return io_fail(err, "lock the data folder", s->dir, errno);
-        return syn_fail(err, SYN_CONFLICT, "data folder %s is in use by another process (id %ld)", s->dir, pid);
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return io_fail(err, "lock the data folder", s->dir, errno);
+        return syn_fail(err, SYN_CONFLICT, "data folder %s is in use by another process (id %ld)",
+                        s->dir, pid);
     }
     snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (ftruncate(s->lock_fd, 0) != 0 || pwrite(s->lock_fd, text, strlen(text), 0) < 0)
@@ -88,7 +92,8 @@ static syn_status open_database(struct syn_store *s, struct syn_err *err)
     close(fd);
     st = syn_conn_open(&s->conn, s->db_path, true, err);
     if (st == SYN_OK) st = syn_store_migrate(s->conn.db, err);
-    if (st == SYN_OK && fsync(s->dir_fd) != 0) st = io_fail(err, "write to the data folder", s->dir, errno);
+    if (st == SYN_OK && fsync(s->dir_fd) != 0)
+        st = io_fail(err, "write to the data folder", s->dir, errno);
     return st;
 }
 
@@ -124,7 +129,8 @@ static syn_status settle(struct syn_store *s, const struct orphan *o, struct syn
         s->requeued_crash++;
         return syn_conn_run(c, q, "recover a job", err);
     }
-    snprintf(detail, sizeof detail, "the server ended %d times while this job was running; it is not tried again",
+    snprintf(detail, sizeof detail,
+             "the server ended %d times while this job was running; it is not tried again",
              o->attempts);
     if ((q = syn_conn_stmt(c, SYN_SQL_FINISH))) {
         sqlite3_clear_bindings(q); /* no result, no change to the warnings */
@@ -132,8 +138,8 @@ static syn_status settle(struct syn_store *s, const struct orphan *o, struct syn
         sqlite3_bind_int(q, 2, SYN_JOB_FAILED);
         sqlite3_bind_int64(q, 3, now);
         sqlite3_bind_int64(q, 4, syn_store_expiry(s, now));
-        sqlite3_bind_text(q, 5, "crashed", -1, SQLITE_STATIC);
-        sqlite3_bind_text(q, 6, detail, -1, SQLITE_STATIC);
+        syn_bind_text(q, 5, "crashed");
+        syn_bind_text(q, 6, detail);
         for (int i = 9; i <= 13; i++) sqlite3_bind_int(q, i, 0);
     }
     return syn_conn_run(c, q, "recover a job", err);
@@ -166,7 +172,8 @@ static syn_status read_memory(struct syn_store *s, struct syn_err *err)
     syn_status st;
     while ((st = syn_conn_row(c, q, &row, "count jobs", err)) == SYN_OK && row) {
         int state = sqlite3_column_int(q, 0);
-        if (state >= 0 && state < SYN_JOB_STATE_COUNT) s->by_state[state] = sqlite3_column_int64(q, 1);
+        if (state >= 0 && state < SYN_JOB_STATE_COUNT)
+            s->by_state[state] = sqlite3_column_int64(q, 1);
     }
     if (st != SYN_OK) return st;
     q = syn_conn_stmt(c, SYN_SQL_LAST_ID);
@@ -177,7 +184,7 @@ static syn_status read_memory(struct syn_store *s, struct syn_err *err)
         sqlite3_reset(q);
     }
     q = syn_conn_stmt(c, SYN_SQL_SETTING);
-    if (q) sqlite3_bind_text(q, 1, "paused", -1, SQLITE_STATIC);
+    if (q) syn_bind_text(q, 1, "paused");
     st = syn_conn_row(c, q, &row, "read a setting", err);
     if (st == SYN_OK && row) {
         s->paused = s->paused_in_db = sqlite3_column_int(q, 0) != 0;
@@ -190,8 +197,10 @@ static syn_status read_memory(struct syn_store *s, struct syn_err *err)
 
 static syn_status check_opts(const struct syn_store_opts *o, struct syn_err *err)
 {
-    if (!o->data_dir || !o->data_dir[0]) return syn_fail(err, SYN_INVALID, "data folder: none given");
-    if (o->max_queued < 1) return syn_fail(err, SYN_INVALID, "max_queued = %d: must be at least 1", o->max_queued);
+    if (!o->data_dir || !o->data_dir[0])
+        return syn_fail(err, SYN_INVALID, "data folder: none given");
+    if (o->max_queued < 1)
+        return syn_fail(err, SYN_INVALID, "max_queued = %d: must be at least 1", o->max_queued);
     if (o->max_attempts < 1)
         return syn_fail(err, SYN_INVALID, "max_attempts = %d: must be at least 1", o->max_attempts);
     if (o->result_retention_ms < 0 || o->row_retention_ms < 0)
@@ -215,7 +224,8 @@ static struct syn_store *store_new(const struct syn_store_opts *opts)
     return s;
 }
 
-syn_status syn_store_open(const struct syn_store_opts *opts, struct syn_store **out, struct syn_err *err)
+syn_status syn_store_open(const struct syn_store_opts *opts, struct syn_store **out,
+                          struct syn_err *err)
 {
     struct syn_store *s;
     int error;
@@ -232,7 +242,9 @@ syn_status syn_store_open(const struct syn_store_opts *opts, struct syn_store **
     if (st == SYN_OK) {
         error = pthread_create(&s->writer, NULL, syn_store_writer_main, s);
         s->writer_runs = error == 0;
-        if (error) st = syn_fail(err, SYN_NO_MEMORY, "cannot start the store's thread: %s", strerror(error));
+        if (error)
+            st = syn_fail(err, SYN_NO_MEMORY, "cannot start the store's thread: %s",
+                          strerror(error));
     }
     if (st == SYN_OK) *out = s;
     else syn_store_close(s);

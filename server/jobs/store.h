@@ -71,11 +71,11 @@ struct syn_job {
     char model[96];                /* id; resolved at submit */
     char model_digest[SYN_SHA256_HEX_SIZE];
     int32_t priority;              /* higher first, then first come; 0 by default, -100..100 */
-    char *params;                  /* JSON object: the effective parameters, defaults filled in; never NULL */
-    char *output_spec;             /* JSON object: format, quality...; never NULL */
+    char *params;                  /* JSON object: the effective parameters with defaults; not NULL */
+    char *output_spec;             /* JSON object: format, quality...; not NULL */
     char *metadata;                /* JSON object of the client, or NULL */
     char *warnings;                /* JSON array, or NULL */
-    char *result;                  /* JSON object that the pipeline reports (color, tiles...), or NULL */
+    char *result;                  /* JSON object of the pipeline (color, tiles...), or NULL */
     char *canonical_request;       /* the request in canonical form: what an idempotency key is held
                                       against; may be NULL. Filled by get and take, not by list */
     struct syn_job_input input[SYN_MAX_JOB_INPUTS];
@@ -86,13 +86,13 @@ struct syn_job {
     int64_t units_done, units_total; /* 0/0 before the plan is known */
     char stage[24];                  /* "decode", "upscale", "encode"...; "" when not running */
     bool cancel_requested;
-    int64_t created_ms, started_ms, finished_ms, expires_ms; /* Unix milliseconds; 0 = not yet / never */
+    int64_t created_ms, started_ms, finished_ms, expires_ms; /* Unix time; 0 = not yet / never */
     double seconds_queue, seconds_load, seconds_compute, seconds_encode;
     char error_code[32];             /* "" unless failed */
     char error_detail[400];
     int32_t queue_position;          /* filled by get and list: 0 = next; -1 when not queued */
 };
-bool syn_job_id_ok(const char *id); /* has the form of an id; says nothing about a job being there */
+bool syn_job_id_ok(const char *id); /* has the form of an id; the job may not be there */
 void syn_job_deinit(struct syn_job *j); /* frees the text members; safe on a zeroed struct */
 
 struct syn_store;
@@ -101,7 +101,7 @@ struct syn_store_opts {
     const char *data_dir;        /* created when absent; holds synthd.db and blobs/ */
     int32_t max_queued;          /* submit beyond it is SYN_BUSY */
     int32_t max_attempts;        /* see recover */
-    int64_t result_retention_ms; /* a finished job expires after this; 0 = never. Fixed at its end */
+    int64_t result_retention_ms; /* a job that ended expires after this; 0 = never */
     int64_t row_retention_ms;    /* so long after it expired the row itself goes; 0 = never */
 };
 
@@ -113,10 +113,10 @@ SYN_MUST_CHECK syn_status syn_store_open(const struct syn_store_opts *opts, stru
 void syn_store_close(struct syn_store *s); /* NULL-safe; waits for commits under way */
 
 struct syn_submit {
-    const struct syn_job *job;       /* kind, family, owner, model, model_digest, priority, params,
-                                        output_spec (NULL = {}), metadata, warnings, canonical_request,
-                                        input[]: read, borrowed for the call; the rest is ignored */
-    const char *idempotency_key;     /* NULL = none; 1..SYN_MAX_IDEMPOTENCY_KEY bytes, printable ASCII */
+    /* kind, family, owner, model, model_digest, priority, params, output_spec (NULL = {}), metadata,
+     * warnings, canonical_request, input[]: read, borrowed for the call; the rest is ignored */
+    const struct syn_job *job;
+    const char *idempotency_key; /* NULL = none; 1..SYN_MAX_IDEMPOTENCY_KEY bytes, printable ASCII */
 };
 /* Durable when it returns. *id gets the new id. With a known idempotency key: SYN_OK with
  * *replayed = true and the old id when canonical_request is equal, else SYN_CONFLICT; in both cases id
@@ -124,14 +124,15 @@ struct syn_submit {
  * full (a replay is never refused). Every input blob must exist: SYN_NOT_FOUND names it. SYN_INVALID,
  * SYN_TOO_LARGE: a member is out of range. SYN_IO: nothing was stored. */
 SYN_MUST_CHECK syn_status syn_store_submit(struct syn_store *s, const struct syn_submit *in,
-                                           char id[SYN_JOB_ID_SIZE], bool *replayed, struct syn_err *err);
+                                           char id[SYN_JOB_ID_SIZE], bool *replayed,
+                                           struct syn_err *err);
 
 /* A copy of the job (caller deinits). SYN_NOT_FOUND. */
 SYN_MUST_CHECK syn_status syn_store_get(struct syn_store *s, const char *id, struct syn_job *out,
                                         struct syn_err *err);
 
 struct syn_job_filter {
-    int32_t state;         /* enum syn_job_state, or -1 */
+    int32_t state;                             /* enum syn_job_state, or -1 */
     const char *kind, *model, *family, *owner; /* NULL = any */
     const char *before_id; /* cursor: only jobs older than this one; NULL = from the newest */
     int32_t limit;         /* 1..200 */
@@ -142,7 +143,8 @@ SYN_MUST_CHECK syn_status syn_store_list(struct syn_store *s, const struct syn_j
 
 /* The next queued job becomes running, attempts + 1, durable. SYN_NOT_FOUND: nothing is queued, or the
  * queue is paused. The caller deinits *out. */
-SYN_MUST_CHECK syn_status syn_store_take(struct syn_store *s, struct syn_job *out, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_store_take(struct syn_store *s, struct syn_job *out,
+                                         struct syn_err *err);
 /* Waits until a take may find something, or timeout_ms, or syn_store_wake. A wake while nobody waits
  * makes the next wait return at once. */
 void syn_store_wait(struct syn_store *s, int32_t timeout_ms);
@@ -158,36 +160,40 @@ void syn_store_progress(struct syn_store *s, const char *id, const char *stage, 
 
 struct syn_finish {
     const char *id;
-    enum syn_job_state state;       /* SUCCEEDED, FAILED or CANCELED */
+    enum syn_job_state state;              /* SUCCEEDED, FAILED or CANCELED */
     const char *error_code, *error_detail; /* for FAILED */
-    const char *result;             /* JSON, may be NULL */
-    const char *warnings;           /* JSON array replacing the old one; NULL leaves it */
+    const char *result;                    /* JSON, may be NULL */
+    const char *warnings;                  /* JSON array replacing the old one; NULL leaves it */
     const struct syn_job_output *output;
     int32_t n_outputs;
     double seconds_load, seconds_compute, seconds_encode;
 };
 /* Compare-and-set from running; durable when it returns. SYN_CONFLICT: it was not running.
  * SYN_NOT_FOUND: no such job, or an output's blob is missing. The last progress is kept in the row. */
-SYN_MUST_CHECK syn_status syn_store_finish(struct syn_store *s, const struct syn_finish *f, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_store_finish(struct syn_store *s, const struct syn_finish *f,
+                                           struct syn_err *err);
 /* A running job goes back to the queue, in its old place, with its attempt taken back: shutdown. One
  * with cancel_requested ends as canceled. SYN_CONFLICT: not running. SYN_NOT_FOUND. */
-SYN_MUST_CHECK syn_status syn_store_requeue(struct syn_store *s, const char *id, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_store_requeue(struct syn_store *s, const char *id,
+                                            struct syn_err *err);
 
 /* queued -> canceled at once; running -> cancel_requested, *running = true; canceled: fine again.
  * SYN_CONFLICT: succeeded, failed or expired. SYN_NOT_FOUND. */
-SYN_MUST_CHECK syn_status syn_store_cancel(struct syn_store *s, const char *id, bool *running, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_store_cancel(struct syn_store *s, const char *id, bool *running,
+                                           struct syn_err *err);
 
 /* A new job with the inputs and parameters of a failed or canceled one; retry_of names it, *new_id is
  * its id. SYN_CONFLICT: another state. SYN_EXPIRED: its inputs are gone. SYN_BUSY: queue full.
  * SYN_NOT_FOUND. */
-SYN_MUST_CHECK syn_status syn_store_retry(struct syn_store *s, const char *id, char new_id[SYN_JOB_ID_SIZE],
-                                          struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_store_retry(struct syn_store *s, const char *id,
+                                          char new_id[SYN_JOB_ID_SIZE], struct syn_err *err);
 
 /* Waits until the job is in a final state or timeout_ms has passed, or syn_store_stop_waiters; SYN_OK
  * in all three (get tells which). SYN_NOT_FOUND: no such job. */
-SYN_MUST_CHECK syn_status syn_store_wait_final(struct syn_store *s, const char *id, int32_t timeout_ms,
-                                               struct syn_err *err);
-void syn_store_stop_waiters(struct syn_store *s); /* shutdown: every wait_final returns at once from now on */
+SYN_MUST_CHECK syn_status syn_store_wait_final(struct syn_store *s, const char *id,
+                                               int32_t timeout_ms, struct syn_err *err);
+/* Shutdown: every wait_final returns at once from now on. */
+void syn_store_stop_waiters(struct syn_store *s);
 
 /* Expires jobs and removes rows past retention, then blobs that no unexpired job names and that were
  * last written more than an hour before now_ms, and left-over temporary files. Called by a timer. */
@@ -197,9 +203,10 @@ struct syn_store_counts {
     int64_t by_state[SYN_JOB_STATE_COUNT];
     int64_t oldest_queued_ms; /* created_ms; 0 = none */
     uint64_t blob_bytes;
-    int64_t requeued_crash;   /* running jobs that recovery put back to the queue at this start */
+    int64_t requeued_crash; /* running jobs that recovery put back to the queue at this start */
     int64_t submitted, finished[SYN_JOB_STATE_COUNT]; /* since this process started */
 };
-SYN_MUST_CHECK syn_status syn_store_counts(struct syn_store *s, struct syn_store_counts *out, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_store_counts(struct syn_store *s, struct syn_store_counts *out,
+                                           struct syn_err *err);
 
 #endif

@@ -12,9 +12,9 @@
 #include <string.h>
 
 #define OUTER(type, w) ((type *)(void *)((char *)(w) - offsetof(type, write)))
-#define SWEEP_ROWS 200            /* in one transaction */
-#define SWEEP_BLOBS 64
-#define SWEEP_AGE_MS INT64_C(3600000)
+#define SWEEP_ROWS     200 /* in one transaction */
+#define SWEEP_BLOBS    64
+#define SWEEP_AGE_MS   INT64_C(3600000)
 
 /* --- retention ------------------------------------------------------------------------------------ */
 
@@ -45,7 +45,8 @@ static syn_status run_past(struct syn_store *s, struct syn_write *w, struct syn_
         sqlite3_bind_int64(q, 2, o->before_ms);
         sqlite3_bind_int(q, 3, SWEEP_ROWS);
     }
-    while ((st = syn_conn_row(&s->conn, q, &row, "look for old jobs", err)) == SYN_OK && row && o->n < SWEEP_ROWS)
+    while ((st = syn_conn_row(&s->conn, q, &row, "look for old jobs", err)) == SYN_OK && row &&
+           o->n < SWEEP_ROWS)
         seq[o->n++] = sqlite3_column_int64(q, 0);
     if (row) sqlite3_reset(q);
     for (int i = 0; i < o->n && st == SYN_OK; i++) {
@@ -64,7 +65,8 @@ static syn_status run_past(struct syn_store *s, struct syn_write *w, struct syn_
     return SYN_OK;
 }
 
-static syn_status past(struct syn_store *s, enum syn_job_state state, int64_t before_ms, struct syn_err *err)
+static syn_status past(struct syn_store *s, enum syn_job_state state, int64_t before_ms,
+                       struct syn_err *err)
 {
     struct past o;
     syn_status st;
@@ -91,7 +93,7 @@ static syn_status run_drop(struct syn_store *s, struct syn_write *w, struct syn_
     for (size_t i = 0; i < o->n && st == SYN_OK; i++) {
         sqlite3_stmt *q = syn_conn_stmt(&s->conn, SYN_SQL_HELD);
         bool held = true;
-        if (q) sqlite3_bind_text(q, 1, o->name[i], -1, SQLITE_STATIC);
+        if (q) syn_bind_text(q, 1, o->name[i]);
         st = syn_conn_row(&s->conn, q, &held, "look whether a blob is named", err);
         if (st != SYN_OK) break;
         if (held) sqlite3_reset(q);
@@ -100,7 +102,8 @@ static syn_status run_drop(struct syn_store *s, struct syn_write *w, struct syn_
     return st;
 }
 
-static syn_status sweep_folder(struct syn_store *s, unsigned folder, int64_t cutoff_ms, struct syn_err *err)
+static syn_status sweep_folder(struct syn_store *s, unsigned folder, int64_t cutoff_ms,
+                               struct syn_err *err)
 {
     char (*name)[SYN_SHA256_HEX_SIZE] = NULL;
     size_t n = 0;
@@ -141,8 +144,8 @@ static syn_status run_pause(struct syn_store *s, struct syn_write *w, struct syn
     struct pause *o = OUTER(struct pause, w);
     sqlite3_stmt *q = syn_conn_stmt(&s->conn, SYN_SQL_SET);
     if (q) {
-        sqlite3_bind_text(q, 1, "paused", -1, SQLITE_STATIC);
-        sqlite3_bind_text(q, 2, o->paused ? "1" : "0", -1, SQLITE_STATIC);
+        syn_bind_text(q, 1, "paused");
+        syn_bind_text(q, 2, o->paused ? "1" : "0");
     }
     return syn_conn_run(&s->conn, q, o->paused ? "pause the queue" : "resume the queue", err);
 }
@@ -182,16 +185,18 @@ static syn_status may_retry(struct syn_store *s, const char *id, int64_t *seq, s
     bool row = false;
     int state;
     syn_status st;
-    if (q) sqlite3_bind_text(q, 1, id, -1, SQLITE_STATIC);
+    if (q) syn_bind_text(q, 1, id);
     st = syn_conn_row(&s->conn, q, &row, "look for a job", err);
     if (st != SYN_OK) return st;
     if (!row) return syn_fail(err, SYN_NOT_FOUND, "job %.40s does not exist", id);
     *seq = sqlite3_column_int64(q, 0);
     state = sqlite3_column_int(q, 1);
     sqlite3_reset(q);
-    if (state == SYN_JOB_EXPIRED) return syn_fail(err, SYN_EXPIRED, "job %s has expired: its inputs are gone", id);
+    if (state == SYN_JOB_EXPIRED)
+        return syn_fail(err, SYN_EXPIRED, "job %s has expired: its inputs are gone", id);
     if (state != SYN_JOB_FAILED && state != SYN_JOB_CANCELED)
-        return syn_fail(err, SYN_CONFLICT, "job %s is %s: only failed and canceled jobs can be retried", id,
+        return syn_fail(err, SYN_CONFLICT,
+                        "job %s is %s: only failed and canceled jobs can be retried", id,
                         syn_job_state_word((enum syn_job_state)state));
     return SYN_OK;
 }
@@ -209,7 +214,7 @@ static syn_status run_retry(struct syn_store *s, struct syn_write *w, struct syn
     q = syn_conn_stmt(&s->conn, SYN_SQL_RETRY);
     if (q) {
         sqlite3_bind_int64(q, 1, old);
-        sqlite3_bind_text(q, 2, o->new_id, -1, SQLITE_STATIC);
+        syn_bind_text(q, 2, o->new_id);
         sqlite3_bind_int64(q, 3, now);
     }
     st = syn_conn_run(&s->conn, q, "store a job", err);
@@ -231,7 +236,8 @@ static void after_retry(struct syn_store *s, struct syn_write *w)
     syn_store_tell_queued(s);
 }
 
-syn_status syn_store_retry(struct syn_store *s, const char *id, char new_id[SYN_JOB_ID_SIZE], struct syn_err *err)
+syn_status syn_store_retry(struct syn_store *s, const char *id, char new_id[SYN_JOB_ID_SIZE],
+                           struct syn_err *err)
 {
     struct retry o = {.write = {.run = run_retry, .after = after_retry}, .id = id};
     syn_status st = syn_store_write(s, &o.write, err);

@@ -1,4 +1,4 @@
-/* store_ops.c - the transitions of a job: submit, take, finish, requeue, cancel.
+/* store_ops.c - the transitions of a job: take, finish, requeue, cancel.
  *
  * Each is a struct around a syn_write: the public function checks its arguments and fills it in the
  * caller's thread, run() does the SQL in the writer's transaction, after() changes what memory holds.
@@ -22,11 +22,6 @@ const char *syn_job_state_word(enum syn_job_state s)
     return (unsigned)s < SYN_JOB_STATE_COUNT ? state_word[s] : "unknown";
 }
 
-static void bind_text(sqlite3_stmt *st, int at, const char *text)
-{
-    sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC); /* NULL stays NULL */
-}
-
 static syn_status no_job(const char *id, struct syn_err *err)
 {
     return syn_fail(err, SYN_NOT_FOUND, "job %.40s does not exist", id);
@@ -35,201 +30,6 @@ static syn_status no_job(const char *id, struct syn_err *err)
 int64_t syn_store_expiry(const struct syn_store *s, int64_t now_ms)
 {
     return s->opts.result_retention_ms > 0 ? now_ms + s->opts.result_retention_ms : 0;
-}
-
-syn_status syn_store_admit(struct syn_store *s, struct syn_err *err)
-{
-    int64_t queued = s->by_state[SYN_JOB_QUEUED] + s->delta[SYN_JOB_QUEUED];
-    if (queued >= s->opts.max_queued)
-        return syn_fail(err, SYN_BUSY, "the queue is full: %lld jobs wait, the limit is %d", (long long)queued,
-                        s->opts.max_queued);
-    return SYN_OK;
-}
-
-/* --- submit ------------------------------------------------------------------------------------ */
-
-struct submit {
-    struct syn_write write;
-    const struct syn_submit *in;
-    char id[SYN_JOB_ID_SIZE];
-    bool found, replayed; /* the key is known; with the same request */
-};
-
-/* *found: the key belongs to an older job. */
-static syn_status find_key(struct syn_store *s, struct submit *o, struct syn_err *err)
-{
-    const char *ours = o->in->job->canonical_request, *theirs;
-    sqlite3_stmt *st = syn_conn_stmt(&s->conn, SYN_SQL_KEY);
-    syn_status status;
-    if (st) bind_text(st, 1, o->in->idempotency_key);
-    status = syn_conn_row(&s->conn, st, &o->found, "look up an idempotency key", err);
-    if (status != SYN_OK || !o->found) return status;
-    syn_column_copy(st, 0, o->id, sizeof o->id);
-    theirs = (const char *)sqlite3_column_text(st, 1);
-    o->replayed = ours && theirs ? strcmp(ours, theirs) == 0 : ours == theirs;
-    sqlite3_reset(st);
-    if (o->replayed) return SYN_OK;
-    return syn_fail(err, SYN_CONFLICT, "idempotency key \"%.80s\" was used for another request: job %s",
-                    o->in->idempotency_key, o->id);
-}
-
-static syn_status insert_job(struct syn_store *s, const struct submit *o, int64_t now, struct syn_err *err)
-{
-    const struct syn_job *j = o->in->job;
-    sqlite3_stmt *st = syn_conn_stmt(&s->conn, SYN_SQL_INSERT);
-    if (st) {
-        bind_text(st, 1, o->id);
-        bind_text(st, 2, j->kind);
-        bind_text(st, 3, j->family);
-        bind_text(st, 4, j->owner);
-        bind_text(st, 5, j->model);
-        bind_text(st, 6, j->model_digest);
-        sqlite3_bind_int(st, 7, j->priority);
-        bind_text(st, 8, j->params ? j->params : "{}");
-        bind_text(st, 9, j->output_spec ? j->output_spec : "{}");
-        bind_text(st, 10, j->metadata);
-        bind_text(st, 11, j->warnings);
-        bind_text(st, 12, j->canonical_request);
-        bind_text(st, 13, o->in->idempotency_key);
-        sqlite3_bind_int64(st, 14, now);
-    }
-    return syn_conn_run(&s->conn, st, "store a job", err);
-}
-
-struct blob_row {
-    int role, n;
-    const char *name, *sha256, *media_type;
-    uint64_t bytes;
-    int32_t width, height;
-};
-
-static syn_status insert_blob(struct syn_store *s, int64_t seq, const struct blob_row *b, struct syn_err *err)
-{
-    sqlite3_stmt *st = syn_conn_stmt(&s->conn, SYN_SQL_INSERT_BLOB);
-    if (st) {
-        sqlite3_bind_int64(st, 1, seq);
-        sqlite3_bind_int(st, 2, b->role);
-        sqlite3_bind_int(st, 3, b->n);
-        bind_text(st, 4, b->name);
-        bind_text(st, 5, b->sha256);
-        bind_text(st, 6, b->media_type);
-        sqlite3_bind_int64(st, 7, (sqlite3_int64)b->bytes);
-        sqlite3_bind_int(st, 8, b->width);
-        sqlite3_bind_int(st, 9, b->height);
-    }
-    return syn_conn_run(&s->conn, st, "store a job's blobs", err);
-}
-
-/* Here, in the writer's thread, where sweep removes blobs too: what exists now stays. */
-static syn_status need_blob(struct syn_store *s, const char *what, const char *sha256, struct syn_err *err)
-{
-    if (syn_blob_exists(s->blobs, sha256, NULL)) return SYN_OK;
-    return syn_fail(err, SYN_NOT_FOUND, "%s: blob %s does not exist", what, sha256);
-}
-
-static syn_status run_submit(struct syn_store *s, struct syn_write *w, struct syn_err *err)
-{
-    struct submit *o = OUTER(struct submit, w);
-    const struct syn_job *j = o->in->job;
-    int64_t now = syn_job_now_ms(), seq;
-    syn_status st = SYN_OK;
-    if (o->in->idempotency_key) {
-        st = find_key(s, o, err);
-        if (st != SYN_OK || o->found) return st;
-    }
-    st = syn_store_admit(s, err);
-    for (int i = 0; i < j->n_inputs && st == SYN_OK; i++) {
-        st = need_blob(s, j->input[i].name, j->input[i].sha256, err);
-        if (st != SYN_OK) syn_fail_in(err, st, "input ");
-    }
-    if (st == SYN_OK) st = syn_job_id_next(&s->ids, now, o->id, err);
-    if (st == SYN_OK) st = insert_job(s, o, now, err);
-    seq = sqlite3_last_insert_rowid(s->conn.db);
-    for (int i = 0; i < j->n_inputs && st == SYN_OK; i++)
-        st = insert_blob(s, seq, &(struct blob_row){0, i, j->input[i].name, j->input[i].sha256, "", 0, 0, 0}, err);
-    if (st == SYN_OK) s->delta[SYN_JOB_QUEUED]++;
-    return st;
-}
-
-static void after_submit(struct syn_store *s, struct syn_write *w)
-{
-    if (OUTER(struct submit, w)->replayed) return;
-    s->submitted++;
-    syn_store_tell_queued(s);
-}
-
-static syn_status check_text(const char *name, const char *text, struct syn_err *err)
-{
-    if (text && strnlen(text, SYN_MAX_JOB_TEXT + 1) > SYN_MAX_JOB_TEXT)
-        return syn_fail(err, SYN_TOO_LARGE, "%s: more than %u bytes", name, SYN_MAX_JOB_TEXT);
-    return SYN_OK;
-}
-
-static syn_status check_inputs(const struct syn_job *j, struct syn_err *err)
-{
-    if (j->n_inputs < 0 || j->n_inputs > SYN_MAX_JOB_INPUTS)
-        return syn_fail(err, SYN_INVALID, "n_inputs = %d: must be in [0, %d]", j->n_inputs, SYN_MAX_JOB_INPUTS);
-    for (int i = 0; i < j->n_inputs; i++) {
-        const struct syn_job_input *in = &j->input[i];
-        if (!in->name[0] || !memchr(in->name, 0, sizeof in->name))
-            return syn_fail(err, SYN_INVALID, "input %d: a name of 1 to %zu bytes is needed", i, sizeof in->name - 1);
-        for (int k = 0; k < i; k++)
-            if (strcmp(in->name, j->input[k].name) == 0)
-                return syn_fail(err, SYN_INVALID, "input %s: named twice", in->name);
-        if (!memchr(in->sha256, 0, sizeof in->sha256) || !syn_blob_name_ok(in->sha256))
-            return syn_fail(err, SYN_NOT_FOUND, "input %s: blob %.64s does not exist", in->name, in->sha256);
-    }
-    return SYN_OK;
-}
-
-static syn_status check_fixed(const struct syn_job *j, struct syn_err *err)
-{
-    const struct {
-        const char *name, *text;
-        size_t size;
-    } field[] = {{"kind", j->kind, sizeof j->kind},
-                 {"family", j->family, sizeof j->family},
-                 {"owner", j->owner, sizeof j->owner},
-                 {"model", j->model, sizeof j->model},
-                 {"model_digest", j->model_digest, sizeof j->model_digest}};
-    for (size_t i = 0; i < sizeof field / sizeof field[0]; i++)
-        if (!memchr(field[i].text, 0, field[i].size))
-            return syn_fail(err, SYN_INVALID, "%s: more than %zu bytes", field[i].name, field[i].size - 1);
-    if (!j->kind[0]) return syn_fail(err, SYN_INVALID, "kind: must not be empty");
-    if (j->priority < -100 || j->priority > 100)
-        return syn_fail(err, SYN_INVALID, "priority = %d: must be in [-100, 100]", j->priority);
-    return SYN_OK;
-}
-
-static syn_status check_key(const char *key, struct syn_err *err)
-{
-    size_t n = key ? strnlen(key, SYN_MAX_IDEMPOTENCY_KEY + 1) : 1;
-    if (n < 1 || n > SYN_MAX_IDEMPOTENCY_KEY)
-        return syn_fail(err, SYN_INVALID, "idempotency key: must have 1 to %d bytes", SYN_MAX_IDEMPOTENCY_KEY);
-    for (const char *c = key; c && *c; c++)
-        if (*c < 0x20 || *c > 0x7e)
-            return syn_fail(err, SYN_INVALID, "idempotency key: byte %td is not printable ASCII", c - key);
-    return SYN_OK;
-}
-
-syn_status syn_store_submit(struct syn_store *s, const struct syn_submit *in, char id[SYN_JOB_ID_SIZE],
-                            bool *replayed, struct syn_err *err)
-{
-    struct submit o = {.write = {.run = run_submit, .after = after_submit}, .in = in};
-    const struct syn_job *j = in->job;
-    syn_status st = check_fixed(j, err);
-    if (st == SYN_OK) st = check_text("params", j->params, err);
-    if (st == SYN_OK) st = check_text("output", j->output_spec, err);
-    if (st == SYN_OK) st = check_text("metadata", j->metadata, err);
-    if (st == SYN_OK) st = check_text("warnings", j->warnings, err);
-    if (st == SYN_OK) st = check_text("request", j->canonical_request, err);
-    if (st == SYN_OK) st = check_inputs(j, err);
-    if (st == SYN_OK) st = check_key(in->idempotency_key, err);
-    if (st != SYN_OK) return st;
-    st = syn_store_write(s, &o.write, err);
-    if (st == SYN_OK || (st == SYN_CONFLICT && o.found)) memcpy(id, o.id, sizeof o.id);
-    if (st == SYN_OK && replayed) *replayed = o.replayed;
-    return st;
 }
 
 /* --- take --------------------------------------------------------------------------------------- */
@@ -256,17 +56,18 @@ static syn_status run_take(struct syn_store *s, struct syn_write *w, struct syn_
     sqlite3_reset(st);
     st = syn_conn_stmt(&s->conn, SYN_SQL_TAKE);
     if (st) {
-        bind_text(st, 1, o->progress->id);
+        syn_bind_text(st, 1, o->progress->id);
         sqlite3_bind_int64(st, 2, now);
         sqlite3_bind_double(st, 3, now > created ? (double)(now - created) / 1000 : 0);
     }
     status = syn_conn_run(&s->conn, st, "take a job", err);
     if (status != SYN_OK) return status;
     st = syn_conn_stmt(&s->conn, SYN_SQL_GET);
-    if (st) bind_text(st, 1, o->progress->id);
+    if (st) syn_bind_text(st, 1, o->progress->id);
     status = syn_conn_row(&s->conn, st, &row, "read a job", err);
     if (status != SYN_OK) return status;
-    if (!row) return syn_fail(err, SYN_INTERNAL, "job %s is gone while it is taken", o->progress->id);
+    if (!row)
+        return syn_fail(err, SYN_INTERNAL, "job %s is gone while it is taken", o->progress->id);
     status = syn_conn_load(&s->conn, st, true, &o->job, err);
     sqlite3_reset(st);
     if (status != SYN_OK) return status;
@@ -318,12 +119,13 @@ struct standing {
     bool cancel_requested;
 };
 
-static syn_status find_job(struct syn_store *s, const char *id, struct standing *out, struct syn_err *err)
+static syn_status find_job(struct syn_store *s, const char *id, struct standing *out,
+                           struct syn_err *err)
 {
     sqlite3_stmt *st = syn_conn_stmt(&s->conn, SYN_SQL_STATE_OF);
     bool row = false;
     syn_status status;
-    if (st) bind_text(st, 1, id);
+    if (st) syn_bind_text(st, 1, id);
     status = syn_conn_row(&s->conn, st, &row, "look for a job", err);
     if (status != SYN_OK) return status;
     if (!row) return no_job(id, err);
@@ -334,22 +136,26 @@ static syn_status find_job(struct syn_store *s, const char *id, struct standing 
     return SYN_OK;
 }
 
-static syn_status find_running(struct syn_store *s, const char *id, struct standing *out, struct syn_err *err)
+static syn_status find_running(struct syn_store *s, const char *id, struct standing *out,
+                               struct syn_err *err)
 {
     syn_status st = find_job(s, id, out, err);
     if (st == SYN_OK && out->state != SYN_JOB_RUNNING)
-        st = syn_fail(err, SYN_CONFLICT, "job %s is %s, not running", id, syn_job_state_word(out->state));
+        st = syn_fail(err, SYN_CONFLICT, "job %s is %s, not running", id,
+                      syn_job_state_word(out->state));
     return st;
 }
 
 static double seconds(double x) { return isfinite(x) && x > 0 ? x : 0; }
 
-static syn_status update_finished(struct syn_store *s, int64_t seq, const struct syn_finish *f, struct syn_err *err)
+static syn_status update_finished(struct syn_store *s, int64_t seq, const struct syn_finish *f,
+                                  struct syn_err *err)
 {
     sqlite3_stmt *st = syn_conn_stmt(&s->conn, SYN_SQL_FINISH);
     int64_t now = syn_job_now_ms(), done = 0, total = 0;
     bool failed = f->state == SYN_JOB_FAILED;
-    char code[sizeof((struct syn_job *)0)->error_code], detail[sizeof((struct syn_job *)0)->error_detail];
+    char code[sizeof((struct syn_job *)0)->error_code],
+        detail[sizeof((struct syn_job *)0)->error_detail];
     struct syn_progress *p;
     pthread_mutex_lock(&s->mu);
     p = syn_store_progress_find(s, f->id);
@@ -362,17 +168,18 @@ static syn_status update_finished(struct syn_store *s, int64_t seq, const struct
         sqlite3_bind_int(st, 2, (int)f->state);
         sqlite3_bind_int64(st, 3, now);
         sqlite3_bind_int64(st, 4, syn_store_expiry(s, now));
-        bind_text(st, 5, code);
-        bind_text(st, 6, detail);
-        bind_text(st, 7, f->result);
-        bind_text(st, 8, f->warnings);
+        syn_bind_text(st, 5, code);
+        syn_bind_text(st, 6, detail);
+        syn_bind_text(st, 7, f->result);
+        syn_bind_text(st, 8, f->warnings);
         sqlite3_bind_int64(st, 9, done);
         sqlite3_bind_int64(st, 10, total);
         sqlite3_bind_double(st, 11, seconds(f->seconds_load));
         sqlite3_bind_double(st, 12, seconds(f->seconds_compute));
         sqlite3_bind_double(st, 13, seconds(f->seconds_encode));
     }
-    return syn_conn_run(&s->conn, st, "finish a job", err); /* code and detail are read in here only */
+    return syn_conn_run(&s->conn, st, "finish a job",
+                        err); /* code and detail are read in here only */
 }
 
 static syn_status run_finish(struct syn_store *s, struct syn_write *w, struct syn_err *err)
@@ -381,14 +188,15 @@ static syn_status run_finish(struct syn_store *s, struct syn_write *w, struct sy
     const struct syn_finish *f = o->finish;
     struct standing now;
     syn_status st = find_running(s, f->id, &now, err);
-    for (int i = 0; i < f->n_outputs && st == SYN_OK; i++) st = need_blob(s, "output", f->output[i].sha256, err);
+    for (int i = 0; i < f->n_outputs && st == SYN_OK; i++)
+        st = syn_store_need_blob(s, "output", f->output[i].sha256, err);
     if (st == SYN_OK) st = update_finished(s, now.seq, f, err);
     for (int i = 0; i < f->n_outputs && st == SYN_OK; i++) {
         const struct syn_job_output *out = &f->output[i];
-        st = insert_blob(s, now.seq,
-                         &(struct blob_row){1, i, "", out->sha256, out->media_type, out->bytes, out->width,
-                                            out->height},
-                         err);
+        st = syn_store_insert_blob(s, now.seq,
+                                   &(struct syn_blob_row){1, i, "", out->sha256, out->media_type,
+                                                          out->bytes, out->width, out->height},
+                                   err);
     }
     if (st != SYN_OK) return st;
     s->delta[SYN_JOB_RUNNING]--;
@@ -417,15 +225,18 @@ static syn_status check_finish(const struct syn_finish *f, struct syn_err *err)
     if (f->state == SYN_JOB_FAILED && (!f->error_code || !f->error_code[0]))
         return syn_fail(err, SYN_INVALID, "error_code: a failed job needs one");
     if (f->n_outputs < 0 || f->n_outputs > SYN_MAX_JOB_OUTPUTS)
-        return syn_fail(err, SYN_INVALID, "n_outputs = %d: must be in [0, %d]", f->n_outputs, SYN_MAX_JOB_OUTPUTS);
+        return syn_fail(err, SYN_INVALID, "n_outputs = %d: must be in [0, %d]", f->n_outputs,
+                        SYN_MAX_JOB_OUTPUTS);
     if (f->n_outputs > 0 && f->state != SYN_JOB_SUCCEEDED)
         return syn_fail(err, SYN_INVALID, "n_outputs = %d: a %s job has none", f->n_outputs,
                         syn_job_state_word(f->state));
     for (int i = 0; i < f->n_outputs; i++)
-        if (!memchr(f->output[i].sha256, 0, SYN_SHA256_HEX_SIZE) || !syn_blob_name_ok(f->output[i].sha256) ||
+        if (!memchr(f->output[i].sha256, 0, SYN_SHA256_HEX_SIZE) ||
+            !syn_blob_name_ok(f->output[i].sha256) ||
             !memchr(f->output[i].media_type, 0, sizeof f->output[i].media_type) ||
             f->output[i].bytes > INT64_MAX)
-            return syn_fail(err, SYN_INVALID, "output %d: blob name, media type or size is malformed", i);
+            return syn_fail(err, SYN_INVALID,
+                            "output %d: blob name, media type or size is malformed", i);
     return SYN_OK;
 }
 
@@ -433,8 +244,8 @@ syn_status syn_store_finish(struct syn_store *s, const struct syn_finish *f, str
 {
     struct end o = {.write = {.run = run_finish, .after = after_end}, .id = f->id, .finish = f};
     syn_status st = check_finish(f, err);
-    if (st == SYN_OK) st = check_text("result", f->result, err);
-    if (st == SYN_OK) st = check_text("warnings", f->warnings, err);
+    if (st == SYN_OK) st = syn_store_check_text("result", f->result, err);
+    if (st == SYN_OK) st = syn_store_check_text("warnings", f->warnings, err);
     return st == SYN_OK ? syn_store_write(s, &o.write, err) : st;
 }
 

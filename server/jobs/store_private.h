@@ -1,9 +1,10 @@
 /* store_private.h - what the store's files share. Nothing outside server/jobs/store*.c includes it.
  *
- *   store.c         open, close, lock, recovery      store_ops.c    what the writer does for each call
- *   store_schema.c  tables, migrations               store_edit.c   sweep's, pause's and retry's part of it
- *   store_sql.c     connections, statements, rows    store_read.c   get, list, counts
- *   store_writer.c  group commit                     store_wait.c   waits, wake, progress
+ *   store.c         open, close, lock, recovery    store_submit.c  submit
+ *   store_schema.c  tables, migrations             store_ops.c     take, finish, requeue, cancel
+ *   store_sql.c     connections, statements, rows  store_edit.c    sweep, pause, retry
+ *   store_writer.c  group commit                   store_read.c    get, list, counts
+ *                                                  store_wait.c    waits, wake, progress
  *
  * Locks:   mu and read_mu; never both at once, and none while SQLite works. */
 #ifndef SYN_STORE_PRIVATE_H
@@ -18,75 +19,75 @@
 
 /* --- store_sql.c ---------------------------------------------------------------------------- */
 
-#define SYN_SQL_JOB_COLUMNS                                                                          \
+#define SYN_SQL_JOB_COLUMNS                                                                        \
     "id, state, kind, family, owner, retry_of, model, model_digest, priority, params, output_spec, " \
-    "metadata, warnings, result, attempts, units_done, units_total, stage, cancel_requested, "       \
+    "metadata, warnings, result, attempts, units_done, units_total, stage, cancel_requested, "     \
     "created_ms, started_ms, finished_ms, expires_ms, seconds_queue, seconds_load, seconds_compute, " \
     "seconds_encode, error_code, error_detail, seq, canonical_request "
 
 /* X(name, text): each is prepared once per connection, when it is first used. */
-#define SYN_SQL_LIST(X)                                                                              \
-    X(BEGIN_READ, "BEGIN")                                                                           \
-    X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                                \
-    X(COMMIT, "COMMIT")                                                                              \
-    X(ROLLBACK, "ROLLBACK")                                                                          \
-    X(OP_BEGIN, "SAVEPOINT op")                                                                      \
-    X(OP_KEEP, "RELEASE op")                                                                         \
-    X(OP_UNDO, "ROLLBACK TO op")                                                                     \
-    X(GET, "SELECT " SYN_SQL_JOB_COLUMNS "FROM job WHERE id = ?1")                                   \
-    X(LIST, "SELECT " SYN_SQL_JOB_COLUMNS "FROM job WHERE id < ?1 AND (?2 IS NULL OR kind = ?2) "    \
-            "AND (?3 IS NULL OR model = ?3) AND (?4 IS NULL OR family = ?4) "                        \
-            "AND (?5 IS NULL OR owner = ?5) ORDER BY id DESC LIMIT ?6")                              \
-    X(LIST_STATE, "SELECT " SYN_SQL_JOB_COLUMNS "FROM job WHERE state = ?7 AND id < ?1 "             \
-                  "AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR model = ?3) "                    \
-                  "AND (?4 IS NULL OR family = ?4) AND (?5 IS NULL OR owner = ?5) "                  \
-                  "ORDER BY id DESC LIMIT ?6")                                                       \
-    X(BLOBS_OF, "SELECT role, n, name, sha256, media_type, bytes, width, height FROM job_blob "      \
-                "WHERE seq = ?1 ORDER BY role, n")                                                   \
-    X(POSITION, "SELECT (SELECT count(*) FROM job WHERE state = 0 AND priority > ?1) + "             \
-                "(SELECT count(*) FROM job WHERE state = 0 AND priority = ?1 AND seq < ?2)")         \
-    X(OLDEST_QUEUED, "SELECT created_ms FROM job WHERE state = 0 ORDER BY id LIMIT 1")               \
-    X(STATE_OF, "SELECT seq, state, cancel_requested FROM job WHERE id = ?1")                        \
-    X(KEY, "SELECT id, canonical_request FROM job WHERE idempotency_key = ?1")                       \
-    X(INSERT, "INSERT INTO job (id, kind, family, owner, model, model_digest, priority, params, "    \
-              "output_spec, metadata, warnings, canonical_request, idempotency_key, created_ms) "    \
-              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")                \
-    X(INSERT_BLOB, "INSERT INTO job_blob (seq, role, n, name, sha256, media_type, bytes, width, "    \
-                   "height) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                            \
-    X(NEXT, "SELECT id, created_ms FROM job WHERE state = 0 ORDER BY priority DESC, seq LIMIT 1")    \
+#define SYN_SQL_LIST(X)                                                                            \
+    X(BEGIN_READ, "BEGIN")                                                                         \
+    X(BEGIN_WRITE, "BEGIN IMMEDIATE")                                                              \
+    X(COMMIT, "COMMIT")                                                                            \
+    X(ROLLBACK, "ROLLBACK")                                                                        \
+    X(OP_BEGIN, "SAVEPOINT op")                                                                    \
+    X(OP_KEEP, "RELEASE op")                                                                       \
+    X(OP_UNDO, "ROLLBACK TO op")                                                                   \
+    X(GET, "SELECT " SYN_SQL_JOB_COLUMNS "FROM job WHERE id = ?1")                                 \
+    X(LIST, "SELECT " SYN_SQL_JOB_COLUMNS "FROM job WHERE id < ?1 AND (?2 IS NULL OR kind = ?2) "  \
+            "AND (?3 IS NULL OR model = ?3) AND (?4 IS NULL OR family = ?4) "                      \
+            "AND (?5 IS NULL OR owner = ?5) ORDER BY id DESC LIMIT ?6")                            \
+    X(LIST_STATE, "SELECT " SYN_SQL_JOB_COLUMNS "FROM job WHERE state = ?7 AND id < ?1 "           \
+                  "AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR model = ?3) "                  \
+                  "AND (?4 IS NULL OR family = ?4) AND (?5 IS NULL OR owner = ?5) "                \
+                  "ORDER BY id DESC LIMIT ?6")                                                     \
+    X(BLOBS_OF, "SELECT role, n, name, sha256, media_type, bytes, width, height FROM job_blob "    \
+                "WHERE seq = ?1 ORDER BY role, n")                                                 \
+    X(POSITION, "SELECT (SELECT count(*) FROM job WHERE state = 0 AND priority > ?1) + "           \
+                "(SELECT count(*) FROM job WHERE state = 0 AND priority = ?1 AND seq < ?2)")       \
+    X(OLDEST_QUEUED, "SELECT created_ms FROM job WHERE state = 0 ORDER BY id LIMIT 1")             \
+    X(STATE_OF, "SELECT seq, state, cancel_requested FROM job WHERE id = ?1")                      \
+    X(KEY, "SELECT id, canonical_request FROM job WHERE idempotency_key = ?1")                     \
+    X(INSERT, "INSERT INTO job (id, kind, family, owner, model, model_digest, priority, params, "  \
+              "output_spec, metadata, warnings, canonical_request, idempotency_key, created_ms) "  \
+              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")              \
+    X(INSERT_BLOB, "INSERT INTO job_blob (seq, role, n, name, sha256, media_type, bytes, width, "  \
+                   "height) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                          \
+    X(NEXT, "SELECT id, created_ms FROM job WHERE state = 0 ORDER BY priority DESC, seq LIMIT 1")  \
     X(TAKE, "UPDATE job SET state = 1, attempts = attempts + 1, started_ms = ?2, seconds_queue = ?3, " \
-            "units_done = 0, units_total = 0, stage = '' WHERE id = ?1 AND state = 0")               \
-    X(FINISH, "UPDATE job SET state = ?2, finished_ms = ?3, expires_ms = ?4, error_code = ?5, "      \
+            "units_done = 0, units_total = 0, stage = '' WHERE id = ?1 AND state = 0")             \
+    X(FINISH, "UPDATE job SET state = ?2, finished_ms = ?3, expires_ms = ?4, error_code = ?5, "    \
               "error_detail = ?6, result = ?7, warnings = coalesce(?8, warnings), units_done = ?9, " \
               "units_total = ?10, seconds_load = ?11, seconds_compute = ?12, seconds_encode = ?13, " \
-              "stage = '' WHERE seq = ?1 AND state = 1")                                             \
-    X(REQUEUE, "UPDATE job SET state = 0, attempts = max(attempts - ?2, 0), started_ms = 0, "        \
-               "units_done = 0, units_total = 0, stage = '', seconds_queue = 0 "                     \
-               "WHERE seq = ?1 AND state = 1")                                                       \
-    X(CANCEL, "UPDATE job SET state = 4, finished_ms = ?2, expires_ms = ?3, stage = '' "             \
-              "WHERE seq = ?1 AND state = ?4")                                                       \
-    X(ASK_CANCEL, "UPDATE job SET cancel_requested = 1 WHERE seq = ?1 AND state = 1")                \
-    X(RETRY, "INSERT INTO job (id, kind, family, owner, model, model_digest, priority, params, "     \
-             "output_spec, metadata, canonical_request, retry_of, created_ms) "                      \
-             "SELECT ?2, kind, family, owner, model, model_digest, priority, params, output_spec, "  \
-             "metadata, canonical_request, id, ?3 FROM job WHERE seq = ?1")                          \
-    X(RETRY_INPUTS, "INSERT INTO job_blob (seq, role, n, name, sha256, media_type, bytes, width, "   \
-                    "height) SELECT ?2, role, n, name, sha256, media_type, bytes, width, height "    \
-                    "FROM job_blob WHERE seq = ?1 AND role = 0")                                     \
-    X(PROGRESS, "UPDATE job SET units_done = ?2, units_total = ?3, stage = ?4 "                      \
-                "WHERE id = ?1 AND state = 1 AND attempts = ?5")                                     \
-    X(SET, "INSERT INTO setting (name, value) VALUES (?1, ?2) "                                      \
-           "ON CONFLICT (name) DO UPDATE SET value = excluded.value")                                \
-    X(SETTING, "SELECT value FROM setting WHERE name = ?1")                                          \
+              "stage = '' WHERE seq = ?1 AND state = 1")                                           \
+    X(REQUEUE, "UPDATE job SET state = 0, attempts = max(attempts - ?2, 0), started_ms = 0, "      \
+               "units_done = 0, units_total = 0, stage = '', seconds_queue = 0 "                   \
+               "WHERE seq = ?1 AND state = 1")                                                     \
+    X(CANCEL, "UPDATE job SET state = 4, finished_ms = ?2, expires_ms = ?3, stage = '' "           \
+              "WHERE seq = ?1 AND state = ?4")                                                     \
+    X(ASK_CANCEL, "UPDATE job SET cancel_requested = 1 WHERE seq = ?1 AND state = 1")              \
+    X(RETRY, "INSERT INTO job (id, kind, family, owner, model, model_digest, priority, params, "   \
+             "output_spec, metadata, canonical_request, retry_of, created_ms) "                    \
+             "SELECT ?2, kind, family, owner, model, model_digest, priority, params, output_spec, " \
+             "metadata, canonical_request, id, ?3 FROM job WHERE seq = ?1")                        \
+    X(RETRY_INPUTS, "INSERT INTO job_blob (seq, role, n, name, sha256, media_type, bytes, width, " \
+                    "height) SELECT ?2, role, n, name, sha256, media_type, bytes, width, height "  \
+                    "FROM job_blob WHERE seq = ?1 AND role = 0")                                   \
+    X(PROGRESS, "UPDATE job SET units_done = ?2, units_total = ?3, stage = ?4 "                    \
+                "WHERE id = ?1 AND state = 1 AND attempts = ?5")                                   \
+    X(SET, "INSERT INTO setting (name, value) VALUES (?1, ?2) "                                    \
+           "ON CONFLICT (name) DO UPDATE SET value = excluded.value")                              \
+    X(SETTING, "SELECT value FROM setting WHERE name = ?1")                                        \
     X(PAST, "SELECT seq FROM job WHERE state = ?1 AND expires_ms > 0 AND expires_ms <= ?2 LIMIT ?3") \
-    X(EXPIRE, "UPDATE job SET state = 5 WHERE seq = ?1 AND state IN (2, 3, 4)")                      \
-    X(DROP_OUTPUTS, "DELETE FROM job_blob WHERE seq = ?1 AND role = 1")                              \
-    X(LET_INPUTS_GO, "UPDATE job_blob SET held = 0 WHERE seq = ?1")                                  \
-    X(DROP_BLOBS, "DELETE FROM job_blob WHERE seq = ?1")                                             \
-    X(DROP_ROW, "DELETE FROM job WHERE seq = ?1 AND state = 5")                                      \
-    X(HELD, "SELECT 1 FROM job_blob WHERE sha256 = ?1 AND held = 1 LIMIT 1")                         \
-    X(COUNT_STATES, "SELECT state, count(*) FROM job GROUP BY state")                                \
-    X(LAST_ID, "SELECT max(id) FROM job")                                                            \
+    X(EXPIRE, "UPDATE job SET state = 5 WHERE seq = ?1 AND state IN (2, 3, 4)")                    \
+    X(DROP_OUTPUTS, "DELETE FROM job_blob WHERE seq = ?1 AND role = 1")                            \
+    X(LET_INPUTS_GO, "UPDATE job_blob SET held = 0 WHERE seq = ?1")                                \
+    X(DROP_BLOBS, "DELETE FROM job_blob WHERE seq = ?1")                                           \
+    X(DROP_ROW, "DELETE FROM job WHERE seq = ?1 AND state = 5")                                    \
+    X(HELD, "SELECT 1 FROM job_blob WHERE sha256 = ?1 AND held = 1 LIMIT 1")                       \
+    X(COUNT_STATES, "SELECT state, count(*) FROM job GROUP BY state")                              \
+    X(LAST_ID, "SELECT max(id) FROM job")                                                          \
     X(RUNNING, "SELECT seq, attempts, cancel_requested FROM job WHERE state = 1")
 
 enum syn_sql {
@@ -119,6 +120,8 @@ SYN_MUST_CHECK syn_status syn_conn_do(struct syn_conn *c, enum syn_sql which, co
 syn_status syn_conn_fail(struct syn_conn *c, const char *doing, struct syn_err *err);
 /* Text of a column, cut to size at a character's edge. */
 void syn_column_copy(sqlite3_stmt *st, int column, char *to, size_t size);
+/* Borrows the text until the statement is bound anew; NULL is SQL's. */
+void syn_bind_text(sqlite3_stmt *st, int at, const char *text);
 /* Cuts at a UTF-8 character's edge; NULL counts as "". */
 void syn_text_cut(char *to, size_t size, const char *from);
 /* Fills *out from the current row of SYN_SQL_GET or LIST, then its blobs and its place in the queue.
@@ -226,6 +229,22 @@ bool syn_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *mu, int64_t deadlin
 /* --- store_ops.c ------------------------------------------------------------------------------ */
 
 int64_t syn_store_expiry(const struct syn_store *s, int64_t now_ms); /* expires_ms of a job that ends now */
+
+/* --- store_submit.c --------------------------------------------------------------------------- */
+
+struct syn_blob_row { /* a line of job_blob: role 0 an input, 1 an output */
+    int role, n;
+    const char *name, *sha256, *media_type;
+    uint64_t bytes;
+    int32_t width, height;
+};
+SYN_MUST_CHECK syn_status syn_store_insert_blob(struct syn_store *s, int64_t seq, const struct syn_blob_row *b,
+                                                struct syn_err *err);
+/* In the writer's thread. SYN_NOT_FOUND: "what: blob ... does not exist". */
+SYN_MUST_CHECK syn_status syn_store_need_blob(struct syn_store *s, const char *what, const char *sha256,
+                                              struct syn_err *err);
 SYN_MUST_CHECK syn_status syn_store_admit(struct syn_store *s, struct syn_err *err); /* SYN_BUSY: full */
+/* SYN_TOO_LARGE over SYN_MAX_JOB_TEXT; NULL is fine. */
+SYN_MUST_CHECK syn_status syn_store_check_text(const char *name, const char *text, struct syn_err *err);
 
 #endif

@@ -13,14 +13,16 @@ static syn_status reader_take(struct syn_store *s, struct syn_conn **out, struct
     struct syn_conn *c;
     syn_status st = SYN_OK;
     pthread_mutex_lock(&s->read_mu);
-    while (!s->readers && s->n_readers == SYN_MAX_READERS) pthread_cond_wait(&s->read_cond, &s->read_mu);
+    while (!s->readers && s->n_readers == SYN_MAX_READERS)
+        pthread_cond_wait(&s->read_cond, &s->read_mu);
     c = s->readers;
     if (c) s->readers = c->next;
     else s->n_readers++;
     pthread_mutex_unlock(&s->read_mu);
     if (!c) {
         c = syn_calloc(1, sizeof *c);
-        st = c ? syn_conn_open(c, s->db_path, false, err) : syn_fail(err, SYN_NO_MEMORY, "no memory for a reader");
+        st = c ? syn_conn_open(c, s->db_path, false, err)
+               : syn_fail(err, SYN_NO_MEMORY, "no memory for a reader");
     }
     if (st == SYN_OK) st = syn_conn_do(c, SYN_SQL_BEGIN_READ, "read jobs", err);
     if (st == SYN_OK) {
@@ -67,7 +69,8 @@ static void overlay(struct syn_job *j, const struct syn_progress *p, size_t n)
     }
 }
 
-syn_status syn_store_get(struct syn_store *s, const char *id, struct syn_job *out, struct syn_err *err)
+syn_status syn_store_get(struct syn_store *s, const char *id, struct syn_job *out,
+                         struct syn_err *err)
 {
     struct syn_progress *progress = NULL;
     struct syn_conn *c = NULL;
@@ -76,12 +79,13 @@ syn_status syn_store_get(struct syn_store *s, const char *id, struct syn_job *ou
     bool row = false;
     sqlite3_stmt *q;
     syn_status st;
-    if (!syn_job_id_ok(id)) return syn_fail(err, SYN_NOT_FOUND, "job %.40s does not exist", id ? id : "(none)");
+    if (!syn_job_id_ok(id))
+        return syn_fail(err, SYN_NOT_FOUND, "job %.40s does not exist", id ? id : "(none)");
     st = syn_store_progress_all(s, &progress, &n, err); /* before the row: see store_wait.c */
     if (st == SYN_OK) st = reader_take(s, &c, err);
     if (st != SYN_OK) goto done;
     q = syn_conn_stmt(c, SYN_SQL_GET);
-    if (q) sqlite3_bind_text(q, 1, id, -1, SQLITE_STATIC);
+    if (q) syn_bind_text(q, 1, id);
     st = syn_conn_row(c, q, &row, "read a job", err);
     if (st == SYN_OK && !row) st = syn_fail(err, SYN_NOT_FOUND, "job %s does not exist", id);
     if (st == SYN_OK) st = syn_conn_load(c, q, true, &job, err);
@@ -100,11 +104,11 @@ static sqlite3_stmt *list_query(struct syn_conn *c, const struct syn_job_filter 
 {
     sqlite3_stmt *q = syn_conn_stmt(c, f->state < 0 ? SYN_SQL_LIST : SYN_SQL_LIST_STATE);
     if (!q) return NULL;
-    sqlite3_bind_text(q, 1, f->before_id ? f->before_id : "job_~", -1, SQLITE_STATIC); /* ~: after all digits */
-    sqlite3_bind_text(q, 2, f->kind, -1, SQLITE_STATIC);
-    sqlite3_bind_text(q, 3, f->model, -1, SQLITE_STATIC);
-    sqlite3_bind_text(q, 4, f->family, -1, SQLITE_STATIC);
-    sqlite3_bind_text(q, 5, f->owner, -1, SQLITE_STATIC);
+    syn_bind_text(q, 1, f->before_id ? f->before_id : "job_~"); /* ~: after all digits */
+    syn_bind_text(q, 2, f->kind);
+    syn_bind_text(q, 3, f->model);
+    syn_bind_text(q, 4, f->family);
+    syn_bind_text(q, 5, f->owner);
     sqlite3_bind_int(q, 6, f->limit);
     if (f->state >= 0) sqlite3_bind_int(q, 7, f->state);
     return q;
@@ -121,8 +125,8 @@ static syn_status check_filter(const struct syn_job_filter *f, struct syn_err *e
     return SYN_OK;
 }
 
-syn_status syn_store_list(struct syn_store *s, const struct syn_job_filter *f, struct syn_job **out, int32_t *n,
-                          struct syn_err *err)
+syn_status syn_store_list(struct syn_store *s, const struct syn_job_filter *f, struct syn_job **out,
+                          int32_t *n, struct syn_err *err)
 {
     struct syn_progress *progress = NULL;
     struct syn_conn *c = NULL;

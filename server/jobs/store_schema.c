@@ -10,8 +10,8 @@
 #include "server/jobs/store_private.h"
 #include <string.h>
 
-_Static_assert(SYN_JOB_QUEUED == 0 && SYN_JOB_RUNNING == 1 && SYN_JOB_SUCCEEDED == 2 && SYN_JOB_FAILED == 3 &&
-                   SYN_JOB_CANCELED == 4 && SYN_JOB_EXPIRED == 5,
+_Static_assert(SYN_JOB_QUEUED == 0 && SYN_JOB_RUNNING == 1 && SYN_JOB_SUCCEEDED == 2 &&
+                   SYN_JOB_FAILED == 3 && SYN_JOB_CANCELED == 4 && SYN_JOB_EXPIRED == 5,
                "the numbers are on disk");
 
 static const char *const migration[] = {
@@ -19,7 +19,8 @@ static const char *const migration[] = {
     " seq INTEGER PRIMARY KEY AUTOINCREMENT," /* order of arrival; never used twice */
     " id TEXT NOT NULL UNIQUE,"
     " state INTEGER NOT NULL DEFAULT 0 CHECK (state BETWEEN 0 AND 5),"
-    " kind TEXT NOT NULL, family TEXT NOT NULL, owner TEXT NOT NULL, retry_of TEXT NOT NULL DEFAULT '',"
+    " kind TEXT NOT NULL, family TEXT NOT NULL, owner TEXT NOT NULL, retry_of TEXT NOT NULL "
+    "DEFAULT '',"
     " model TEXT NOT NULL, model_digest TEXT NOT NULL,"
     " priority INTEGER NOT NULL,"
     " params TEXT NOT NULL, output_spec TEXT NOT NULL,"
@@ -54,7 +55,8 @@ static const char *const migration[] = {
 static syn_status run_text(sqlite3 *db, const char *sql, const char *doing, struct syn_err *err)
 {
     struct syn_conn c = {.db = db};
-    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? SYN_OK : syn_conn_fail(&c, doing, err);
+    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? SYN_OK
+                                                                : syn_conn_fail(&c, doing, err);
 }
 
 static syn_status read_version(sqlite3 *db, int *version, struct syn_err *err)
@@ -62,12 +64,11 @@ static syn_status read_version(sqlite3 *db, int *version, struct syn_err *err)
     struct syn_conn c = {.db = db};
     sqlite3_stmt *st = NULL;
     syn_status status = SYN_OK;
-    if (sqlite3_prepare_v2(db, "SELECT coalesce(max(version), 0) FROM schema_version", -1, &st, NULL) ==
-            SQLITE_OK &&
+    if (sqlite3_prepare_v2(db, "SELECT coalesce(max(version), 0) FROM schema_version", -1, &st,
+                           NULL) == SQLITE_OK &&
         sqlite3_step(st) == SQLITE_ROW)
         *version = sqlite3_column_int(st, 0);
-    else
-        status = syn_conn_fail(&c, "read the schema's version", err);
+    else status = syn_conn_fail(&c, "read the schema's version", err);
     sqlite3_finalize(st);
     return status;
 }
@@ -76,8 +77,9 @@ static syn_status apply(sqlite3 *db, int from, struct syn_err *err)
 {
     char note[160];
     syn_status st;
-    sqlite3_snprintf(sizeof note, note, "INSERT INTO schema_version (version, applied_ms) VALUES (%d, %lld)",
-                     from + 1, (long long)syn_job_now_ms());
+    sqlite3_snprintf(sizeof note, note,
+                     "INSERT INTO schema_version (version, applied_ms) VALUES (%d, %lld)", from + 1,
+                     (long long)syn_job_now_ms());
     st = run_text(db, "BEGIN IMMEDIATE", "migrate the schema", err);
     if (st == SYN_OK) st = run_text(db, migration[from], "migrate the schema", err);
     if (st == SYN_OK) st = run_text(db, note, "migrate the schema", err);
@@ -96,7 +98,8 @@ syn_status syn_store_migrate(sqlite3 *db, struct syn_err *err)
     if (st == SYN_OK) st = read_version(db, &version, err);
     if (st != SYN_OK) return st;
     if (version > VERSION)
-        return syn_fail(err, SYN_UNSUPPORTED, "synthd.db has schema version %d: this build knows up to %d", version,
+        return syn_fail(err, SYN_UNSUPPORTED,
+                        "synthd.db has schema version %d: this build knows up to %d", version,
                         VERSION);
     for (; version < VERSION && st == SYN_OK; version++) st = apply(db, version, err);
     return st;

@@ -21,21 +21,29 @@ syn_status syn_conn_fail(struct syn_conn *c, const char *doing, struct syn_err *
     switch (code & 0xff) {
     case SQLITE_NOMEM: return syn_fail(err, SYN_NO_MEMORY, "cannot %s: out of memory", doing);
     case SQLITE_FULL:
-        return syn_fail(err, SYN_IO, "cannot %s: no space left on the disk of the data folder", doing);
-    case SQLITE_READONLY: return syn_fail(err, SYN_IO, "cannot %s: the data folder is read-only", doing);
+        return syn_fail(err, SYN_IO, "cannot %s: no space left on the disk of the data folder",
+                        doing);
+    case SQLITE_READONLY:
+        return syn_fail(err, SYN_IO, "cannot %s: the data folder is read-only", doing);
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
-        return syn_fail(err, SYN_IO, "cannot %s: synthd.db cannot be opened or written (%s)", doing, text);
+        return syn_fail(err, SYN_IO, "cannot %s: synthd.db cannot be opened or written (%s)", doing,
+                        text);
     case SQLITE_IOERR:
-        return syn_fail(err, SYN_IO, "cannot %s: the disk of the data folder failed (%s, code %d, system error %d)",
+        return syn_fail(err, SYN_IO,
+                        "cannot %s: the disk of the data folder failed (%s, code %d, system error "
+                        "%d)",
                         doing, text, code, c->db ? sqlite3_system_errno(c->db) : 0);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return syn_fail(err, SYN_IO, "cannot %s: another program holds synthd.db for more than %d ms", doing,
+        return syn_fail(err, SYN_IO,
+                        "cannot %s: another program holds synthd.db for more than %d ms", doing,
                         BUSY_MS);
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return syn_fail(err, SYN_IO, "cannot %s: synthd.db is damaged (%s)", doing, text);
-    default: return syn_fail(err, SYN_INTERNAL, "cannot %s: %s (SQLite code %d)", doing, text, code);
+    case SQLITE_NOTADB:
+        return syn_fail(err, SYN_IO, "cannot %s: synthd.db is damaged (%s)", doing, text);
+    default:
+        return syn_fail(err, SYN_INTERNAL, "cannot %s: %s (SQLite code %d)", doing, text, code);
     }
 }
 
@@ -47,7 +55,8 @@ static syn_status set_up(struct syn_conn *c, bool writes, struct syn_err *err)
     sqlite3_busy_timeout(c->db, BUSY_MS);
     sqlite3_extended_result_codes(c->db, 1);
     if (!writes) {
-        if (sqlite3_exec(c->db, "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY", NULL, NULL, NULL) != SQLITE_OK)
+        if (sqlite3_exec(c->db, "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY", NULL, NULL,
+                         NULL) != SQLITE_OK)
             return syn_conn_fail(c, "set up a reader", err);
         return SYN_OK;
     }
@@ -57,13 +66,16 @@ static syn_status set_up(struct syn_conn *c, bool writes, struct syn_err *err)
         wal = mode && strcmp(mode, "wal") == 0;
         if (!wal && sqlite3_errcode(c->db) == SQLITE_ROW) {
             sqlite3_finalize(st);
-            return syn_fail(err, SYN_IO, "the data folder's file system does not carry SQLite's write-ahead log");
+            return syn_fail(err, SYN_IO,
+                            "the data folder's file system does not carry SQLite's write-ahead "
+                            "log");
         }
     }
     sqlite3_finalize(st);
     if (!wal) return syn_conn_fail(c, "open synthd.db", err);
-    if (sqlite3_exec(c->db, "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
-                            "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864",
+    if (sqlite3_exec(c->db,
+                     "PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
+                     "PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864",
                      NULL, NULL, NULL) != SQLITE_OK)
         return syn_conn_fail(c, "set up synthd.db", err);
     return SYN_OK;
@@ -73,8 +85,9 @@ syn_status syn_conn_open(struct syn_conn *c, const char *path, bool writes, stru
 {
     syn_status st = SYN_OK;
     memset(c, 0, sizeof *c);
-    if (sqlite3_open_v2(path, &c->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, NULL) !=
-        SQLITE_OK)
+    if (sqlite3_open_v2(path, &c->db,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
+                        NULL) != SQLITE_OK)
         st = syn_conn_fail(c, "open synthd.db", err);
     if (st == SYN_OK) st = set_up(c, writes, err);
     if (st != SYN_OK) syn_conn_close(c);
@@ -90,14 +103,15 @@ void syn_conn_close(struct syn_conn *c)
 
 sqlite3_stmt *syn_conn_stmt(struct syn_conn *c, enum syn_sql which)
 {
-    if (!c->stmt[which] && sqlite3_prepare_v3(c->db, sql_text[which], -1, SQLITE_PREPARE_PERSISTENT, &c->stmt[which],
-                                              NULL) != SQLITE_OK)
+    if (!c->stmt[which] && sqlite3_prepare_v3(c->db, sql_text[which], -1, SQLITE_PREPARE_PERSISTENT,
+                                              &c->stmt[which], NULL) != SQLITE_OK)
         return NULL;
     sqlite3_reset(c->stmt[which]);
     return c->stmt[which];
 }
 
-syn_status syn_conn_row(struct syn_conn *c, sqlite3_stmt *st, bool *row, const char *doing, struct syn_err *err)
+syn_status syn_conn_row(struct syn_conn *c, sqlite3_stmt *st, bool *row, const char *doing,
+                        struct syn_err *err)
 {
     int rc;
     syn_status status = SYN_OK;
@@ -113,7 +127,8 @@ syn_status syn_conn_row(struct syn_conn *c, sqlite3_stmt *st, bool *row, const c
     return status;
 }
 
-syn_status syn_conn_run(struct syn_conn *c, sqlite3_stmt *st, const char *doing, struct syn_err *err)
+syn_status syn_conn_run(struct syn_conn *c, sqlite3_stmt *st, const char *doing,
+                        struct syn_err *err)
 {
     bool row = false;
     syn_status status = syn_conn_row(c, st, &row, doing, err);
@@ -121,9 +136,15 @@ syn_status syn_conn_run(struct syn_conn *c, sqlite3_stmt *st, const char *doing,
     return status;
 }
 
-syn_status syn_conn_do(struct syn_conn *c, enum syn_sql which, const char *doing, struct syn_err *err)
+syn_status syn_conn_do(struct syn_conn *c, enum syn_sql which, const char *doing,
+                       struct syn_err *err)
 {
     return syn_conn_run(c, syn_conn_stmt(c, which), doing, err);
+}
+
+void syn_bind_text(sqlite3_stmt *st, int at, const char *text)
+{
+    sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
 }
 
 void syn_text_cut(char *to, size_t size, const char *from)
@@ -153,7 +174,8 @@ static bool column_dup(sqlite3_stmt *st, int column, char **out)
 
 void syn_job_deinit(struct syn_job *j)
 {
-    char **text[] = {&j->params, &j->output_spec, &j->metadata, &j->warnings, &j->result, &j->canonical_request};
+    char **text[] = {&j->params,   &j->output_spec, &j->metadata,
+                     &j->warnings, &j->result,      &j->canonical_request};
     for (size_t i = 0; i < sizeof text / sizeof text[0]; i++) {
         syn_free(*text[i]);
         *text[i] = NULL;
@@ -166,7 +188,7 @@ static bool load_row(sqlite3_stmt *st, bool whole, struct syn_job *j, int64_t *s
     int c = 0;
     bool ok = true;
 #define COPY(member) syn_column_copy(st, c++, j->member, sizeof j->member)
-#define DUP(member) ok = column_dup(st, c++, &j->member) && ok
+#define DUP(member)  ok = column_dup(st, c++, &j->member) && ok
     COPY(id);
     j->state = (enum syn_job_state)sqlite3_column_int(st, c++);
     COPY(kind), COPY(family), COPY(owner), COPY(retry_of), COPY(model), COPY(model_digest);
@@ -193,7 +215,8 @@ static bool load_row(sqlite3_stmt *st, bool whole, struct syn_job *j, int64_t *s
     return ok;
 }
 
-static syn_status load_blobs(struct syn_conn *c, int64_t seq, struct syn_job *j, struct syn_err *err)
+static syn_status load_blobs(struct syn_conn *c, int64_t seq, struct syn_job *j,
+                             struct syn_err *err)
 {
     sqlite3_stmt *st = syn_conn_stmt(c, SYN_SQL_BLOBS_OF);
     syn_status status;
@@ -216,7 +239,8 @@ static syn_status load_blobs(struct syn_conn *c, int64_t seq, struct syn_job *j,
     return status;
 }
 
-static syn_status load_position(struct syn_conn *c, int64_t seq, struct syn_job *j, struct syn_err *err)
+static syn_status load_position(struct syn_conn *c, int64_t seq, struct syn_job *j,
+                                struct syn_err *err)
 {
     sqlite3_stmt *st;
     syn_status status;
@@ -241,7 +265,8 @@ syn_status syn_conn_load(struct syn_conn *c, sqlite3_stmt *st, bool whole, struc
     int64_t seq;
     syn_status status = SYN_OK;
     memset(out, 0, sizeof *out);
-    if (!load_row(st, whole, out, &seq)) status = syn_fail(err, SYN_NO_MEMORY, "cannot read a job: out of memory");
+    if (!load_row(st, whole, out, &seq))
+        status = syn_fail(err, SYN_NO_MEMORY, "cannot read a job: out of memory");
     if (status == SYN_OK) status = load_blobs(c, seq, out, err);
     if (status == SYN_OK) status = load_position(c, seq, out, err);
     if (status != SYN_OK) {

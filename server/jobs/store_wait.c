@@ -24,7 +24,10 @@ bool syn_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *mu, int64_t deadlin
     return pthread_cond_timedwait(c, mu, &t) == 0;
 }
 
-static int64_t deadline(int32_t timeout_ms) { return syn_job_tick_ms() + (timeout_ms > 0 ? timeout_ms : 0); }
+static int64_t deadline(int32_t timeout_ms)
+{
+    return syn_job_tick_ms() + (timeout_ms > 0 ? timeout_ms : 0);
+}
 
 /* --- work ------------------------------------------------------------------------------------ */
 
@@ -64,14 +67,16 @@ void syn_store_tell_final(struct syn_store *s, const char *id)
     }
 }
 
-syn_status syn_store_wait_final(struct syn_store *s, const char *id, int32_t timeout_ms, struct syn_err *err)
+syn_status syn_store_wait_final(struct syn_store *s, const char *id, int32_t timeout_ms,
+                                struct syn_err *err)
 {
     struct syn_final_wait w = {.id = id};
     int64_t until = deadline(timeout_ms);
     struct syn_job job;
     syn_status st;
     syn_cond_init_monotonic(&w.cond);
-    pthread_mutex_lock(&s->mu); /* on the list before the row is read: an end in between is not missed */
+    pthread_mutex_lock(
+        &s->mu); /* on the list before the row is read: an end in between is not missed */
     w.next = s->final_waits;
     s->final_waits = &w;
     pthread_mutex_unlock(&s->mu);
@@ -137,7 +142,8 @@ void syn_store_progress(struct syn_store *s, const char *id, const char *stage, 
     pthread_mutex_unlock(&s->mu);
 }
 
-syn_status syn_store_progress_all(struct syn_store *s, struct syn_progress **out, size_t *n, struct syn_err *err)
+syn_status syn_store_progress_all(struct syn_store *s, struct syn_progress **out, size_t *n,
+                                  struct syn_err *err)
 {
     struct syn_progress *copy = NULL;
     size_t count = 0, i = 0;
@@ -146,7 +152,8 @@ syn_status syn_store_progress_all(struct syn_store *s, struct syn_progress **out
     if (count > 0 && (copy = syn_calloc(count, sizeof *copy)))
         for (struct syn_progress *p = s->progress; p; p = p->next) copy[i++] = *p;
     pthread_mutex_unlock(&s->mu);
-    if (count > 0 && !copy) return syn_fail(err, SYN_NO_MEMORY, "no memory for the progress of %zu jobs", count);
+    if (count > 0 && !copy)
+        return syn_fail(err, SYN_NO_MEMORY, "no memory for the progress of %zu jobs", count);
     *out = copy;
     *n = count;
     return SYN_OK;

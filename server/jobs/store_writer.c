@@ -53,14 +53,17 @@ static syn_status run_one(struct syn_store *s, struct syn_write *w, struct syn_e
     return syn_conn_do(&s->conn, SYN_SQL_OP_KEEP, "keep a change", lost);
 }
 
-static void give_up(struct syn_store *s, struct syn_write *batch, syn_status st, const struct syn_err *why)
+static void give_up(struct syn_store *s, struct syn_write *batch, syn_status st,
+                    const struct syn_err *why)
 {
     struct syn_err ignored;
     if (!sqlite3_get_autocommit(s->conn.db) &&
         syn_conn_do(&s->conn, SYN_SQL_ROLLBACK, "roll back", &ignored) != SYN_OK)
-        sqlite3_exec(s->conn.db, "ROLLBACK", NULL, NULL, NULL); /* the statement could not even be prepared */
+        sqlite3_exec(s->conn.db, "ROLLBACK", NULL, NULL,
+                     NULL); /* the statement could not even be prepared */
     memset(s->delta, 0, sizeof s->delta);
-    for (struct syn_write *w = batch; w; w = w->next) w->status = syn_fail(w->err, st, "%s", why->text);
+    for (struct syn_write *w = batch; w; w = w->next)
+        w->status = syn_fail(w->err, st, "%s", why->text);
 }
 
 static void run_batch(struct syn_store *s, struct syn_write *batch)
@@ -131,10 +134,10 @@ static void write_progress(struct syn_store *s, const struct syn_progress *p, in
     for (int i = 0; i < n && st == SYN_OK; i++) {
         sqlite3_stmt *q = syn_conn_stmt(&s->conn, SYN_SQL_PROGRESS);
         if (q) {
-            sqlite3_bind_text(q, 1, p[i].id, -1, SQLITE_STATIC);
+            syn_bind_text(q, 1, p[i].id);
             sqlite3_bind_int64(q, 2, p[i].units_done);
             sqlite3_bind_int64(q, 3, p[i].units_total);
-            sqlite3_bind_text(q, 4, p[i].stage, -1, SQLITE_STATIC);
+            syn_bind_text(q, 4, p[i].stage);
             sqlite3_bind_int(q, 5, p[i].attempts);
         }
         st = syn_conn_run(&s->conn, q, "store progress", &ignored);

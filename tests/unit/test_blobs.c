@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 
 static struct syn_err err;
-static const char ABC[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; /* FIPS 180-2, B.1 */
+static const char ABC[] =
+    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; /* FIPS 180-2, B.1 */
 static const char EMPTY[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 #define HOUR INT64_C(3600000)
 
@@ -67,25 +68,37 @@ static void test_round_trip(void)
     size_t n = 0;
     int fd = -1;
     T_CHECK(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_OK && strcmp(sha, ABC) == 0, "%s", sha);
-    T_CHECK(stat(path_of(&p, "%.2s/%s", ABC), &info) == 0 && (info.st_mode & 07777) == 0600, "mode %o", info.st_mode);
-    T_CHECK(stat(path_of(&p, "%.2s", ABC), &info) == 0 && (info.st_mode & 07777) == 0700, "mode %o", info.st_mode);
+    T_CHECK(stat(path_of(&p, "%.2s/%s", ABC), &info) == 0 && (info.st_mode & 07777) == 0600,
+            "mode %o", info.st_mode);
+    T_CHECK(stat(path_of(&p, "%.2s", ABC), &info) == 0 && (info.st_mode & 07777) == 0700, "mode %o",
+            info.st_mode);
     T_CHECK(syn_blob_exists(p.b, ABC, &bytes) && bytes == 3, "%d bytes", (int)bytes);
-    T_CHECK(syn_blob_read(p.b, ABC, 3, &data, &n, &err) == SYN_OK && n == 3 && memcmp(data, "abc", 3) == 0, "%s", err.text);
+    T_CHECK(syn_blob_read(p.b, ABC, 3, &data, &n, &err) == SYN_OK && n == 3 &&
+                memcmp(data, "abc", 3) == 0,
+            "%s", err.text);
     syn_free(data);
-    T_CHECK(syn_blob_read(p.b, ABC, 2, &data, &n, &err) == SYN_TOO_LARGE && strstr(err.text, "the limit is 2"), "%s", err.text);
+    T_CHECK(syn_blob_read(p.b, ABC, 2, &data, &n, &err) == SYN_TOO_LARGE &&
+                strstr(err.text, "the limit is 2"),
+            "%s", err.text);
     T_CHECK(syn_blob_open(p.b, ABC, &fd, &bytes, &err) == SYN_OK && bytes == 3, "%s", err.text);
-    T_CHECK(read(fd, buffer, sizeof buffer) == 3 && (fcntl(fd, F_GETFD) & FD_CLOEXEC), "readable, not inherited");
+    T_CHECK(read(fd, buffer, sizeof buffer) == 3 && (fcntl(fd, F_GETFD) & FD_CLOEXEC),
+            "readable, not inherited");
     close(fd);
     T_CHECK(syn_blob_put(p.b, NULL, 0, sha, &err) == SYN_OK && strcmp(sha, EMPTY) == 0, "%s", sha);
-    T_CHECK(syn_blob_read(p.b, EMPTY, 0, &data, &n, &err) == SYN_OK && n == 0, "nothing is a blob too");
+    T_CHECK(syn_blob_read(p.b, EMPTY, 0, &data, &n, &err) == SYN_OK && n == 0,
+            "nothing is a blob too");
     syn_free(data);
     T_MUST(syn_blob_begin(p.b, 3, &w, &err) == SYN_OK);
     T_CHECK(syn_blob_write(w, "a", 1, &err) == SYN_OK && syn_blob_write(w, "", 0, &err) == SYN_OK &&
-                syn_blob_write(w, "bc", 2, &err) == SYN_OK, "in pieces");
-    T_CHECK(syn_blob_commit(w, sha, &bytes, &err) == SYN_OK && strcmp(sha, ABC) == 0 && bytes == 3, "%s", sha);
+                syn_blob_write(w, "bc", 2, &err) == SYN_OK,
+            "in pieces");
+    T_CHECK(syn_blob_commit(w, sha, &bytes, &err) == SYN_OK && strcmp(sha, ABC) == 0 && bytes == 3,
+            "%s", sha);
     T_CHECK(counted(&p) == 3, "%d bytes: one is there once", (int)counted(&p));
     reopen(&p);
-    T_CHECK(counted(&p) == 3 && syn_blob_exists(p.b, ABC, NULL) && syn_blob_exists(p.b, EMPTY, NULL), "after a restart");
+    T_CHECK(counted(&p) == 3 && syn_blob_exists(p.b, ABC, NULL) &&
+                syn_blob_exists(p.b, EMPTY, NULL),
+            "after a restart");
     drop_place(&p);
 }
 
@@ -101,12 +114,15 @@ static void test_limits(void)
     char sha[SYN_SHA256_HEX_SIZE] = "untouched";
     uint64_t bytes = 77;
     T_MUST(syn_blob_begin(p.b, 3, &w, &err) == SYN_OK);
-    T_CHECK(syn_blob_write(w, "abcd", 4, &err) == SYN_TOO_LARGE && strstr(err.text, "limit is 3"), "%s", err.text);
+    T_CHECK(syn_blob_write(w, "abcd", 4, &err) == SYN_TOO_LARGE && strstr(err.text, "limit is 3"),
+            "%s", err.text);
     T_CHECK(syn_blob_write(w, "a", 1, &err) == SYN_TOO_LARGE, "the writer is spent");
     T_CHECK(syn_blob_commit(w, sha, &bytes, &err) == SYN_TOO_LARGE, "so commit fails");
     T_CHECK(strcmp(sha, "untouched") == 0 && bytes == 77, "and gives nothing out");
     T_MUST(syn_blob_begin(p.b, 3, &w, &err) == SYN_OK);
-    T_CHECK(syn_blob_write(w, "abc", 3, &err) == SYN_OK && syn_blob_write(w, "d", 1, &err) == SYN_TOO_LARGE, "one over");
+    T_CHECK(syn_blob_write(w, "abc", 3, &err) == SYN_OK &&
+                syn_blob_write(w, "d", 1, &err) == SYN_TOO_LARGE,
+            "one over");
     syn_blob_abort(w);
     syn_blob_abort(NULL);
     T_MUST(syn_blob_begin(p.b, UINT64_MAX, &w, &err) == SYN_OK);
@@ -121,13 +137,17 @@ static void test_limits(void)
 static void test_E07_hostile_names(void)
 {
     struct place p = new_place();
-    char upper[SYN_SHA256_HEX_SIZE], longer[301], dotted[SYN_SHA256_HEX_SIZE], shifted[SYN_SHA256_HEX_SIZE + 1];
-    const char *name[] = {"../x", "..%2f..%2fx", "..\\x", "/etc/passwd", "", ".", "..", "tmp", "ba", "ba/../x",
-                          upper, longer, dotted, shifted, ABC + 1, NULL};
+    char upper[SYN_SHA256_HEX_SIZE], longer[301], dotted[SYN_SHA256_HEX_SIZE],
+        shifted[SYN_SHA256_HEX_SIZE + 1];
+    const char *name[] = {"../x", "..%2f..%2fx", "..\\x", "/etc/passwd", "",    ".",
+                          "..",   "tmp",         "ba",    "ba/../x",     upper, longer,
+                          dotted, shifted,       ABC + 1, NULL};
     T_MUST(syn_blob_put(p.b, "abc", 3, NULL, &err) == SYN_OK);
-    for (int i = 0; i < SYN_SHA256_HEX_SIZE; i++) upper[i] = (char)(ABC[i] >= 'a' ? ABC[i] - 32 : ABC[i]);
+    for (int i = 0; i < SYN_SHA256_HEX_SIZE; i++)
+        upper[i] = (char)(ABC[i] >= 'a' ? ABC[i] - 32 : ABC[i]);
     memset(longer, 'a', 300), longer[300] = '\0';
-    memcpy(dotted, "../../../../../../../../../../../../../../../../../../etc/passwd", SYN_SHA256_HEX_SIZE);
+    memcpy(dotted, "../../../../../../../../../../../../../../../../../../etc/passwd",
+           SYN_SHA256_HEX_SIZE);
     T_MUST(strlen(dotted) == 64);
     snprintf(shifted, sizeof shifted, "%sa", ABC);
     for (size_t i = 0; i < sizeof name / sizeof name[0]; i++) {
@@ -136,11 +156,16 @@ static void test_E07_hostile_names(void)
         size_t n = 7;
         int fd = -7;
         T_CHECK(!syn_blob_name_ok(name[i]), "name %zu", i);
-        T_CHECK(syn_blob_open(p.b, name[i], &fd, &bytes, &err) == SYN_NOT_FOUND && fd == -7, "name %zu opens", i);
+        T_CHECK(syn_blob_open(p.b, name[i], &fd, &bytes, &err) == SYN_NOT_FOUND && fd == -7,
+                "name %zu opens", i);
         T_CHECK(strlen(err.text) < 130, "a long name is cut: %s", err.text);
-        T_CHECK(syn_blob_read(p.b, name[i], 100, &data, &n, &err) == SYN_NOT_FOUND && !data && n == 7, "name %zu", i);
+        T_CHECK(syn_blob_read(p.b, name[i], 100, &data, &n, &err) == SYN_NOT_FOUND && !data &&
+                    n == 7,
+                "name %zu", i);
         T_CHECK(!syn_blob_exists(p.b, name[i], &bytes) && bytes == 7, "name %zu exists", i);
-        if (name[i]) T_CHECK(syn_blobs_drop_old(p.b, name[i], INT64_MAX, &err) == SYN_INVALID, "name %zu", i);
+        if (name[i])
+            T_CHECK(syn_blobs_drop_old(p.b, name[i], INT64_MAX, &err) == SYN_INVALID, "name %zu",
+                    i);
     }
     T_CHECK(syn_blob_exists(p.b, ABC, NULL), "the good one");
     drop_place(&p);
@@ -163,25 +188,32 @@ static void test_E07_strange_files(void)
         if (kind == 1) T_MUST(mkfifo(path, 0600) == 0);
         if (kind == 2) T_MUST(mkdir(path, 0700) == 0);
         alarm(20);
-        T_CHECK(syn_blob_open(p.b, ABC, &fd, &bytes, &err) == SYN_NOT_FOUND && fd == -7, "kind %d opens", kind);
+        T_CHECK(syn_blob_open(p.b, ABC, &fd, &bytes, &err) == SYN_NOT_FOUND && fd == -7,
+                "kind %d opens", kind);
         T_CHECK(!syn_blob_exists(p.b, ABC, &bytes), "kind %d exists", kind);
-        T_CHECK(syn_blobs_drop_old(p.b, ABC, INT64_MAX, &err) == SYN_OK, "kind %d: %s", kind, err.text);
+        T_CHECK(syn_blobs_drop_old(p.b, ABC, INT64_MAX, &err) == SYN_OK, "kind %d: %s", kind,
+                err.text);
         alarm(0);
         if (kind < 2) { /* replaced by the real one, and the link's target is not touched */
-            T_CHECK(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_OK && syn_blob_exists(p.b, ABC, &bytes) && bytes == 3,
+            T_CHECK(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_OK &&
+                        syn_blob_exists(p.b, ABC, &bytes) && bytes == 3,
                     "kind %d: %s", kind, err.text);
             T_CHECK(counted(&p) == 3, "%d bytes", (int)counted(&p));
-            T_CHECK(syn_blobs_drop_old(p.b, ABC, INT64_MAX, &err) == SYN_OK && counted(&p) == 0, "gone again");
+            T_CHECK(syn_blobs_drop_old(p.b, ABC, INT64_MAX, &err) == SYN_OK && counted(&p) == 0,
+                    "gone again");
         } else {
-            T_CHECK(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_IO, "a folder in the way: %s", err.text);
+            T_CHECK(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_IO, "a folder in the way: %s",
+                    err.text);
         }
     }
     T_MUST((f = fopen(secret, "r")) && fgets(name, sizeof name, f) && fclose(f) == 0);
     T_CHECK(strcmp(name, "secret") == 0, "the secret is \"%s\"", name);
     T_MUST(rmdir(path_of(&p, "%.2s/%s", ABC)) == 0 && rmdir(path_of(&p, "%.2s", ABC)) == 0);
     T_MUST(symlink("/tmp", path_of(&p, "%.2s", ABC)) == 0); /* the folder itself is a link */
-    T_CHECK(!syn_blob_exists(p.b, ABC, NULL) && syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_IO, "not through a link");
-    T_CHECK(syn_store_sweep(p.s, t_now_ms() + 2 * HOUR, &err) == SYN_OK, "sweep passes it: %s", err.text);
+    T_CHECK(!syn_blob_exists(p.b, ABC, NULL) && syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_IO,
+            "not through a link");
+    T_CHECK(syn_store_sweep(p.s, t_now_ms() + 2 * HOUR, &err) == SYN_OK, "sweep passes it: %s",
+            err.text);
     reopen(&p);
     T_CHECK(counted(&p) == 0, "so does open");
     drop_place(&p);
@@ -195,7 +227,9 @@ static void test_cut_file(void)
     uint64_t bytes = 0;
     T_MUST(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_OK);
     T_MUST(truncate(path_of(&p, "%.2s/%s", ABC), 1) == 0);
-    T_CHECK(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_OK && syn_blob_exists(p.b, ABC, &bytes) && bytes == 3, "whole");
+    T_CHECK(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_OK && syn_blob_exists(p.b, ABC, &bytes) &&
+                bytes == 3,
+            "whole");
     reopen(&p);
     T_CHECK(counted(&p) == 3, "%d bytes", (int)counted(&p));
     drop_place(&p);
@@ -204,7 +238,8 @@ static void test_cut_file(void)
 static void set_age(const char *path, int64_t ms)
 {
     int64_t then = t_now_ms() - ms;
-    struct timespec t[2] = {{then / 1000, then % 1000 * 1000000}, {then / 1000, then % 1000 * 1000000}};
+    struct timespec t[2] = {{then / 1000, then % 1000 * 1000000},
+                            {then / 1000, then % 1000 * 1000000}};
     T_MUST(utimensat(AT_FDCWD, path, t, AT_SYMLINK_NOFOLLOW) == 0);
 }
 
@@ -218,13 +253,17 @@ static void test_sweep(void)
     FILE *f;
     T_MUST(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_OK);
     set_age(path_of(&p, "%.2s/%s", ABC), 2 * HOUR);
-    T_MUST(syn_blob_put(p.b, "abc", 3, sha, &err) == SYN_OK); /* told again that it is there: an hour again */
-    T_CHECK(syn_store_sweep(p.s, t_now_ms(), &err) == SYN_OK && syn_blob_exists(p.b, ABC, NULL), "renewed");
+    T_MUST(syn_blob_put(p.b, "abc", 3, sha, &err) ==
+           SYN_OK); /* told again that it is there: an hour again */
+    T_CHECK(syn_store_sweep(p.s, t_now_ms(), &err) == SYN_OK && syn_blob_exists(p.b, ABC, NULL),
+            "renewed");
     set_age(path_of(&p, "%.2s/%s", ABC), 2 * HOUR);
     strcpy(j.input[0].name, "image"), strcpy(j.input[0].sha256, ABC);
     T_MUST(syn_store_submit(p.s, &in, id, NULL, &err) == SYN_OK); /* named, as old as it is */
-    T_CHECK(syn_store_sweep(p.s, t_now_ms(), &err) == SYN_OK && syn_blob_exists(p.b, ABC, NULL), "named");
-    T_MUST(syn_blob_begin(p.b, 10, &w, &err) == SYN_OK && syn_blob_write(w, "half", 4, &err) == SYN_OK);
+    T_CHECK(syn_store_sweep(p.s, t_now_ms(), &err) == SYN_OK && syn_blob_exists(p.b, ABC, NULL),
+            "named");
+    T_MUST(syn_blob_begin(p.b, 10, &w, &err) == SYN_OK &&
+           syn_blob_write(w, "half", 4, &err) == SYN_OK);
     memcpy(tmp, w->tmp, sizeof tmp);
     set_age(path_of(&p, "tmp/%s", tmp), 2 * HOUR);
     T_MUST((f = fopen(path_of(&p, "tmp/%s", "1-1"), "w")) && fclose(f) == 0);
@@ -234,7 +273,8 @@ static void test_sweep(void)
     T_CHECK(access(path_of(&p, "tmp/%s", tmp), F_OK) == 0, "a slow upload goes on");
     T_CHECK(access(path_of(&p, "tmp/%s", "1-1"), F_OK) != 0, "an old leftover is gone");
     T_CHECK(access(path_of(&p, "tmp/%s", "1-2"), F_OK) == 0, "a young one is not");
-    T_CHECK(syn_blob_commit(w, sha, NULL, &err) == SYN_OK && syn_blob_exists(p.b, sha, NULL), "%s", err.text);
+    T_CHECK(syn_blob_commit(w, sha, NULL, &err) == SYN_OK && syn_blob_exists(p.b, sha, NULL), "%s",
+            err.text);
     reopen(&p);
     T_CHECK(access(path_of(&p, "tmp/%s", "1-2"), F_OK) != 0, "at open nobody owns any");
     drop_place(&p);
@@ -251,18 +291,21 @@ static void test_allocations(void)
         syn_alloc_fail_at(i);
         st = syn_blob_put(p.b, "abc", 3, sha, &err);
         syn_alloc_fail_at(0);
-        T_CHECK(st == SYN_OK || (st == SYN_NO_MEMORY && !syn_blob_exists(p.b, ABC, NULL)), "put, allocation %d", i);
+        T_CHECK(st == SYN_OK || (st == SYN_NO_MEMORY && !syn_blob_exists(p.b, ABC, NULL)),
+                "put, allocation %d", i);
     }
     T_CHECK(st == SYN_OK, "%s", err.text);
     syn_alloc_fail_at(1);
-    T_CHECK(syn_blob_read(p.b, ABC, 3, &data, &n, &err) == SYN_NO_MEMORY && !data, "read without memory");
+    T_CHECK(syn_blob_read(p.b, ABC, 3, &data, &n, &err) == SYN_NO_MEMORY && !data,
+            "read without memory");
     syn_alloc_fail_at(0);
     set_age(path_of(&p, "%.2s/%s", ABC), 2 * HOUR);
     syn_alloc_fail_at(1);
     T_CHECK(syn_store_sweep(p.s, t_now_ms(), &err) == SYN_NO_MEMORY, "sweep without memory");
     syn_alloc_fail_at(0);
     T_CHECK(syn_blob_exists(p.b, ABC, NULL), "swept nothing");
-    T_CHECK(syn_store_sweep(p.s, t_now_ms(), &err) == SYN_OK && !syn_blob_exists(p.b, ABC, NULL), "then all of it");
+    T_CHECK(syn_store_sweep(p.s, t_now_ms(), &err) == SYN_OK && !syn_blob_exists(p.b, ABC, NULL),
+            "then all of it");
     drop_place(&p);
 }
 

@@ -16,8 +16,8 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define ROUNDS 50
-#define LIMIT 3
+#define ROUNDS   50
+#define LIMIT    3
 #define MAX_JOBS 40000
 
 struct known {
@@ -63,12 +63,15 @@ static void *child_submits(void *p)
         j.priority = i % 2;
         snprintf(text, sizeof text, "input %d", i % 50);
         strcpy(j.input[0].name, "image");
-        if (syn_blob_put(syn_store_blobs(c->s), text, strlen(text), j.input[0].sha256, &e) != SYN_OK) _exit(4);
+        if (syn_blob_put(syn_store_blobs(c->s), text, strlen(text), j.input[0].sha256, &e) !=
+            SYN_OK)
+            _exit(4);
         st = syn_store_submit(c->s, &in, id, NULL, &e);
         if (st == SYN_OK) tell(c, 'S', id);
         else if (st == SYN_BUSY) t_sleep_ms(1);
         else _exit(5);
-        if (i % 10 == 0 && st == SYN_OK && syn_store_cancel(c->s, id, NULL, &e) == SYN_OK) tell(c, 'C', id);
+        if (i % 10 == 0 && st == SYN_OK && syn_store_cancel(c->s, id, NULL, &e) == SYN_OK)
+            tell(c, 'C', id);
     }
     return NULL;
 }
@@ -80,7 +83,8 @@ static void *child_works(void *p)
         struct syn_err e;
         struct syn_job j;
         struct syn_job_output out = {{0}, "image/png", 26, 1, 1};
-        struct syn_finish f = {.id = j.id, .state = SYN_JOB_SUCCEEDED, .result = "{}", .output = &out, .n_outputs = 1};
+        struct syn_finish f = {
+            .id = j.id, .state = SYN_JOB_SUCCEEDED, .result = "{}", .output = &out, .n_outputs = 1};
         syn_store_wait(c->s, 10);
         if (syn_store_take(c->s, &j, &e) != SYN_OK) continue;
         tell(c, 'T', j.id);
@@ -151,7 +155,8 @@ static void run_and_kill(const char *dir, int delay_us)
     usleep((useconds_t)delay_us);
     kill(pid, SIGKILL);
     T_MUST(waitpid(pid, &status, 0) == pid);
-    T_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: %x", status);
+    T_CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: %x",
+            status);
     T_MUST((lines = fdopen(ends[0], "r")) != NULL);
     T_MUST(fscanf(lines, " -\n") == 0);
     learn(lines);
@@ -167,7 +172,8 @@ static void check_store(const char *dir, int round)
     o.max_attempts = LIMIT;
     s = t_open(&o);
     T_MUST(syn_store_counts(s, &n, &e) == SYN_OK);
-    T_CHECK(n.by_state[SYN_JOB_RUNNING] == 0, "round %d: %d run", round, (int)n.by_state[SYN_JOB_RUNNING]);
+    T_CHECK(n.by_state[SYN_JOB_RUNNING] == 0, "round %d: %d run", round,
+            (int)n.by_state[SYN_JOB_RUNNING]);
     n_kills_mid_run += n.requeued_crash > 0;
     for (int i = 0; i < n_known; i++) {
         struct syn_job j;
@@ -175,16 +181,18 @@ static void check_store(const char *dir, int round)
         T_CHECK(st == SYN_OK, "round %d: %s: %s", round, known[i].id, e.text);
         if (st != SYN_OK) continue;
         if (known[i].finished)
-            T_CHECK(j.state == SYN_JOB_SUCCEEDED || j.state == SYN_JOB_CANCELED, "round %d: %s ended and is %s", round,
-                    j.id, syn_job_state_word(j.state));
+            T_CHECK(j.state == SYN_JOB_SUCCEEDED || j.state == SYN_JOB_CANCELED,
+                    "round %d: %s ended and is %s", round, j.id, syn_job_state_word(j.state));
         if (j.state == SYN_JOB_SUCCEEDED) {
             uint64_t bytes = 0;
-            T_CHECK(j.n_outputs == 1 && syn_blob_exists(syn_store_blobs(s), j.output[0].sha256, &bytes) && bytes == 26,
+            T_CHECK(j.n_outputs == 1 &&
+                        syn_blob_exists(syn_store_blobs(s), j.output[0].sha256, &bytes) &&
+                        bytes == 26,
                     "round %d: %s succeeded without its output", round, j.id);
         }
         if (j.state == SYN_JOB_FAILED)
-            T_CHECK(strcmp(j.error_code, "crashed") == 0 && j.attempts == LIMIT, "round %d: %s after %d", round,
-                    j.error_code, j.attempts);
+            T_CHECK(strcmp(j.error_code, "crashed") == 0 && j.attempts == LIMIT,
+                    "round %d: %s after %d", round, j.error_code, j.attempts);
         T_CHECK(j.attempts <= LIMIT && strcmp(j.params, "{\"scale\":2}") == 0 && j.n_inputs == 1 &&
                     syn_blob_exists(syn_store_blobs(s), j.input[0].sha256, NULL),
                 "round %d: %s as it was submitted", round, j.id);
@@ -207,8 +215,8 @@ static void test_C01_kill_at_any_moment(void)
         if (round % 10 == 9) check_store(dir, round);
     }
     check_store(dir, ROUNDS);
-    fprintf(stderr, "%d kills, %d acknowledgements, %d jobs; %d of %d looks found one that ran\n", ROUNDS, n_acks,
-            n_known, n_kills_mid_run, ROUNDS / 10 + 1);
+    fprintf(stderr, "%d kills, %d acknowledgements, %d jobs; %d of %d looks found one that ran\n",
+            ROUNDS, n_acks, n_known, n_kills_mid_run, ROUNDS / 10 + 1);
     T_CHECK(n_acks > ROUNDS, "%d acknowledgements in %d rounds", n_acks, ROUNDS);
     o.max_attempts = LIMIT;
     s = t_open(&o);
@@ -217,7 +225,8 @@ static void test_C01_kill_at_any_moment(void)
         T_MUST(t_finish(s, id, SYN_JOB_SUCCEEDED, &e) == SYN_OK);
     }
     T_MUST(syn_store_counts(s, &n, &e) == SYN_OK);
-    T_CHECK(n.by_state[SYN_JOB_QUEUED] == 0 && n.by_state[SYN_JOB_RUNNING] == 0, "all have ended, %d now", drained);
+    T_CHECK(n.by_state[SYN_JOB_QUEUED] == 0 && n.by_state[SYN_JOB_RUNNING] == 0,
+            "all have ended, %d now", drained);
     syn_store_close(s);
     t_folder_drop(dir);
 }
@@ -254,8 +263,9 @@ static void test_C01_in_order(void)
         T_CHECK(n == 5, "%d jobs", n);
         for (int i = 0; i < n; i++) {
             enum syn_job_state want = i == n - 1 ? SYN_JOB_SUCCEEDED : SYN_JOB_QUEUED;
-            T_CHECK(list[i].state == want && list[i].attempts == (i >= n - 2), "job %d: %s, %d attempts", n - 1 - i,
-                    syn_job_state_word(list[i].state), list[i].attempts);
+            T_CHECK(list[i].state == want && list[i].attempts == (i >= n - 2),
+                    "job %d: %s, %d attempts", n - 1 - i, syn_job_state_word(list[i].state),
+                    list[i].attempts);
             memcpy(id[n - 1 - i], list[i].id, SYN_JOB_ID_SIZE);
             syn_job_deinit(&list[i]);
         }
@@ -273,7 +283,8 @@ static void test_C01_in_order(void)
 
 /* --- the disk -------------------------------------------------------------------------------------------- */
 
-static syn_status submit_big(struct syn_store *s, const char *params, char id[SYN_JOB_ID_SIZE], struct syn_err *e)
+static syn_status submit_big(struct syn_store *s, const char *params, char id[SYN_JOB_ID_SIZE],
+                             struct syn_err *e)
 {
     struct syn_job j = {.kind = "upscale"};
     struct syn_submit in = {&j, NULL};
@@ -290,27 +301,33 @@ static void disk_story(const char *dir)
     struct syn_store *s = t_open(&o), *other = NULL;
     struct syn_err e = {{0}};
     struct syn_store_counts n;
-    char id[SYN_JOB_ID_SIZE], last[SYN_JOB_ID_SIZE] = "", sha[SYN_SHA256_HEX_SIZE], pad[8192], path[4200];
+    char id[SYN_JOB_ID_SIZE], last[SYN_JOB_ID_SIZE] = "", sha[SYN_SHA256_HEX_SIZE], pad[8192],
+                              path[4200];
     static unsigned char data[300000];
     syn_status st = SYN_OK;
     int stored = 0;
     memset(pad, 'p', sizeof pad);
     pad[sizeof pad - 1] = '\0';
-    while (stored < 900 && (st = submit_big(s, pad, id, &e)) == SYN_OK) memcpy(last, id, sizeof last), stored++;
-    T_CHECK(st == SYN_IO && strstr(e.text, "no space left"), "after %d jobs: %s, %s", stored, syn_status_word(st), e.text);
+    while (stored < 900 && (st = submit_big(s, pad, id, &e)) == SYN_OK)
+        memcpy(last, id, sizeof last), stored++;
+    T_CHECK(st == SYN_IO && strstr(e.text, "no space left"), "after %d jobs: %s, %s", stored,
+            syn_status_word(st), e.text);
     T_CHECK(stored > 10 && t_state(s, last) == SYN_JOB_QUEUED, "the last of %d is there", stored);
     T_MUST(syn_store_counts(s, &n, &e) == SYN_OK);
-    T_CHECK(n.by_state[SYN_JOB_QUEUED] == stored && n.submitted == stored, "%d counted", (int)n.by_state[0]);
+    T_CHECK(n.by_state[SYN_JOB_QUEUED] == stored && n.submitted == stored, "%d counted",
+            (int)n.by_state[0]);
     st = syn_blob_put(syn_store_blobs(s), data, sizeof data, sha, &e);
     T_CHECK(st == SYN_IO && strstr(e.text, "no space left"), "%s", e.text);
     snprintf(path, sizeof path, "%s/ballast", dir);
     T_MUST(unlink(path) == 0);
     T_CHECK(submit_big(s, pad, id, &e) == SYN_OK, "room again: %s", e.text);
-    T_CHECK(syn_blob_put(syn_store_blobs(s), data, sizeof data, sha, &e) == SYN_OK, "room again: %s", e.text);
+    T_CHECK(syn_blob_put(syn_store_blobs(s), data, sizeof data, sha, &e) == SYN_OK,
+            "room again: %s", e.text);
     syn_store_close(s);
     s = t_open(&o);
     T_MUST(syn_store_counts(s, &n, &e) == SYN_OK);
-    T_CHECK(n.by_state[SYN_JOB_QUEUED] == stored + 1 && n.blob_bytes == sizeof data, "%d kept", (int)n.by_state[0]);
+    T_CHECK(n.by_state[SYN_JOB_QUEUED] == stored + 1 && n.blob_bytes == sizeof data, "%d kept",
+            (int)n.by_state[0]);
     syn_store_close(s);
     T_MUST(mount("none", dir, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
     st = syn_store_open(&o, &other, &e);
@@ -342,7 +359,8 @@ static bool test_disk(void)
     T_MUST(waitpid(pid, &status, 0) == pid);
     t_folder_drop(dir);
     if (WIFEXITED(status) && WEXITSTATUS(status) == 77) return false;
-    T_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the full and read-only disk: status %x", status);
+    T_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the full and read-only disk: status %x",
+            status);
     return true;
 }
 
@@ -366,15 +384,19 @@ static void test_file_limit(void)
     small = old, small.rlim_cur = 150000;
     T_MUST(setrlimit(RLIMIT_FSIZE, &small) == 0);
     while (stored < 200 && (st = submit_big(s, pad, id, &e)) == SYN_OK) stored++;
-    T_CHECK(st == SYN_IO && strstr(e.text, "disk"), "after %d: %s, %s", stored, syn_status_word(st), e.text);
-    T_CHECK(syn_blob_put(syn_store_blobs(s), data, sizeof data, sha, &e) == SYN_IO, "a blob over the limit");
+    T_CHECK(st == SYN_IO && strstr(e.text, "disk"), "after %d: %s, %s", stored, syn_status_word(st),
+            e.text);
+    T_CHECK(syn_blob_put(syn_store_blobs(s), data, sizeof data, sha, &e) == SYN_IO,
+            "a blob over the limit");
     T_MUST(setrlimit(RLIMIT_FSIZE, &old) == 0);
-    T_CHECK(syn_store_counts(s, &n, &e) == SYN_OK && n.by_state[SYN_JOB_QUEUED] == stored && n.blob_bytes == 0,
+    T_CHECK(syn_store_counts(s, &n, &e) == SYN_OK && n.by_state[SYN_JOB_QUEUED] == stored &&
+                n.blob_bytes == 0,
             "%d counted of %d", (int)n.by_state[0], stored);
     T_CHECK(submit_big(s, pad, id, &e) == SYN_OK, "without the limit: %s", e.text);
     syn_store_close(s);
     s = t_open(&o);
-    T_CHECK(syn_store_counts(s, &n, &e) == SYN_OK && n.by_state[SYN_JOB_QUEUED] == stored + 1, "kept");
+    T_CHECK(syn_store_counts(s, &n, &e) == SYN_OK && n.by_state[SYN_JOB_QUEUED] == stored + 1,
+            "kept");
     syn_store_close(s);
     t_folder_drop(dir);
 }
@@ -387,6 +409,7 @@ int main(void)
     test_file_limit();
     disk = test_disk();
     if (disk) return t_report();
-    printf("%d passed, %d failed, 1 skipped (no file system of our own may be mounted here)\n", t_passed, t_failed);
+    printf("%d passed, %d failed, 1 skipped (no file system of our own may be mounted here)\n",
+           t_passed, t_failed);
     return t_failed > 0 || t_passed == 0;
 }

@@ -32,11 +32,15 @@ static void judge(struct duel *d, syn_status cancel, bool running, int round)
 {
     struct syn_job one, two;
     struct syn_err e;
-    T_MUST(syn_store_get(d->s, d->one, &one, &e) == SYN_OK && syn_store_get(d->s, d->two, &two, &e) == SYN_OK);
-    T_CHECK(!two.cancel_requested && two.state != SYN_JOB_CANCELED, "round %d: the wrong job", round);
+    T_MUST(syn_store_get(d->s, d->one, &one, &e) == SYN_OK &&
+           syn_store_get(d->s, d->two, &two, &e) == SYN_OK);
+    T_CHECK(!two.cancel_requested && two.state != SYN_JOB_CANCELED, "round %d: the wrong job",
+            round);
     if (d->mode == 0) {
-        T_CHECK(d->finished == SYN_OK && one.state == SYN_JOB_SUCCEEDED, "round %d: it ended", round);
-        T_CHECK(cancel == SYN_CONFLICT || (cancel == SYN_OK && running), "round %d: cancel %d", round, cancel);
+        T_CHECK(d->finished == SYN_OK && one.state == SYN_JOB_SUCCEEDED, "round %d: it ended",
+                round);
+        T_CHECK(cancel == SYN_CONFLICT || (cancel == SYN_OK && running), "round %d: cancel %d",
+                round, cancel);
         T_CHECK(strcmp(d->taken, d->two) == 0, "round %d: took %s", round, d->taken);
     } else if (strcmp(d->taken, d->one) == 0) { /* take was first: asked to stop, still running */
         T_CHECK(cancel == SYN_OK && running && one.state == SYN_JOB_RUNNING && one.cancel_requested,
@@ -76,14 +80,17 @@ static void test_C06_cancel_races(void)
         if (d.mode == 1) strcmp(d.taken, d.one) == 0 ? taken_first++ : canceled_first++;
         for (int i = 0; i < 2; i++) { /* clear the table */
             const char *id = i ? d.two : d.one;
-            if (t_state(d.s, id) == SYN_JOB_RUNNING) T_MUST(t_finish(d.s, id, SYN_JOB_CANCELED, &e) == SYN_OK);
-            else if (t_state(d.s, id) == SYN_JOB_QUEUED) T_MUST(syn_store_cancel(d.s, id, NULL, &e) == SYN_OK);
+            if (t_state(d.s, id) == SYN_JOB_RUNNING)
+                T_MUST(t_finish(d.s, id, SYN_JOB_CANCELED, &e) == SYN_OK);
+            else if (t_state(d.s, id) == SYN_JOB_QUEUED)
+                T_MUST(syn_store_cancel(d.s, id, NULL, &e) == SYN_OK);
         }
     }
     atomic_store(&d.over, true);
     pthread_barrier_wait(&d.start);
     pthread_join(worker, NULL);
-    fprintf(stderr, "cancel against take: take first %d, cancel first %d\n", taken_first, canceled_first);
+    fprintf(stderr, "cancel against take: take first %d, cancel first %d\n", taken_first,
+            canceled_first);
     T_CHECK(taken_first + canceled_first == 500, "500 rounds of it");
     syn_store_close(d.s);
     t_folder_drop(dir);
@@ -110,7 +117,8 @@ static void *finish_side(void *p)
 static void test_one_finish(void)
 {
     enum { N = 4, ROUNDS = 50 };
-    static const enum syn_job_state end[N] = {SYN_JOB_SUCCEEDED, SYN_JOB_FAILED, SYN_JOB_CANCELED, SYN_JOB_SUCCEEDED};
+    static const enum syn_job_state end[N] = {SYN_JOB_SUCCEEDED, SYN_JOB_FAILED, SYN_JOB_CANCELED,
+                                              SYN_JOB_SUCCEEDED};
     char *dir = t_folder(), id[SYN_JOB_ID_SIZE];
     struct syn_store_opts o = t_opts(dir);
     struct syn_store *s = t_open(&o);
@@ -138,7 +146,8 @@ static void test_one_finish(void)
         T_CHECK(won == 1 && t_state(s, id) == winner, "%d won", won);
     }
     T_CHECK(syn_store_counts(s, &n, &e) == SYN_OK && n.by_state[SYN_JOB_RUNNING] == 0 &&
-                n.finished[2] + n.finished[3] + n.finished[4] == ROUNDS, "each ended once");
+                n.finished[2] + n.finished[3] + n.finished[4] == ROUNDS,
+            "each ended once");
     syn_store_close(s);
     t_folder_drop(dir);
 }
@@ -169,7 +178,8 @@ static void *submitter(void *p)
         strcpy(j.input[0].name, "image");
         j.priority = n % 3;
         do { /* sweep's hour is 20 ms here: it may be over before the submit, which then says so */
-            T_MUST(syn_blob_put(syn_store_blobs(c->s), text, strlen(text), j.input[0].sha256, &e) == SYN_OK);
+            T_MUST(syn_blob_put(syn_store_blobs(c->s), text, strlen(text), j.input[0].sha256, &e) ==
+                   SYN_OK);
             st = syn_store_submit(c->s, &in, id, &replayed, &e);
             T_MUST(st == SYN_OK || st == SYN_NOT_FOUND);
         } while (st != SYN_OK);
@@ -178,7 +188,8 @@ static void *submitter(void *p)
         if (i % 5 == 0) {
             st = syn_store_cancel(c->s, id, &running, &e);
             T_MUST(st == SYN_OK || st == SYN_CONFLICT);
-            if (st == SYN_OK && !running && t_state(c->s, id) == SYN_JOB_CANCELED) atomic_fetch_add(&c->canceled_queued, 1);
+            if (st == SYN_OK && !running && t_state(c->s, id) == SYN_JOB_CANCELED)
+                atomic_fetch_add(&c->canceled_queued, 1);
         }
         if (i % 7 == 0) T_MUST(syn_store_wait_final(c->s, id, 5, &e) == SYN_OK);
     }
@@ -197,7 +208,8 @@ static void *taker(void *p)
         st = syn_store_take(c->s, &j, &e);
         T_MUST(st == SYN_OK || st == SYN_NOT_FOUND);
         if (st != SYN_OK) continue;
-        T_MUST(j.attempts == 1 && j.n_inputs == 1 && syn_blob_exists(syn_store_blobs(c->s), j.input[0].sha256, &bytes));
+        T_MUST(j.attempts == 1 && j.n_inputs == 1 &&
+               syn_blob_exists(syn_store_blobs(c->s), j.input[0].sha256, &bytes));
         syn_store_progress(c->s, j.id, "work", 1, 2);
         T_MUST(t_finish(c->s, j.id, SYN_JOB_SUCCEEDED, &e) == SYN_OK);
         atomic_fetch_add(&c->ended, 1);
@@ -249,11 +261,14 @@ static void test_crowd(void)
     o.result_retention_ms = 3600000 - 10;
     c.s = t_open(&o);
     for (int i = 0; i < TAKERS; i++) T_MUST(pthread_create(&take[i], NULL, taker, &c) == 0);
-    for (int i = 0; i < 10; i++) T_MUST(pthread_create(&read[i], NULL, reader, &c) == 0); /* more than connections */
+    for (int i = 0; i < 10; i++)
+        T_MUST(pthread_create(&read[i], NULL, reader, &c) == 0); /* more than connections */
     T_MUST(pthread_create(&sweep, NULL, sweeper, &c) == 0);
     for (int i = 0; i < SUBMITTERS; i++) T_MUST(pthread_create(&sub[i], NULL, submitter, &c) == 0);
     for (int i = 0; i < SUBMITTERS; i++) pthread_join(sub[i], NULL);
-    for (int i = 0; i < 3000 && atomic_load(&c.ended) + atomic_load(&c.canceled_queued) < SUBMITTERS * PER_SUBMITTER; i++)
+    for (int i = 0; i < 3000 && atomic_load(&c.ended) + atomic_load(&c.canceled_queued) <
+                                    SUBMITTERS * PER_SUBMITTER;
+         i++)
         t_sleep_ms(10);
     atomic_store(&c.over, true);
     syn_store_wake(c.s);
@@ -264,9 +279,11 @@ static void test_crowd(void)
     T_CHECK(n.submitted == SUBMITTERS * PER_SUBMITTER, "%d submitted", (int)n.submitted);
     T_CHECK(n.finished[SYN_JOB_SUCCEEDED] == atomic_load(&c.ended) &&
                 n.finished[SYN_JOB_SUCCEEDED] + n.finished[SYN_JOB_CANCELED] == n.submitted,
-            "%d ended, %d canceled of %d", (int)n.finished[2], (int)n.finished[4], (int)n.submitted);
+            "%d ended, %d canceled of %d", (int)n.finished[2], (int)n.finished[4],
+            (int)n.submitted);
     T_CHECK(n.by_state[SYN_JOB_EXPIRED] > 0, "sweep found something to do");
-    T_CHECK(n.by_state[SYN_JOB_QUEUED] == 0 && n.by_state[SYN_JOB_RUNNING] == 0, "nothing is left over");
+    T_CHECK(n.by_state[SYN_JOB_QUEUED] == 0 && n.by_state[SYN_JOB_RUNNING] == 0,
+            "nothing is left over");
     syn_store_close(c.s);
     t_folder_drop(dir);
 }
@@ -305,10 +322,12 @@ static void test_group_commit(void)
     one = per_second(&c, 1);
     many = per_second(&c, 64);
     fprintf(stderr, "submits per second: 1 thread %.0f, 64 threads %.0f\n", one, many);
-    T_CHECK(syn_store_counts(c.s, &n, &e) == SYN_OK && n.by_state[SYN_JOB_QUEUED] == 65 * 20, "all of them");
+    T_CHECK(syn_store_counts(c.s, &n, &e) == SYN_OK && n.by_state[SYN_JOB_QUEUED] == 65 * 20,
+            "all of them");
     syn_store_close(c.s);
     c.s = t_open(&o);
-    T_CHECK(syn_store_counts(c.s, &n, &e) == SYN_OK && n.by_state[SYN_JOB_QUEUED] == 65 * 20, "on disk too");
+    T_CHECK(syn_store_counts(c.s, &n, &e) == SYN_OK && n.by_state[SYN_JOB_QUEUED] == 65 * 20,
+            "on disk too");
     syn_store_close(c.s);
     t_folder_drop(dir);
 }
