@@ -1,7 +1,7 @@
 /* test_catalog.c - the catalog, and fetching from it with clients that are scripts on PATH: what they
  * bring is right, cut short, forged, missing; what is installed is whole or absent.
  *
- * No network: the real clients are run by hand (docs/models.md).
+ * No network: the real clients are run by hand (`synthd models fetch ID`).
  *
  * Layer:   tests. */
 #include "server/models/catalog.h"

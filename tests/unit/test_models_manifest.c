@@ -2,6 +2,7 @@
  * that are not what they should be.
  *
  * Layer:   tests. */
+#include "tests/json_schema.h"
 #include "tests/model_fixture.h"
 
 #define H64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -53,6 +54,7 @@ struct wrong {
     const char *from, *to, *word; /* word: must be in the message */
 };
 
+/* Refused by the schema too. */
 static const struct wrong wrongs[] = {
     {"\"manifest\": 1", "\"manifest\": 2", "manifest = 2"},
     {"\"manifest\": 1, ", "", "manifest is missing"},
@@ -79,53 +81,94 @@ static const struct wrong wrongs[] = {
     {"\"halo\": 12", "\"halo\": 1.5", "halo is a fraction"},
     {"\"pin_f32\": true", "\"pin_f32\": 1", "pin_f32 is a whole number"},
     {"\"default_noise\": 1", "\"default_noise\": 4", "default_noise = 4"},
-    {"\"default_noise\": 1", "\"default_noise\": 3", "default_noise: no variant"},
     {"{\"scale\": 2.5", "{\"scale\": 0", "input.scale = 0"},
     {"{\"scale\": 2.5", "{\"scale\": 1e300", "input.scale = 1e+300"},
     {"{\"scale\": 0.5", "{\"gain\": 0.5", "output.gain: no such member"},
     {"{\"scale\": 2.5, \"offset\": -1}", "3", "input: must be an object"},
     {"\"bytes\": 20", "\"bytes\": 0", "files[1].bytes = 0"},
     {"\"bytes\": 20", "\"bytes\": 99999999999999", "files[1].bytes = 99999999999999"},
-    {"\"bytes\": 20", "\"bytes\": 99999999999999999999999", "integer"},
-    {"\"a.bin\", \"bytes\"", "\"a.param\", \"bytes\"", "files[1].name = 'a.param': listed twice"},
     {"\"a.bin\", \"bytes\"", "\"model.json\", \"bytes\"", "files[1].name = 'model.json'"},
     {"\"a.bin\", \"bytes\"", "\"../a.bin\", \"bytes\"", "files[1].name = '../a.bin'"},
     {"\"a.bin\", \"bytes\"", "\"/etc/passwd\", \"bytes\"", "files[1].name = '/etc/passwd'"},
     {"\"a.bin\", \"bytes\"", "\"..\\\\a.bin\", \"bytes\"", "files[1].name = '..\\a.bin'"},
     {"\"a.bin\", \"bytes\"", "\"..%2fa.bin\", \"bytes\"", "files[1].name = '..%2fa.bin'"},
     {"\"a.bin\", \"bytes\"", "\".a.bin\", \"bytes\"", "files[1].name = '.a.bin'"},
-    {"\"a.bin\", \"bytes\"", "\"a\\u0000.bin\", \"bytes\"", "model.json line"},
     {"\"a.bin\", \"bytes\"", "\"" H64 H64 H64 H64 H64 "\", \"bytes\"", "files[1].name has 320 bytes"},
     {"\"sha256\": \"" H64 "\"}]", "\"sha256\": \"xyz\"}]", "files[1].sha256 = 'xyz'"},
     {"\"sha256\": \"" H64 "\"}]", "\"sha256\": 5}]", "files[1].sha256 is a whole number"},
     {"\"scale\": 4", "\"scale\": 5", "variants[1].scale = 5: must be in [1, 4]"},
     {"\"scale\": 4", "\"size\": 4", "variants[1].size: no such member"},
-    {"\"scale\": 4", "\"scale\": 2", "variants[2].scale: variants[1] has the same"},
     {"\"noise\": 1, \"graph\"", "\"noise\": 9, \"graph\"", "variants[0].noise = 9"},
-    {"\"noise\": null, \"graph\": \"a.param\"", "\"graph\": \"b.param\"", "variants[1].graph = 'b.param': not among files"},
     {"\"graph\": \"a.param\", \"weights\": \"a.bin\"}]", "\"graph\": \"a.param\"}]", "variants[2].weights is missing"},
     {"\"adds_input\": true", "\"adds_input\": \"yes\"", "variants[0].adds_input is text"},
     {"\"edge\"", "\"ege\"", "ege: no such member"},
+};
+
+/* Rules that a schema cannot state. */
+static const struct wrong beyond_schema[] = {
+    {"\"default_noise\": 1", "\"default_noise\": 3", "default_noise: no variant"},
+    {"\"bytes\": 20", "\"bytes\": 99999999999999999999999", "integer"},
+    {"\"a.bin\", \"bytes\"", "\"a.param\", \"bytes\"", "files[1].name = 'a.param': listed twice"},
+    {"\"a.bin\", \"bytes\"", "\"a\\u0000.bin\", \"bytes\"", "model.json line"},
+    {"\"scale\": 4", "\"scale\": 2", "variants[2].scale: variants[1] has the same"},
+    {"\"noise\": null, \"graph\": \"a.param\"", "\"graph\": \"b.param\"", "variants[1].graph = 'b.param': not among files"},
     {"\"title\": \"Toy\"", "\"title\": \"Toy\", \"title\": \"Toy\"", "duplicate"},
     {"{\"name\": \"a.bin\"", "{\"name\": \"unused\", \"bytes\": 1, \"sha256\": \"" H64 "\"}, {\"name\": \"a.bin\"",
      "files[1].name = 'unused': no variant uses it"},
     {"]}", "]", "model.json line"},
 };
 
-static void test_each_member_wrong(void)
+/* By proto/model.schema.json; why[300] says what it refused. Text that is no JSON is refused. */
+static bool schema_accepts(const char *text, char *why)
 {
-    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) {
-        char *text = changed(wrongs[i].from, wrongs[i].to);
-        struct syn_manifest m;
-        struct syn_err err = {""};
-        syn_status st;
-        memset(&m, 0x5a, sizeof m);
-        st = syn_manifest_parse(text, strlen(text), &m, &err);
-        T_CHECK(st == SYN_INVALID && strstr(err.text, wrongs[i].word), "%s -> %s: want '%s', got '%s'", wrongs[i].from,
-                wrongs[i].to, wrongs[i].word, err.text);
-        T_CHECK(m.id[0] == 0x5a && m.n_variants == 0x5a5a5a5a, "out touched by %s", wrongs[i].to);
+    json_t *schema = json_load_file("proto/model.schema.json", JSON_REJECT_DUPLICATES, NULL);
+    json_t *value = json_loads(text, 0, NULL);
+    struct js_check check = {.root = schema};
+    bool fine;
+    fx_need(schema != NULL, "proto/model.schema.json");
+    fine = value && js_valid(&check, schema, value, "");
+    snprintf(why, 300, "%s", check.why);
+    json_decref(value);
+    json_decref(schema);
+    return fine;
+}
+
+/* The shipped manifests, and the one with every member. */
+static void test_schema(void)
+{
+    struct syn_catalog *c = NULL;
+    struct syn_err err = {""};
+    char why[300];
+    fx_need(syn_catalog_open(NULL, &c, &err) == SYN_OK, err.text);
+    T_CHECK(schema_accepts(base, why), "%s", why);
+    T_CHECK(c->n_models > 0, "the catalog is empty");
+    for (size_t i = 0; i < c->n_models; i++) {
+        char *text = json_dumps(c->model[i].json, 0);
+        T_CHECK(schema_accepts(text, why), "%s: %s", c->model[i].manifest.id, why);
         free(text);
     }
+    syn_catalog_close(c);
+}
+
+static void expect_refused(const struct wrong *w, bool by_schema)
+{
+    char *text = changed(w->from, w->to), why[300];
+    struct syn_manifest m;
+    struct syn_err err = {""};
+    syn_status st;
+    memset(&m, 0x5a, sizeof m);
+    st = syn_manifest_parse(text, strlen(text), &m, &err);
+    T_CHECK(st == SYN_INVALID && strstr(err.text, w->word), "%s -> %s: want '%s', got '%s'", w->from, w->to, w->word,
+            err.text);
+    T_CHECK(m.id[0] == 0x5a && m.n_variants == 0x5a5a5a5a, "out touched by %s", w->to);
+    if (by_schema) T_CHECK(!schema_accepts(text, why), "the schema lets %s pass", w->to);
+    free(text);
+}
+
+static void test_each_member_wrong(void)
+{
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) expect_refused(&wrongs[i], true);
+    for (size_t i = 0; i < sizeof beyond_schema / sizeof *beyond_schema; i++) expect_refused(&beyond_schema[i], false);
 }
 
 static void test_whole_text_wrong(void)
@@ -255,6 +298,7 @@ static void test_E07_names(void)
 int main(void)
 {
     test_members();
+    test_schema();
     test_each_member_wrong();
     test_whole_text_wrong();
     test_each_allocation_fails();
