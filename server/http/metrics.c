@@ -173,7 +173,7 @@ void syn_metrics_unit(struct syn_metrics *m, const char *kind, const char *model
     char labels[220];
     const char *names[] = {model, ""};
     if (!(seconds >= 0)) return;
-    snprintf(labels, sizeof labels, "kind=\"%s\",model=\"%s\"", kind, model);
+    snprintf(labels, sizeof labels, "kind=\"%s\",model=\"%s\",device=\"0\"", kind, model);
     pthread_mutex_lock(&m->mu);
     add(m, UNITS, labels, 0);
     add(m, UNIT_SECONDS, labels, seconds);

@@ -27,6 +27,12 @@ static double estimate(struct syn_http *h, const struct syn_job *j)
     return own + any * (j->queue_position + 1);
 }
 
+/* To the microsecond. */
+static double rounded(double seconds)
+{
+    return floor(seconds * 1e6 + 0.5) / 1e6;
+}
+
 /* 1 only when the result is stored. */
 static double progress(const struct syn_job *j)
 {
@@ -83,7 +89,7 @@ json_t *syn_native_job_json(struct syn_http *h, const struct syn_job *j)
     ok = ok && put(o, "units", json_pack("{s:I, s:I}", "done", (json_int_t)j->units_done, "total", (json_int_t)j->units_total));
     ok = ok && put(o, "stage", j->stage[0] ? syn_json_utf8(j->stage) : json_null());
     ok = ok && put(o, "queue_position", j->queue_position >= 0 ? json_integer(j->queue_position) : json_null());
-    ok = ok && put(o, "eta_seconds", has_eta ? json_real(floor(eta * 1000 + 0.5) / 1000) : json_null());
+    ok = ok && put(o, "eta_seconds", has_eta ? json_real(rounded(eta)) : json_null());
     ok = ok && put(o, "finish_at", syn_json_time_or_null(has_eta ? syn_json_now_ms() + (int64_t)(eta * 1000) : 0));
     ok = ok && put(o, "created_at", syn_json_time_or_null(j->created_ms));
     ok = ok && put(o, "started_at", syn_json_time_or_null(j->started_ms));
@@ -103,8 +109,9 @@ json_t *syn_native_job_json(struct syn_http *h, const struct syn_job *j)
     ok = ok && put(o, "result", syn_json_stored(j->result, json_null()));
     ok = ok && put(o, "outputs", outputs(j));
     ok = ok && put(o, "error", error_of(j));
-    ok = ok && put(o, "timings", json_pack("{s:f, s:f, s:f, s:f}", "queue", j->seconds_queue, "load", j->seconds_load,
-                                           "compute", j->seconds_compute, "encode", j->seconds_encode));
+    ok = ok && put(o, "timings", json_pack("{s:f, s:f, s:f, s:f}", "queue", rounded(j->seconds_queue), "load",
+                                           rounded(j->seconds_load), "compute", rounded(j->seconds_compute), "encode",
+                                           rounded(j->seconds_encode)));
     ok = ok && put(o, "links", json_pack("{s:o}", "self", json_sprintf("/v1/jobs/%s", j->id)));
     if (!ok) {
         json_decref(o);
