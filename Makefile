@@ -47,7 +47,7 @@ UNIT_BIN := $(UNIT_NAMES:%=$(BUILD)/test/%)
 
 DEFS += $(if $(HAVE_DNNL),-DSYN_HAVE_DNNL)
 
-.PHONY: all help config engine unit layers clean install
+.PHONY: all help config engine unit layers clean
 all: config $(ENGINE_A) $(if $(HAVE_SERVER),$(BUILD)/synthd)
 	@$(if $(HAVE_SERVER),:,echo "built the engine only: run scripts/install-deps for the daemon")
 
@@ -91,6 +91,87 @@ unit: $(UNIT_BIN)
 
 layers:
 	@scripts/layers
+
+# --- proofs; each closes with "N passed, N failed, N skipped" --------------------------------
+.PHONY: demo check check-quick server asan asan-server tsan tsan-server fuzz torture parity bench install
+PYTHON ?= $(shell p=$$(scripts/install-deps --venv)/bin/python; [ -x $$p ] && echo $$p || echo python3)
+
+check:
+	@scripts/check
+check-quick:
+	@scripts/check --quick
+
+# The real daemon, from outside. TESTS="tests/server/test_cli.py" picks some.
+TESTS ?= $(sort $(wildcard tests/server/test_*.py))
+server: $(BUILD)/synthd
+	@SYNTHD=$(BUILD)/synthd PYTHON=$(PYTHON) scripts/run-tests $(TESTS)
+
+# Random kill -9 during a stream of jobs: N kills, JOBS_SENT jobs.
+N ?= 200
+JOBS_SENT ?= 500
+torture: $(BUILD)/synthd
+	@SYNTHD=$(BUILD)/synthd $(PYTHON) tests/server/torture.py --kills $(N) --jobs $(JOBS_SENT)
+
+# A sanitizer's build of everything, its unit tests, and the daemon under the command line's tests.
+asan:
+	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined unit
+asan-server:
+	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined build/asan/synthd
+	@SLOW=5 SYNTHD=build/asan/synthd $(PYTHON) tests/server/test_cli.py
+tsan:
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" \
+	    $(MAKE) --no-print-directory BUILD=build/tsan SAN=thread unit
+tsan-server:
+	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread build/tsan/synthd
+	@SLOW=5 SYNTHD=build/tsan/synthd TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" \
+	    $(PYTHON) tests/server/test_cli.py
+
+# libFuzzer on each tests/fuzz/fuzz_*.c, from its corpus; new finds stay in build/fuzz/corpus.
+CLANG ?= clang
+SECONDS_EACH ?= 60
+FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_BIN := $(FUZZ_NAMES:%=build/fuzz/%)
+fuzz:
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(CLANG) FUZZING=yes fuzz-build
+	@scripts/run-fuzz $(SECONDS_EACH) $(FUZZ_BIN)
+ifdef FUZZING
+OPT := -O1 -fno-omit-frame-pointer
+SANFLAGS := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+.PHONY: fuzz-build
+fuzz-build: $(FUZZ_BIN)
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SERVER_A) $(ENGINE_A)
+	@mkdir -p $(@D) && echo "  FUZZ $<"
+	@$(CC) $(ALL_CFLAGS) $(DEFS) $(SERVER_CFLAGS) -fsanitize=fuzzer -MF $@.d $< -o $@ $(ALL_LDFLAGS) -fsanitize=fuzzer $(SERVER_A) $(ENGINE_A) $(SERVER_LIBS) $(ENGINE_LIBS)
+endif
+
+parity: $(BUILD)/synthd
+	@BUILD=$(BUILD) SYNTHD=$(BUILD)/synthd $(PYTHON) tests/parity/parity.py
+# Against the peers, in alternation: build/bench.json. WORK=name does one row.
+bench: $(BUILD)/synthd
+	@BUILD=$(BUILD) SYNTHD=$(BUILD)/synthd $(PYTHON) tests/bench/bench.py $(if $(WORK),--work $(WORK))
+
+# --- use -------------------------------------------------------------------------------------
+# Installs what is missing, builds, fetches models, runs real jobs on a real photo.
+demo:
+	@scripts/install-deps
+	@$(MAKE) --no-print-directory BUILD=$(BUILD) all
+	@BUILD=$(BUILD) scripts/demo
+
+install: $(BUILD)/synthd
+	install -D -m 755 $(BUILD)/synthd $(DESTDIR)$(PREFIX)/bin/synthd
+	install -D -m 644 config/synthd.json $(DESTDIR)$(PREFIX)/share/synthd/synthd.json
+	install -D -m 644 config/catalog.json $(DESTDIR)$(PREFIX)/share/synthd/catalog.json
+	sed 's|/usr/local|$(PREFIX)|g' config/synthd.service > $(BUILD)/synthd.service
+	install -D -m 644 $(BUILD)/synthd.service $(DESTDIR)$(PREFIX)/lib/systemd/system/synthd.service
+
+help:
+	@echo "make              build build/synthd (and say what is missing)"
+	@echo "make demo         everything from nothing to results on a photo"
+	@echo "make check        every test; check-quick: under three minutes"
+	@echo "make unit server parity asan tsan fuzz torture layers engine"
+	@echo "                  one kind of proof each; torture N=200, fuzz SECONDS_EACH=60"
+	@echo "make bench        against the peers: build/bench.json; WORK=name: one row"
+	@echo "make install      into PREFIX=/usr/local, DESTDIR for packages"
 
 clean:
 	rm -rf $(BUILD)
