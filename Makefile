@@ -77,6 +77,7 @@ $(BUILD)/obj/%.o: %.c
 	@$(CC) $(ALL_CFLAGS) $(VECTOR) $(DEFS) $(if $(filter server/%,$<),$(SERVER_CFLAGS)) -c $< -o $@
 
 $(BUILD)/obj/server/models/catalog_data.o: config/catalog.json
+$(BUILD)/obj/server/http/families/native/openapi_data.o: proto/openapi.yaml
 
 $(BUILD)/synthd: $(BUILD)/obj/server/main.o $(SERVER_A) $(ENGINE_A)
 	@echo "  LD   $@"

@@ -10,19 +10,6 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The assembler finds the path from the root of the tree, where the build runs. */
-__asm__(".pushsection .rodata, \"a\"\n"
-        ".global syn_openapi_text\n"
-        ".global syn_openapi_text_end\n"
-        ".hidden syn_openapi_text\n"
-        ".hidden syn_openapi_text_end\n"
-        "syn_openapi_text:\n"
-        ".incbin \"proto/openapi.yaml\"\n"
-        "syn_openapi_text_end:\n"
-        ".byte 0\n"
-        ".popsection\n");
-extern const char syn_openapi_text[], syn_openapi_text_end[];
-
 void syn_native_openapi(struct syn_request *rq)
 {
     struct syn_reply *rp = &rq->reply;

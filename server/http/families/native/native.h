@@ -24,4 +24,7 @@ void syn_native_send_blob(struct syn_request *rq, const char *sha256, const char
 /* Why no new job is taken now; NULL = it is. *code says which problem. */
 const char *syn_native_not_ready(struct syn_http *h, enum syn_code *code);
 
+/* proto/openapi.yaml, from text to end. */
+extern const char syn_openapi_text[], syn_openapi_text_end[];
+
 #endif
