@@ -53,7 +53,7 @@ static const struct setting settings[] = {
     {"sweep_seconds", SYN_ARG_INT, AT(sweep_seconds), "N", "between two looks at what has expired", 1, 86400},
     {"idle_trim_seconds", SYN_ARG_INT, AT(idle_trim_seconds), "N", "idle time before memory is given back; 0 = never", 0, 86400},
     {"shutdown_seconds", SYN_ARG_INT, AT(shutdown_seconds), "N", "SIGTERM: time for the running job", 0, 86400},
-    {"start_paused", SYN_ARG_FLAG, AT(start_paused), NULL, "accept jobs, run none until resumed", 0, 0},
+    {"queue", SYN_ARG_TEXT, AT(queue), "Q", "at start: keep (as it was), run or pause", 0, 0},
     {"log_level", SYN_ARG_TEXT, AT(log_level), "L", "error, warn, info or debug", 0, 0},
 };
 #define N_SETTINGS (sizeof settings / sizeof settings[0])
@@ -63,6 +63,7 @@ static const struct syn_usage usage = {
     "synthd serve [--config FILE] [--listen HOST:PORT] [--data DIR] [options]",
     "Runs the daemon. The first line on stderr is \"listening url=http://HOST:PORT\". SIGTERM finishes the\n"
     "running job (up to --shutdown-seconds) and exits 0; a second one exits at once.\n"
+    "SIGUSR1 pauses the queue (jobs are accepted, none starts), SIGUSR2 resumes it; a pause outlives restarts.\n"
     "Each option is a member of the --config file too, with _ for -; options win.",
     "  synthd serve\n"
     "  synthd serve --listen 127.0.0.1:0 --data /tmp/try --device cpu\n"
@@ -95,6 +96,7 @@ static void set_defaults(struct syn_config *c)
     c->sweep_seconds = 60;
     c->idle_trim_seconds = 10;
     c->shutdown_seconds = 20;
+    c->queue = "keep";
     c->log_level = "info";
 }
 

@@ -24,7 +24,7 @@ struct syn_config {
     /* queue */
     int64_t max_queued, max_attempts, result_retention_seconds, row_retention_seconds, sweep_seconds,
         idle_trim_seconds, shutdown_seconds;
-    bool start_paused;
+    const char *queue;             /* at start: "keep", "run", "pause" */
     const char *log_level;
     void *json;                    /* the file's text lives here */
 };

@@ -4,7 +4,7 @@
  *   worker goes -> watch (signals, retention, trouble) -> drain -> worker stops -> listener stops ->
  *   models -> engine -> store
  *
- * SIGTERM, SIGINT and SIGHUP are blocked in every thread and waited for in this one; once draining has
+ * SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 are blocked in every thread and waited for in this one; once draining has
  * begun, another one ends the process on the spot: what was accepted is on disk.
  *
  * Layer:   server/cli.   Threads: main thread. */
@@ -37,7 +37,10 @@ struct daemon {
 static syn_status open_paths(struct daemon *d, struct syn_err *err)
 {
     struct syn_config *c = &d->config;
-    syn_status st = syn_path_data(c->data, &d->data, err);
+    syn_status st;
+    if (strcmp(c->queue, "keep") != 0 && strcmp(c->queue, "run") != 0 && strcmp(c->queue, "pause") != 0)
+        return syn_fail(err, SYN_INVALID, "queue = \"%s\": must be keep, run or pause", c->queue);
+    st = syn_path_data(c->data, &d->data, err);
     if (st == SYN_OK) st = syn_path_make(d->data, err);
     if (st != SYN_OK) return syn_fail_in(err, st, "data: ");
     d->default_models = syn_path_join(d->data, "models");
@@ -58,7 +61,7 @@ static syn_status open_store(struct daemon *d, struct syn_err *err)
                                   .result_retention_ms = c->result_retention_seconds * 1000,
                                   .row_retention_ms = c->row_retention_seconds * 1000};
     syn_status st = syn_store_open(&opts, &d->store, err);
-    if (st == SYN_OK && c->start_paused) st = syn_store_pause(d->store, true, err);
+    if (st == SYN_OK && strcmp(c->queue, "keep") != 0) st = syn_store_pause(d->store, strcmp(c->queue, "pause") == 0, err);
     return st == SYN_OK ? st : syn_fail_in(err, st, "data = %s: ", d->data);
 }
 
@@ -184,6 +187,15 @@ static void sweep(struct daemon *d)
         syn_log(SYN_LOG_ERROR, "retention failed why=\"%s\"", err.text);
 }
 
+static void pause_queue(struct daemon *d, bool paused)
+{
+    struct syn_err err;
+    if (syn_store_pause(d->store, paused, &err) != SYN_OK)
+        syn_log(SYN_LOG_ERROR, "queue cannot be %s why=\"%s\"", paused ? "paused" : "resumed", err.text);
+    else
+        syn_log(SYN_LOG_INFO, "queue %s", paused ? "paused" : "resumed");
+}
+
 /* Until a signal or a lost device. Returns the exit code. */
 static int watch(struct daemon *d)
 {
@@ -191,7 +203,9 @@ static int watch(struct daemon *d)
     for (;;) {
         const struct timespec second = {1, 0};
         int sig = sigtimedwait(&d->signals, NULL, &second);
-        if (sig > 0) {
+        if (sig == SIGUSR1 || sig == SIGUSR2) {
+            pause_queue(d, sig == SIGUSR1);
+        } else if (sig > 0) {
             syn_log(SYN_LOG_INFO, "stopping signal=%s", sig == SIGTERM ? "TERM" : sig == SIGINT ? "INT" : "HUP");
             return SYN_EXIT_OK;
         }
@@ -219,6 +233,8 @@ static void arm_second_signal(const struct daemon *d)
     sigaction(SIGTERM, &now, NULL);
     sigaction(SIGINT, &now, NULL);
     sigaction(SIGHUP, &now, NULL);
+    signal(SIGUSR1, SIG_IGN); /* too late for them */
+    signal(SIGUSR2, SIG_IGN);
     pthread_sigmask(SIG_UNBLOCK, &d->signals, NULL);
 }
 
@@ -259,6 +275,8 @@ int syn_command_serve(int argc, char **argv)
     sigaddset(&d.signals, SIGTERM);
     sigaddset(&d.signals, SIGINT);
     sigaddset(&d.signals, SIGHUP);
+    sigaddset(&d.signals, SIGUSR1);
+    sigaddset(&d.signals, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &d.signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     syn_logfmt_open(level, true);
