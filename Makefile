@@ -145,10 +145,17 @@ build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(SERVER_A) $(ENGINE_A)
 	@$(CC) $(ALL_CFLAGS) $(DEFS) $(SERVER_CFLAGS) -fsanitize=fuzzer -MF $@.d $< -o $@ $(ALL_LDFLAGS) -fsanitize=fuzzer $(SERVER_A) $(ENGINE_A) $(SERVER_LIBS) $(ENGINE_LIBS)
 endif
 
-parity: $(BUILD)/synthd
-	@BUILD=$(BUILD) SYNTHD=$(BUILD)/synthd $(PYTHON) tests/parity/parity.py
+# The engine without the daemon, for tests/parity and tests/bench.
+$(BUILD)/test/run_model: tests/parity/run_model.c $(ENGINE_A)
+	@mkdir -p $(@D) && echo "  TEST $<"
+	@$(CC) $(ALL_CFLAGS) $(DEFS) -MF $@.d $< -o $@ $(ALL_LDFLAGS) $(ENGINE_A) $(ENGINE_LIBS)
+
+# Every model of the catalog against another runtime. ONLY=id does one model;
+parity: $(BUILD)/synthd $(BUILD)/test/run_model
+	@BUILD=$(BUILD) scripts/fetch-models >/dev/null || echo "parity: some models cannot be fetched"
+	@BUILD=$(BUILD) $(PYTHON) tests/parity/parity.py $(if $(ONLY),--only $(ONLY))
 # Against the peers, in alternation: build/bench.json. WORK=name does one row.
-bench: $(BUILD)/synthd
+bench: $(BUILD)/synthd $(BUILD)/test/run_model
 	@BUILD=$(BUILD) SYNTHD=$(BUILD)/synthd $(PYTHON) tests/bench/bench.py $(if $(WORK),--work $(WORK))
 
 # --- use -------------------------------------------------------------------------------------
