@@ -1,7 +1,7 @@
 /* bleed.c - gives wholly transparent pixels the colour of the nearest visible one.
  *
- * Maths:   nearest by Euclidean distance, exact, in O(pixels): for each column the nearest visible row,
- *          then for each row the lower envelope of the parabolas (x - i)^2 + g(i)^2
+ * Maths:   nearest by Euclidean distance, exact, in O(pixels): for each column the nearest visible
+ *          row, then for each row the lower envelope of the parabolas (x - i)^2 + g(i)^2
  *          (Meijster, Roerdink, Hesselink: A general algorithm for computing distance transforms in
  *          linear time, 2000). Of two at the same distance the upper, then the left one is taken.
  * Layer:   server/media.
@@ -24,8 +24,8 @@ static void copy_color(struct syn_image *im, size_t to, size_t from)
     memcpy(p + to * 4 * sample, p + from * 4 * sample, 3 * sample);
 }
 
-/* near[y][x] = the row of the visible pixel nearest in column x, -1 for none. Returns whether any pixel
- * is visible. below: one row of scratch. */
+/* near[y][x] = the row of the visible pixel nearest in column x, -1 for none. Returns whether any
+ * pixel is visible. below: one row of scratch. */
 static bool nearest_in_columns(const struct syn_image *im, int32_t *near, int32_t *below)
 {
     size_t w = (size_t)im->width, h = (size_t)im->height;
@@ -64,7 +64,8 @@ static int64_t height_squared(const int32_t *near, int32_t y, int32_t i)
 /* The first x at which the parabola of column u is lower than the one of column i < u. */
 static int64_t crossing(const int32_t *near, int32_t y, int32_t i, int32_t u)
 {
-    int64_t n = (int64_t)u * u - (int64_t)i * i + height_squared(near, y, u) - height_squared(near, y, i);
+    int64_t n =
+        (int64_t)u * u - (int64_t)i * i + height_squared(near, y, u) - height_squared(near, y, i);
     int64_t d = 2 * ((int64_t)u - i);
     int64_t floor = n >= 0 ? n / d : -((-n + d - 1) / d);
     return floor + 1;
@@ -98,11 +99,13 @@ syn_status syn_image_bleed_alpha(struct syn_image *im, struct syn_err *err)
     size_t w = (size_t)im->width, h = (size_t)im->height, n;
     syn_status st = SYN_OK;
     if (im->channels != 4)
-        return syn_fail(err, SYN_INVALID, "channels = %" PRId32 ": must be 4, there is no alpha", im->channels);
+        return syn_fail(err, SYN_INVALID, "channels = %" PRId32 ": must be 4, there is no alpha",
+                        im->channels);
     if (!syn_mul(w * h, sizeof *near, &n) || !(near = syn_alloc(n)) ||
         !(below = syn_alloc(w * sizeof *below)) || !(e.column = syn_alloc(w * sizeof *e.column)) ||
         !(e.from = syn_alloc(w * sizeof *e.from))) {
-        st = syn_fail(err, SYN_NO_MEMORY, "no memory to spread colours over %zu x %zu pixels", w, h);
+        st =
+            syn_fail(err, SYN_NO_MEMORY, "no memory to spread colours over %zu x %zu pixels", w, h);
         goto done;
     }
     if (nearest_in_columns(im, near, below))

@@ -13,17 +13,18 @@
 #include "server/media/image.h"
 
 #define SYN_IMAGE_MAX_SIDE (1 << 20)
-#define SYN_ICC_MAX_BYTES (8u << 20) /* a larger profile is refused: the large CMYK ones have 2 MiB */
+#define SYN_ICC_MAX_BYTES \
+    (8u << 20) /* a larger profile is refused: the large CMYK ones have 2 MiB */
 
 /* Views point into the file's bytes and live as long as those. */
 struct syn_codec_header {
     struct syn_image_info info; /* width and height as stored, not yet upright */
-    uint64_t work_bytes;        /* decoder's own buffers at their peak, without the finished pixels */
-    struct syn_bytes icc;       /* WebP only; PNG's is compressed, JPEG's comes in pieces */
-    struct syn_bytes frame;     /* WebP: chunks of the first frame (ALPH, VP8 or VP8L) */
-    int32_t frame_x, frame_y;   /* WebP: where the first frame lies in the picture */
+    uint64_t work_bytes;      /* decoder's own buffers at their peak, without the finished pixels */
+    struct syn_bytes icc;     /* WebP only; PNG's is compressed, JPEG's comes in pieces */
+    struct syn_bytes frame;   /* WebP: chunks of the first frame (ALPH, VP8 or VP8L) */
+    int32_t frame_x, frame_y; /* WebP: where the first frame lies in the picture */
     int32_t frame_w, frame_h;
-    bool cut;                   /* the container says that more bytes follow than there are */
+    bool cut; /* the container says that more bytes follow than there are */
 };
 
 /* SYN_TRUNCATED, SYN_INVALID, SYN_UNSUPPORTED; *h undefined on failure. */
@@ -34,15 +35,17 @@ typedef syn_status syn_decode_fn(struct syn_bytes file, const struct syn_codec_h
                                  const struct syn_image_decode_opts *opts, struct syn_image *im,
                                  struct syn_image_report *report, struct syn_err *err);
 /* im and opts have been checked, except for the format's own limit on sides. */
-typedef syn_status syn_encode_fn(const struct syn_image *im, const struct syn_image_encode_opts *opts,
-                                 struct syn_buf *out, struct syn_err *err);
+typedef syn_status syn_encode_fn(const struct syn_image *im,
+                                 const struct syn_image_encode_opts *opts, struct syn_buf *out,
+                                 struct syn_err *err);
 
 syn_read_header_fn syn_png_read_header, syn_jpeg_read_header, syn_webp_read_header;
 syn_decode_fn syn_png_decode, syn_jpeg_decode, syn_webp_decode;
 syn_encode_fn syn_png_encode, syn_jpeg_encode, syn_webp_encode;
 
 /* Orientation 1..8 of a TIFF block (what EXIF is), with or without "Exif\0\0" before it; 1 when it
- * has none, or one outside 1..8, or cannot be read: a broken tag is no reason to refuse a picture. */
+ * has none, or one outside 1..8, or cannot be read: a broken tag is no reason to refuse a
+ * picture. */
 int32_t syn_exif_orientation(struct syn_bytes exif);
 
 /* Turns *im upright; on success it may own another block. SYN_NO_MEMORY leaves it as it was. */
@@ -54,14 +57,16 @@ struct syn_color_source {
     struct syn_bytes icc; /* left = 0: none */
     bool srgb;            /* the file says that it is sRGB */
     bool has_xy;
-    double gamma;         /* PNG gAMA: file = light^gamma; 0 = none */
-    double xy[8];         /* chromaticities x, y of white, red, green, blue */
+    double gamma; /* PNG gAMA: file = light^gamma; 0 = none */
+    double xy[8]; /* chromaticities x, y of white, red, green, blue */
 };
 
 /* Converts im to sRGB in place, keeping alpha and, for a grey picture, R = G = B. Says in *how what
- * was done. A profile that cannot be used leaves the pixels alone and says SYN_COLOR_ASSUMED_SRGB. */
+ * was done. A profile that cannot be used leaves the pixels alone and says
+ * SYN_COLOR_ASSUMED_SRGB. */
 SYN_MUST_CHECK syn_status syn_color_apply(struct syn_image *im, const struct syn_color_source *src,
-                                          bool keep, enum syn_image_color *how, struct syn_err *err);
+                                          bool keep, enum syn_image_color *how,
+                                          struct syn_err *err);
 
 /* SYN_TOO_LARGE for a profile over SYN_ICC_MAX_BYTES. */
 SYN_MUST_CHECK syn_status syn_icc_check_size(size_t n, struct syn_err *err);

@@ -9,8 +9,8 @@
  *          Grey pictures go through a table of one channel, so that R = G = B holds exactly.
  *          gAMA 0.45455 means the sRGB curve: writers put it there as its approximation (PNG,
  *          11.3.3.5). Other values are pure powers.
- * Faults:  a profile that is broken or of another colour space leaves the pixels alone and is reported
- *          as SYN_COLOR_ASSUMED_SRGB. */
+ * Faults:  a profile that is broken or of another colour space leaves the pixels alone and is
+ *          reported as SYN_COLOR_ASSUMED_SRGB. */
 #include "server/media/codec.h"
 #include "kernels/base/alloc.h"
 #include <lcms2.h>
@@ -23,9 +23,9 @@ static cmsHTRANSFORM to_srgb(cmsContext ctx, cmsHPROFILE from, cmsUInt32Number i
                              cmsUInt32Number out_format, cmsUInt32Number flags)
 {
     cmsHPROFILE srgb = cmsCreate_sRGBProfileTHR(ctx);
-    cmsHTRANSFORM t = srgb ? cmsCreateTransformTHR(ctx, from, in_format, srgb, out_format, INTENT,
-                                                   FLAGS | flags)
-                           : NULL;
+    cmsHTRANSFORM t =
+        srgb ? cmsCreateTransformTHR(ctx, from, in_format, srgb, out_format, INTENT, FLAGS | flags)
+             : NULL;
     if (srgb) cmsCloseProfile(srgb);
     return t;
 }
@@ -35,7 +35,8 @@ static cmsHTRANSFORM to_srgb(cmsContext ctx, cmsHPROFILE from, cmsUInt32Number i
 static bool sane_xy(const double xy[8])
 {
     for (int i = 0; i < 8; i += 2)
-        if (!(xy[i] >= 0 && xy[i] <= 1 && xy[i + 1] > 0.001 && xy[i] + xy[i + 1] <= 1.001)) return false;
+        if (!(xy[i] >= 0 && xy[i] <= 1 && xy[i + 1] > 0.001 && xy[i] + xy[i + 1] <= 1.001))
+            return false;
     return true;
 }
 
@@ -79,10 +80,12 @@ static cmsHPROFILE open_icc(cmsContext ctx, struct syn_bytes icc, cmsColorSpaceS
 /* A grid of 9 x 9 x 9 colours, unrounded: does the profile leave all of them in place? */
 static bool is_srgb(cmsContext ctx, cmsHPROFILE profile)
 {
-    cmsHTRANSFORM t = to_srgb(ctx, profile, TYPE_RGB_16, TYPE_RGB_16, cmsFLAGS_NOOPTIMIZE | cmsFLAGS_NOCACHE);
+    cmsHTRANSFORM t =
+        to_srgb(ctx, profile, TYPE_RGB_16, TYPE_RGB_16, cmsFLAGS_NOOPTIMIZE | cmsFLAGS_NOCACHE);
     bool same = t != NULL;
     for (int i = 0; i < 9 * 9 * 9 && same; i++) {
-        const uint16_t in[3] = {(uint16_t)(i / 81 * 8191), (uint16_t)(i / 9 % 9 * 8191), (uint16_t)(i % 9 * 8191)};
+        const uint16_t in[3] = {(uint16_t)(i / 81 * 8191), (uint16_t)(i / 9 % 9 * 8191),
+                                (uint16_t)(i % 9 * 8191)};
         uint16_t out[3];
         cmsDoTransform(t, in, out, 1);
         for (int c = 0; c < 3; c++) same = same && abs((int)out[c] - (int)in[c]) <= 128;
@@ -95,7 +98,8 @@ static bool is_srgb(cmsContext ctx, cmsHPROFILE profile)
 static bool convert_rgb(cmsContext ctx, cmsHPROFILE profile, struct syn_image *im)
 {
     bool alpha = im->channels == 4, deep = im->bits == 16;
-    cmsUInt32Number format = deep ? (alpha ? TYPE_RGBA_16 : TYPE_RGB_16) : (alpha ? TYPE_RGBA_8 : TYPE_RGB_8);
+    cmsUInt32Number format =
+        deep ? (alpha ? TYPE_RGBA_16 : TYPE_RGB_16) : (alpha ? TYPE_RGBA_8 : TYPE_RGB_8);
     cmsUInt32Number flags = (alpha ? cmsFLAGS_COPY_ALPHA : 0) | (deep ? cmsFLAGS_NOOPTIMIZE : 0);
     cmsHTRANSFORM t;
     if (is_srgb(ctx, profile)) return true;
@@ -110,8 +114,8 @@ static bool convert_rgb(cmsContext ctx, cmsHPROFILE profile, struct syn_image *i
 }
 
 /* One table for all levels. profile may be grey, or RGB as a PNG's gAMA gives it. */
-static syn_status convert_gray(cmsContext ctx, cmsHPROFILE profile, struct syn_image *im, bool *done,
-                               struct syn_err *err)
+static syn_status convert_gray(cmsContext ctx, cmsHPROFILE profile, struct syn_image *im,
+                               bool *done, struct syn_err *err)
 {
     bool from_gray = cmsGetColorSpace(profile) == cmsSigGrayData;
     size_t levels = im->bits == 8 ? 256 : 65536, ch = (size_t)im->channels;
@@ -136,7 +140,8 @@ static syn_status convert_gray(cmsContext ctx, cmsHPROFILE profile, struct syn_i
         }
     }
     if (t) cmsDeleteTransform(t);
-    if (!table) return syn_fail(err, SYN_NO_MEMORY, "no memory for a table of %zu grey levels", levels);
+    if (!table)
+        return syn_fail(err, SYN_NO_MEMORY, "no memory for a table of %zu grey levels", levels);
     syn_free(table);
     return SYN_OK;
 }
@@ -200,10 +205,14 @@ syn_status syn_cmyk_new(struct syn_bytes icc, bool inverted, bool keep, struct s
     *how = keep ? SYN_COLOR_PRESERVED : SYN_COLOR_ASSUMED_SRGB;
     if (icc.left && !keep) {
         c->ctx = cmsCreateContext(NULL, NULL);
-        profile = c->ctx ? open_icc(c->ctx, icc, cmsSigCmykData, cmsSigCmykData) : NULL;
+        if (!c->ctx) {
+            syn_cmyk_free(c);
+            return syn_fail(err, SYN_NO_MEMORY, "no memory for colour management");
+        }
+        profile = open_icc(c->ctx, icc, cmsSigCmykData, cmsSigCmykData);
         if (profile) {
-            c->transform = to_srgb(c->ctx, profile, inverted ? TYPE_CMYK_8_REV : TYPE_CMYK_8, TYPE_RGB_8,
-                                   cmsFLAGS_NOCACHE);
+            c->transform = to_srgb(c->ctx, profile, inverted ? TYPE_CMYK_8_REV : TYPE_CMYK_8,
+                                   TYPE_RGB_8, cmsFLAGS_NOCACHE);
             cmsCloseProfile(profile);
         }
         if (c->transform) *how = SYN_COLOR_CONVERTED;

@@ -3,8 +3,8 @@
  * Source:  TIFF 6.0 (header, IFD), EXIF 2.32 tag 0x0112.
  * Layer:   server/media.
  * Threads: pure function.
- * Hostile: every offset and count is the file's word, so each is tried with bytes.h; the only loop is
- *          over one IFD of at most 65535 entries of 12 bytes that must really be there. */
+ * Hostile: every offset and count is the file's word, so each is tried with bytes.h; the only loop
+ *          is over one IFD of at most 65535 entries of 12 bytes that must really be there. */
 #include "server/media/codec.h"
 
 enum { TAG_ORIENTATION = 0x0112, TYPE_SHORT = 3, TYPE_LONG = 4 };

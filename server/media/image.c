@@ -2,9 +2,9 @@
  *
  * Layer:   server/media.
  * Threads: pure functions; nothing is shared.
- * Memory:  a decode holds the finished pixels, the codec's buffers (syn_codec_header.work_bytes) and,
- *          for the four orientations that swap the sides, a second copy of the pixels. That sum is
- *          what max_decoded_bytes is held against before the first of them is allocated. The
+ * Memory:  a decode holds the finished pixels, the codec's buffers (syn_codec_header.work_bytes)
+ *          and, for the four orientations that swap the sides, a second copy of the pixels. That
+ *          sum is what max_decoded_bytes is held against before the first of them is allocated. The
  *          tables of a colour conversion (at most a few MiB) are not in it. */
 #include "server/media/codec.h"
 #include "kernels/base/alloc.h"
@@ -51,8 +51,8 @@ void syn_buf_deinit(struct syn_buf *b)
     memset(b, 0, sizeof *b);
 }
 
-syn_status syn_image_init(struct syn_image *im, int32_t w, int32_t h, int32_t channels, int32_t bits,
-                          struct syn_err *err)
+syn_status syn_image_init(struct syn_image *im, int32_t w, int32_t h, int32_t channels,
+                          int32_t bits, struct syn_err *err)
 {
     size_t bytes;
     void *pixels;
@@ -68,8 +68,10 @@ syn_status syn_image_init(struct syn_image *im, int32_t w, int32_t h, int32_t ch
         return syn_fail(err, SYN_INVALID, "bits = %" PRId32 ": must be 8 or 16", bits);
     if (!syn_mul((size_t)w * (size_t)channels * (size_t)(bits / 8), (size_t)h, &bytes) ||
         !(pixels = syn_alloc(bytes)))
-        return syn_fail(err, SYN_NO_MEMORY, "no memory for a picture of %" PRId32 " x %" PRId32
-                        ", %" PRId32 " channels of %" PRId32 " bits", w, h, channels, bits);
+        return syn_fail(err, SYN_NO_MEMORY,
+                        "no memory for a picture of %" PRId32 " x %" PRId32 ", %" PRId32
+                        " channels of %" PRId32 " bits",
+                        w, h, channels, bits);
     memset(im, 0, sizeof *im);
     im->width = w;
     im->height = h;
@@ -109,7 +111,8 @@ void syn_image_row_to_8(const struct syn_image *im, int32_t y, bool on_white, ui
         uint64_t a = im->bits == 8 ? p8[x * 4 + 3] : p16[x * 4 + 3];
         for (size_t c = 0; c < 3; c++) { /* rounded once, from full precision */
             uint64_t v = im->bits == 8 ? p8[x * 4 + c] : p16[x * 4 + c];
-            out[x * 3 + c] = (uint8_t)(((v * a + top * (top - a)) * 255 + top * top / 2) / (top * top));
+            out[x * 3 + c] =
+                (uint8_t)(((v * a + top * (top - a)) * 255 + top * top / 2) / (top * top));
         }
     }
 }
@@ -212,23 +215,27 @@ static syn_status check_limits(const struct syn_codec_header *h, const struct sy
 {
     int32_t w = h->info.width, ht = h->info.height;
     uint64_t pixels = (uint64_t)w * (uint64_t)ht, bytes, total;
-    int32_t max_side = l->max_side > 0 && l->max_side < SYN_IMAGE_MAX_SIDE ? l->max_side
-                                                                           : SYN_IMAGE_MAX_SIDE;
+    int32_t max_side =
+        l->max_side > 0 && l->max_side < SYN_IMAGE_MAX_SIDE ? l->max_side : SYN_IMAGE_MAX_SIDE;
     if (w > max_side)
         return syn_fail(err, SYN_TOO_LARGE, "width = %" PRId32 ": limit is %" PRId32, w, max_side);
     if (ht > max_side)
-        return syn_fail(err, SYN_TOO_LARGE, "height = %" PRId32 ": limit is %" PRId32, ht, max_side);
+        return syn_fail(err, SYN_TOO_LARGE, "height = %" PRId32 ": limit is %" PRId32, ht,
+                        max_side);
     if (l->max_pixels && pixels > l->max_pixels)
-        return syn_fail(err, SYN_TOO_LARGE, "%" PRId32 " x %" PRId32 " = %" PRIu64
-                        " pixels: limit is %" PRIu64, w, ht, pixels, l->max_pixels);
+        return syn_fail(err, SYN_TOO_LARGE,
+                        "%" PRId32 " x %" PRId32 " = %" PRIu64 " pixels: limit is %" PRIu64, w, ht,
+                        pixels, l->max_pixels);
     if (l->max_frames && h->info.frames > l->max_frames)
-        return syn_fail(err, SYN_TOO_LARGE, "%" PRId32 " frames: limit is %" PRId32,
-                        h->info.frames, l->max_frames);
+        return syn_fail(err, SYN_TOO_LARGE, "%" PRId32 " frames: limit is %" PRId32, h->info.frames,
+                        l->max_frames);
     bytes = pixels * (uint64_t)h->info.channels * (uint64_t)(h->info.bits / 8);
     total = bytes + h->work_bytes + (swaps_sides(h->info.orientation) ? bytes : 0);
     if (l->max_decoded_bytes && total > l->max_decoded_bytes)
-        return syn_fail(err, SYN_TOO_LARGE, "%" PRId32 " x %" PRId32 " needs %" PRIu64
-                        " bytes to decode: limit is %" PRIu64, w, ht, total, l->max_decoded_bytes);
+        return syn_fail(err, SYN_TOO_LARGE,
+                        "%" PRId32 " x %" PRId32 " needs %" PRIu64
+                        " bytes to decode: limit is %" PRIu64,
+                        w, ht, total, l->max_decoded_bytes);
     return SYN_OK;
 }
 
@@ -271,10 +278,11 @@ syn_status syn_image_encode(const struct syn_image *im, const struct syn_image_e
     if (!format)
         return syn_fail(err, SYN_INVALID, "format = %d: must be PNG, JPEG or WebP",
                         (int)opts->format);
-    if (!im->pixels || im->width < 1 || im->height < 1 || (im->channels != 3 && im->channels != 4) ||
-        (im->bits != 8 && im->bits != 16))
-        return syn_fail(err, SYN_INVALID, "picture of %" PRId32 " x %" PRId32 ", %" PRId32
-                        " channels of %" PRId32 " bits: not one that syn_image_init makes",
+    if (!im->pixels || im->width < 1 || im->height < 1 ||
+        (im->channels != 3 && im->channels != 4) || (im->bits != 8 && im->bits != 16))
+        return syn_fail(err, SYN_INVALID,
+                        "picture of %" PRId32 " x %" PRId32 ", %" PRId32 " channels of %" PRId32
+                        " bits: not one that syn_image_init makes",
                         im->width, im->height, im->channels, im->bits);
     if (opts->quality < 0 || opts->quality > 100)
         return syn_fail(err, SYN_INVALID, "quality = %" PRId32 ": must be in [1, 100], or 0",

@@ -3,12 +3,14 @@
  * Source:  ITU-T T.81, JFIF 1.02, ICC.1 annex B.4 (profile in APP2 pieces), Adobe TN 5116 (APP14).
  * Layer:   server/media.
  * Threads: pure functions; one decoder object per call.
- * Takes:   baseline, extended and progressive, Huffman or arithmetic, 8 bits; grey, YCbCr, RGB, CMYK,
- *          YCCK. Ink values are inverted when there is an Adobe marker: that is what Adobe writes.
+ * Takes:   baseline, extended and progressive, Huffman or arithmetic, 8 bits; grey, YCbCr, RGB,
+ *          CMYK, YCCK. Ink values are inverted when there is an Adobe marker: that is what Adobe
+ *          writes.
  * Ends:    data that stops inside a scan, between the scans of a progressive file or in a header is
- *          SYN_TRUNCATED. Only the closing EOI of a one-scan file may be missing: no pixel depends on
- *          it, and cameras forget it.
- * Time:    a scan costs a visit to every block however few bytes it has, so their number is limited.
+ *          SYN_TRUNCATED. Only the closing EOI of a one-scan file may be missing: no pixel depends
+ *          on it, and cameras forget it.
+ * Time:    a scan costs a visit to every block however few bytes it has, so their number is
+ *          limited.
  * Memory:  files of several scans hold all coefficients, two bytes each; others a few rows. libjpeg
  *          takes them from malloc; they are in work_bytes.
  * Errors:  libjpeg leaves by longjmp to guarded(), whose caller owns everything that must be freed
@@ -27,7 +29,8 @@ enum { SOI = 0xd8, EOI = 0xd9, SOS = 0xda, APP1 = 0xe1, APP2 = 0xe2 };
 
 /* --- header --- */
 
-/* The next marker and, where it has one, its segment. Bytes that belong to neither are passed over. */
+/* The next marker and, where it has one, its segment. Bytes that belong to neither are passed
+ * over. */
 static syn_status next_segment(struct syn_bytes *at, uint8_t *marker, struct syn_bytes *body,
                                struct syn_err *err)
 {
@@ -45,7 +48,8 @@ static syn_status next_segment(struct syn_bytes *at, uint8_t *marker, struct syn
     if (b == 0x01 || (b >= 0xd0 && b <= EOI)) return SYN_OK;
     if (!syn_bytes_u16(at, true, &length)) goto ended;
     if (length < 2)
-        return syn_fail(err, SYN_INVALID, "segment %02x of %u bytes: must be at least 2", b, length);
+        return syn_fail(err, SYN_INVALID, "segment %02x of %u bytes: must be at least 2", b,
+                        length);
     if (!syn_bytes_take(at, length - 2u, &view)) goto ended;
     *body = syn_bytes_of(view, length - 2u);
     return SYN_OK;
@@ -79,18 +83,23 @@ static syn_status read_frame(struct syn_bytes at, uint8_t marker, struct frame *
     if (precision != 8)
         return syn_fail(err, SYN_UNSUPPORTED, "precision = %u bits: must be 8", precision);
     if (width == 0 || height == 0)
-        return syn_fail(err, SYN_INVALID, "%u x %u pixels: sides must be at least 1", width, height);
+        return syn_fail(err, SYN_INVALID, "%u x %u pixels: sides must be at least 1", width,
+                        height);
     if (f->n_components != 1 && f->n_components != 3 && f->n_components != 4)
         return syn_fail(err, SYN_UNSUPPORTED, "%u components: must be 1, 3 or 4", f->n_components);
     again = at;
     f->marker = marker;
     f->max_v = 1;
     for (int i = 0; i < f->n_components; i++) {
-        if (!syn_bytes_skip(&again, 1) || !syn_bytes_u8(&again, &factors[i]) || !syn_bytes_skip(&again, 1))
-            return syn_fail(err, SYN_INVALID, "frame header: too short for %u components", f->n_components);
-        if ((factors[i] >> 4) < 1 || (factors[i] >> 4) > 4 || (factors[i] & 15) < 1 || (factors[i] & 15) > 4)
-            return syn_fail(err, SYN_INVALID, "component %d: sampling factors %u x %u: must be in [1, 4]",
-                            i, factors[i] >> 4, factors[i] & 15);
+        if (!syn_bytes_skip(&again, 1) || !syn_bytes_u8(&again, &factors[i]) ||
+            !syn_bytes_skip(&again, 1))
+            return syn_fail(err, SYN_INVALID, "frame header: too short for %u components",
+                            f->n_components);
+        if ((factors[i] >> 4) < 1 || (factors[i] >> 4) > 4 || (factors[i] & 15) < 1 ||
+            (factors[i] & 15) > 4)
+            return syn_fail(err, SYN_INVALID,
+                            "component %d: sampling factors %u x %u: must be in [1, 4]", i,
+                            factors[i] >> 4, factors[i] & 15);
         if ((unsigned)(factors[i] >> 4) > max_h) max_h = factors[i] >> 4;
         if ((unsigned)(factors[i] & 15) > f->max_v) f->max_v = factors[i] & 15;
     }
@@ -106,14 +115,16 @@ static syn_status read_frame(struct syn_bytes at, uint8_t marker, struct frame *
     return SYN_OK;
 }
 
-syn_status syn_jpeg_read_header(struct syn_bytes file, struct syn_codec_header *h, struct syn_err *err)
+syn_status syn_jpeg_read_header(struct syn_bytes file, struct syn_codec_header *h,
+                                struct syn_err *err)
 {
     struct syn_bytes at = file, body;
     struct frame f = {0};
     uint8_t marker = 0, in_scan = 0;
     bool has_exif = false;
     syn_status st = SYN_OK;
-    if (!syn_bytes_skip(&at, 2)) return syn_fail(err, SYN_TRUNCATED, "the data ends in its first bytes");
+    if (!syn_bytes_skip(&at, 2))
+        return syn_fail(err, SYN_TRUNCATED, "the data ends in its first bytes");
     while (st == SYN_OK && marker != SOS) {
         st = next_segment(&at, &marker, &body, err);
         if (st != SYN_OK) break;
@@ -128,16 +139,18 @@ syn_status syn_jpeg_read_header(struct syn_bytes file, struct syn_codec_header *
         }
     }
     if (st != SYN_OK) return st;
-    if (!f.n_components) return syn_fail(err, SYN_INVALID, "the first scan comes before the frame header");
+    if (!f.n_components)
+        return syn_fail(err, SYN_INVALID, "the first scan comes before the frame header");
     if (!syn_bytes_u8(&body, &in_scan)) return syn_fail(err, SYN_INVALID, "scan header: too short");
-    /* SOF2, 6, 10, 14 are progressive; a scan without some component means that more scans follow */
+    /* SOF2, 6, 10, 14 are progressive; a scan without some component means that more scans
+     * follow */
     h->work_bytes = LIBRARY_BYTES + (uint64_t)h->info.width * f.n_components * f.max_v * 8 * 4;
     if ((f.marker & 3) == 2 || in_scan < f.n_components) h->work_bytes += f.coefficient_bytes;
     return SYN_OK;
 }
 
-/* The profile in pieces of APP2, put together: *icc borrows from the file (one piece) or from *owned.
- * Pieces that do not add up are no profile. */
+/* The profile in pieces of APP2, put together: *icc borrows from the file (one piece) or from
+ * *owned. Pieces that do not add up are no profile. */
 static syn_status gather_icc(struct syn_bytes file, struct syn_bytes *icc, uint8_t **owned,
                              struct syn_err *err)
 {
@@ -166,7 +179,8 @@ static syn_status gather_icc(struct syn_bytes file, struct syn_bytes *icc, uint8
         return SYN_OK;
     }
     *owned = syn_alloc(total);
-    if (!*owned) return syn_fail(err, SYN_NO_MEMORY, "no memory for a colour profile of %zu bytes", total);
+    if (!*owned)
+        return syn_fail(err, SYN_NO_MEMORY, "no memory for a colour profile of %zu bytes", total);
     for (int i = 1; i <= count; i++) {
         memcpy(*owned + filled, pieces[i].p, pieces[i].left);
         filled += pieces[i].left;
@@ -221,7 +235,8 @@ static _Noreturn void on_error(j_common_ptr lib)
     leave(r, syn_fail(r->err, st, "%s", text));
 }
 
-/* Warnings: what libjpeg would paint over. Those not named are harmless (odd versions, spare bytes). */
+/* Warnings: what libjpeg would paint over. Those not named are harmless (odd versions, spare
+ *           bytes). */
 static void on_message(j_common_ptr lib, int level)
 {
     struct reader *r = reader_of(lib);
@@ -238,7 +253,8 @@ static void on_message(j_common_ptr lib, int level)
     default: return;
     }
     r->truncated = true;
-    if (!r->accept_truncated) leave(r, syn_fail(r->err, SYN_TRUNCATED, "the data ends inside the picture"));
+    if (!r->accept_truncated)
+        leave(r, syn_fail(r->err, SYN_TRUNCATED, "the data ends inside the picture"));
 }
 
 static void on_output(j_common_ptr lib) { (void)lib; }
@@ -300,8 +316,8 @@ static void read_rows(struct reader *r, struct syn_image *im)
     }
 }
 
-static syn_status guarded(struct reader *r, struct syn_bytes icc, bool keep_color, struct syn_image *im,
-                          enum syn_image_color *how)
+static syn_status guarded(struct reader *r, struct syn_bytes icc, bool keep_color,
+                          struct syn_image *im, enum syn_image_color *how)
 {
     syn_status st;
     if (setjmp(r->escape)) return r->st;
@@ -309,7 +325,8 @@ static syn_status guarded(struct reader *r, struct syn_bytes icc, bool keep_colo
     r->lib.src = &r->source;
     r->lib.progress = &r->progress;
     (void)jpeg_read_header(&r->lib, TRUE);
-    if (r->lib.image_width != (JDIMENSION)im->width || r->lib.image_height != (JDIMENSION)im->height)
+    if (r->lib.image_width != (JDIMENSION)im->width ||
+        r->lib.image_height != (JDIMENSION)im->height)
         return syn_fail(r->err, SYN_INVALID, "it has two frame headers");
     if (r->lib.num_components == 4) {
         st = syn_cmyk_new(icc, r->lib.saw_Adobe_marker != 0, keep_color, &r->cmyk, how, r->err);
@@ -324,7 +341,8 @@ static syn_status guarded(struct reader *r, struct syn_bytes icc, bool keep_colo
     if (r->ran_out && r->lib.buffered_image == FALSE && jpeg_has_multiple_scans(&r->lib)) {
         r->truncated = true; /* later scans are missing, even where none was cut in two */
         if (!r->accept_truncated)
-            return syn_fail(r->err, SYN_TRUNCATED, "the data ends after %d scans", r->lib.input_scan_number);
+            return syn_fail(r->err, SYN_TRUNCATED, "the data ends after %d scans",
+                            r->lib.input_scan_number);
     }
     read_rows(r, im);
     return SYN_OK;
@@ -351,7 +369,8 @@ syn_status syn_jpeg_decode(struct syn_bytes file, const struct syn_codec_header 
         report->truncated = true;
         st = SYN_OK;
     }
-    if (st == SYN_OK && !r->cmyk) st = syn_color_apply(im, &src, opts->keep_color, &report->color, err);
+    if (st == SYN_OK && !r->cmyk)
+        st = syn_color_apply(im, &src, opts->keep_color, &report->color, err);
     syn_cmyk_free(r->cmyk);
     syn_free(r->cmyk_row);
     syn_free(r->owned_icc);

@@ -37,8 +37,9 @@ static _Noreturn void on_error(j_common_ptr lib)
     struct writer *w = lib->client_data;
     char text[JMSG_LENGTH_MAX];
     lib->err->format_message(lib, text);
-    leave(w, syn_fail(w->err, lib->err->msg_code == JERR_OUT_OF_MEMORY ? SYN_NO_MEMORY : SYN_INTERNAL,
-                      "%s", text));
+    leave(w,
+          syn_fail(w->err, lib->err->msg_code == JERR_OUT_OF_MEMORY ? SYN_NO_MEMORY : SYN_INTERNAL,
+                   "%s", text));
 }
 
 static void on_message(j_common_ptr lib, int level)
@@ -58,10 +59,12 @@ static void dest_start(j_compress_ptr lib)
 static void keep_piece(struct writer *w, size_t n)
 {
     if (!syn_sink_append(&w->sink, w->piece, n))
-        leave(w, syn_fail(w->err, SYN_NO_MEMORY, "no memory for %zu bytes of output", w->sink.buf.size + n));
+        leave(w, syn_fail(w->err, SYN_NO_MEMORY, "no memory for %zu bytes of output",
+                          w->sink.buf.size + n));
 }
 
-static boolean dest_full(j_compress_ptr lib) /* libjpeg's contract: the whole buffer, whatever is left */
+static boolean dest_full(
+    j_compress_ptr lib) /* libjpeg's contract: the whole buffer, whatever is left */
 {
     keep_piece(lib->client_data, PIECE);
     dest_start(lib);
@@ -104,8 +107,9 @@ syn_status syn_jpeg_encode(const struct syn_image *im, const struct syn_image_en
     struct writer *w;
     syn_status st;
     if (im->width > JPEG_MAX_DIMENSION || im->height > JPEG_MAX_DIMENSION)
-        return syn_fail(err, SYN_INVALID, "%" PRId32 " x %" PRId32 " pixels: sides must be at most %ld",
-                        im->width, im->height, JPEG_MAX_DIMENSION);
+        return syn_fail(err, SYN_INVALID,
+                        "%" PRId32 " x %" PRId32 " pixels: sides must be at most %ld", im->width,
+                        im->height, JPEG_MAX_DIMENSION);
     w = syn_calloc(1, sizeof *w);
     if (!w) return syn_fail(err, SYN_NO_MEMORY, "no memory for the encoder");
     w->err = err;
@@ -118,7 +122,8 @@ syn_status syn_jpeg_encode(const struct syn_image *im, const struct syn_image_en
     w->dest.empty_output_buffer = dest_full;
     w->dest.term_destination = dest_end;
     w->row = syn_alloc((size_t)im->width * 3);
-    st = w->row ? guarded(w, im, opts->quality ? opts->quality : DEFAULT_QUALITY, opts->gray && im->gray)
+    st = w->row ? guarded(w, im, opts->quality ? opts->quality : DEFAULT_QUALITY,
+                          opts->gray && im->gray)
                 : syn_fail(err, SYN_NO_MEMORY, "no memory for a row");
     jpeg_destroy_compress(&w->lib);
     if (st == SYN_OK) syn_sink_finish(&w->sink, out);

@@ -1,10 +1,10 @@
 /* orient.c - turns pixels upright by the EXIF orientation.
  *
- * Source:  EXIF 2.32 tag 0x0112: which side of the scene row 0 and column 0 of the stored picture are.
- *          1 top/left, 2 top/right, 3 bottom/right, 4 bottom/left, 5 left/top, 6 right/top,
+ * Source:  EXIF 2.32 tag 0x0112: which side of the scene row 0 and column 0 of the stored picture
+ *          are. 1 top/left, 2 top/right, 3 bottom/right, 4 bottom/left, 5 left/top, 6 right/top,
  *          7 right/bottom, 8 left/bottom.
- * Maths:   upright(x, y) = stored(column x, row y) for 1..4, stored(column y, row x) for 5..8, where x
- *          counts from the far end for 2, 3, 6, 7 and y for 3, 4, 7, 8.
+ * Maths:   upright(x, y) = stored(column x, row y) for 1..4, stored(column y, row x) for 5..8,
+ *          where x counts from the far end for 2, 3, 6, 7 and y for 3, 4, 7, 8.
  * Layer:   server/media.
  * Threads: pure function.
  * Memory:  1..4 work in place; 5..8 need a second block, freed or handed over before return. */
@@ -33,12 +33,13 @@ static void mirror_rows(struct syn_image *im, size_t px)
 {
     for (int32_t top = 0, bottom = im->height - 1; top < bottom; top++, bottom--) {
         uint8_t *a = syn_image_row(im, top), *b = syn_image_row(im, bottom);
-        for (int32_t x = 0; x < im->width; x++) swap_bytes(a + (size_t)x * px, b + (size_t)x * px, px);
+        for (int32_t x = 0; x < im->width; x++)
+            swap_bytes(a + (size_t)x * px, b + (size_t)x * px, px);
     }
 }
 
-/* dst(x, y) = src(u, v), u and v running with y and x, or against them. px is a constant in each of the
- * calls below, so that the copy becomes plain moves. */
+/* dst(x, y) = src(u, v), u and v running with y and x, or against them. px is a constant in each of
+ * the calls below, so that the copy becomes plain moves. */
 static inline void transpose(const struct syn_image *src, struct syn_image *dst, bool against_x,
                              bool against_y, size_t px)
 {

@@ -1,18 +1,18 @@
 /* resize.c - resampling between any two sizes.
  *
- * Maths:   out(x) = sum_i w(x, i) in(i), w(x, i) = k((i + 0.5 - c) / s) / (sum of these over the i that
- *          exist), c = (x + 0.5) * in / out, s = max(1, in / out): the kernel k is widened when
- *          shrinking, and cut and rescaled at the edges. Rows first, then columns.
+ * Maths:   out(x) = sum_i w(x, i) in(i), w(x, i) = k((i + 0.5 - c) / s) / (sum of these over the i
+ *          that exist), c = (x + 0.5) * in / out, s = max(1, in / out): the kernel k is widened
+ *          when shrinking, and cut and rescaled at the edges. Rows first, then columns.
  *          k: bilinear 1 - |t|; Catmull-Rom (Keys, a = -0.5); Lanczos-3 sinc(t) sinc(t / 3).
  *          Nearest takes in(floor(c)) as it is.
- * Alpha:   colours are multiplied by alpha before and divided by it after, so that a pixel weighs as
- *          much as can be seen of it. A result that rounds to alpha 0 is black.
+ * Alpha:   colours are multiplied by alpha before and divided by it after, so that a pixel weighs
+ *          as much as can be seen of it. A result that rounds to alpha 0 is black.
  * Layer:   server/media.
  * Threads: pure function.
  * Memory:  a ring of the filtered rows that one output row needs, the output, the weights. A row is
  *          filtered when the window first reaches it, once.
- * Sums:    float; values up to 65535 with at most some hundred taps keep an error below 0.05 of a
- *          16-bit step for most pictures, far below 8-bit rounding. */
+ * Sums:    float, 24 bits: exact enough that 8 bits round as double would but for ties, and 16 bits
+ *          are within one step of it (eight, where a colour is divided by a small alpha). */
 #include "server/media/codec.h"
 #include "kernels/base/alloc.h"
 #include <inttypes.h>
@@ -56,7 +56,8 @@ static void taps_deinit(struct taps *t)
 /* false: no memory. */
 static bool taps_init(struct taps *t, int32_t in, int32_t out, enum syn_image_filter filter)
 {
-    double ratio = (double)in / out, scale = ratio > 1 ? ratio : 1, reach = radius_of(filter) * scale;
+    double ratio = (double)in / out, scale = ratio > 1 ? ratio : 1,
+           reach = radius_of(filter) * scale;
     size_t n;
     t->most = (int32_t)fmin(2 * ceil(reach) + 1, in);
     t->first = syn_calloc((size_t)out, sizeof *t->first);
@@ -67,7 +68,8 @@ static bool taps_init(struct taps *t, int32_t in, int32_t out, enum syn_image_fi
         int32_t from = (int32_t)fmax(0, floor(center - reach));
         float *w = t->weight + (size_t)x * (size_t)t->most;
         if (from > in - t->most) from = in - t->most;
-        for (int32_t i = 0; i < t->most; i++) sum += kernel_at(filter, (from + i + 0.5 - center) / scale);
+        for (int32_t i = 0; i < t->most; i++)
+            sum += kernel_at(filter, (from + i + 0.5 - center) / scale);
         for (int32_t i = 0; i < t->most; i++)
             w[i] = (float)(kernel_at(filter, (from + i + 0.5 - center) / scale) / sum);
         t->first[x] = from;
@@ -94,7 +96,8 @@ static void load_row(const struct syn_image *im, int32_t y, float *out)
     }
 }
 
-static void filter_row(const struct taps *t, const float *in, float *out, int32_t w, int32_t channels)
+static void filter_row(const struct taps *t, const float *in, float *out, int32_t w,
+                       int32_t channels)
 {
     for (int32_t x = 0; x < w; x++) {
         const float *weight = t->weight + (size_t)x * (size_t)t->most;
@@ -121,7 +124,8 @@ static void filter_row(const struct taps *t, const float *in, float *out, int32_
     }
 }
 
-/* sum += w * row, in steps whose length the compiler knows, which is what it takes to vectorise them. */
+/* sum += w * row, in steps whose length the compiler knows, which is what it takes to vectorise
+ * them. */
 static void add_row(float *restrict sum, const float *restrict row, float w, size_t n)
 {
     for (size_t j = 0; j < n; j += STEP)
@@ -152,8 +156,8 @@ static void store_row(const float *sum, struct syn_image *out, int32_t y)
     }
 }
 
-static syn_status filter(const struct syn_image *im, struct syn_image *out, enum syn_image_filter kind,
-                         struct syn_err *err)
+static syn_status filter(const struct syn_image *im, struct syn_image *out,
+                         enum syn_image_filter kind, struct syn_err *err)
 {
     struct taps across = {0}, down = {0};
     size_t row = ((size_t)out->width * (size_t)out->channels + STEP - 1) / STEP * STEP, n;
@@ -161,12 +165,14 @@ static syn_status filter(const struct syn_image *im, struct syn_image *out, enum
     syn_status st = SYN_OK;
     int32_t ready = 0; /* rows of im below this one have passed through the ring */
 
-    if (!taps_init(&across, im->width, out->width, kind) || !taps_init(&down, im->height, out->height, kind) ||
+    if (!taps_init(&across, im->width, out->width, kind) ||
+        !taps_init(&down, im->height, out->height, kind) ||
         !syn_mul(row * sizeof *ring, (size_t)down.most, &n) || !(ring = syn_calloc(n, 1)) ||
         !(loaded = syn_alloc((size_t)im->width * (size_t)im->channels * sizeof *loaded)) ||
         !(sum = syn_alloc(row * sizeof *sum))) {
-        st = syn_fail(err, SYN_NO_MEMORY, "no memory to resize %" PRId32 " x %" PRId32 " to %" PRId32
-                      " x %" PRId32, im->width, im->height, out->width, out->height);
+        st = syn_fail(err, SYN_NO_MEMORY,
+                      "no memory to resize %" PRId32 " x %" PRId32 " to %" PRId32 " x %" PRId32,
+                      im->width, im->height, out->width, out->height);
         goto done;
     }
     for (int32_t y = 0; y < out->height; y++) {
@@ -191,7 +197,8 @@ done:
     return st;
 }
 
-static int32_t nearest(int32_t x, int32_t in, int32_t out) /* floor((x + 0.5) * in / out), exactly */
+static int32_t nearest(int32_t x, int32_t in,
+                       int32_t out) /* floor((x + 0.5) * in / out), exactly */
 {
     return (int32_t)((2 * (int64_t)x + 1) * in / (2 * (int64_t)out));
 }
@@ -207,8 +214,8 @@ static void pick_nearest(const struct syn_image *im, struct syn_image *out)
     }
 }
 
-syn_status syn_image_resize(const struct syn_image *im, int32_t w, int32_t h, enum syn_image_filter kind,
-                            struct syn_image *out, struct syn_err *err)
+syn_status syn_image_resize(const struct syn_image *im, int32_t w, int32_t h,
+                            enum syn_image_filter kind, struct syn_image *out, struct syn_err *err)
 {
     struct syn_image made = {0};
     syn_status st;

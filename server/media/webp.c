@@ -6,8 +6,8 @@
  * Way:     the RIFF chunks are walked here (sizes, frames, EXIF, ICC), the pixels come from libwebp
  *          straight into ours. Of an animation the first frame is decoded, on a transparent canvas.
  * Memory:  libwebp's own, from malloc: VP8L keeps the picture as 32-bit pixels; VP8 a few rows, and
- *          two bytes a pixel for the alpha plane and its filter. The frame of an animation that does
- *          not cover its canvas is decoded apart and copied. All in work_bytes. */
+ *          two bytes a pixel for the alpha plane and its filter. The frame of an animation that
+ *          does not cover its canvas is decoded apart and copied. All in work_bytes. */
 #include "server/media/codec.h"
 #include "kernels/base/alloc.h"
 #include <inttypes.h>
@@ -16,7 +16,8 @@
 
 enum {
     LIBRARY_BYTES = 512 << 10,
-    FLAG_ANIMATION = 0x02, FLAG_ALPHA = 0x10,
+    FLAG_ANIMATION = 0x02,
+    FLAG_ALPHA = 0x10,
     FRAME_HEAD = 16, /* x, y, w, h, duration in 3 bytes each, flags in one */
     DEFAULT_QUALITY = 90,
     LOSSLESS_EFFORT = 2, /* libwebp's 0..9: later steps cost several times the time for 2 % */
@@ -51,7 +52,8 @@ static bool is(const struct chunk *c, const char *type) { return !memcmp(c->type
 static bool is_pixels(const struct chunk *c) { return is(c, "VP8 ") || is(c, "VP8L"); }
 
 /* Frame: [ALPH] and VP8, or VP8L. What libwebp says of them; work_bytes from their kind. */
-static syn_status read_frame(struct syn_codec_header *h, WebPBitstreamFeatures *f, struct syn_err *err)
+static syn_status read_frame(struct syn_codec_header *h, WebPBitstreamFeatures *f,
+                             struct syn_err *err)
 {
     VP8StatusCode code = WebPGetFeatures(h->frame.p, h->frame.left, f);
     uint64_t pixels;
@@ -61,14 +63,17 @@ static syn_status read_frame(struct syn_codec_header *h, WebPBitstreamFeatures *
         return syn_fail(err, SYN_INVALID, "the header of the picture is not one of VP8 or VP8L");
     pixels = (uint64_t)f->width * (uint64_t)f->height;
     h->work_bytes = LIBRARY_BYTES + (uint64_t)f->width * 128 +
-                    (f->format == 2 ? 4 * pixels : f->has_alpha ? 2 * pixels : 0);
+                    (f->format == 2 ? 4 * pixels
+                     : f->has_alpha ? 2 * pixels
+                                    : 0);
     h->frame_w = f->width;
     h->frame_h = f->height;
     return SYN_OK;
 }
 
 /* The chunks of a file with VP8X: picks out what is wanted, from the file or its first frame. */
-static syn_status walk(struct syn_bytes at, struct syn_codec_header *h, bool animated, struct syn_err *err)
+static syn_status walk(struct syn_bytes at, struct syn_codec_header *h, bool animated,
+                       struct syn_err *err)
 {
     struct chunk c, alpha = {0};
     int32_t frames = 0;
@@ -78,7 +83,8 @@ static syn_status walk(struct syn_bytes at, struct syn_codec_header *h, bool ani
         if (is(&c, "EXIF") && !c.cut) h->info.orientation = syn_exif_orientation(c.body);
         if (is(&c, "ANMF") && animated && ++frames == 1) {
             if (c.body.left < FRAME_HEAD)
-                return syn_fail(err, c.cut ? SYN_TRUNCATED : SYN_INVALID, "frame 0: its head is missing");
+                return syn_fail(err, c.cut ? SYN_TRUNCATED : SYN_INVALID,
+                                "frame 0: its head is missing");
             h->frame_x = (int32_t)u24(c.body.p) * 2;
             h->frame_y = (int32_t)u24(c.body.p + 3) * 2;
             h->frame = syn_bytes_of(c.body.p + FRAME_HEAD, c.body.left - FRAME_HEAD);
@@ -92,19 +98,21 @@ static syn_status walk(struct syn_bytes at, struct syn_codec_header *h, bool ani
     }
     if (animated) h->info.frames = frames;
     if (!h->frame.left)
-        return syn_fail(err, h->cut || at.left ? SYN_TRUNCATED : SYN_INVALID, "there is no picture in it");
+        return syn_fail(err, h->cut || at.left ? SYN_TRUNCATED : SYN_INVALID,
+                        "there is no picture in it");
     return SYN_OK;
 }
 
-static syn_status read_extended(struct syn_bytes rest, const struct chunk *vp8x, struct syn_codec_header *h,
-                                bool *alpha, struct syn_err *err)
+static syn_status read_extended(struct syn_bytes rest, const struct chunk *vp8x,
+                                struct syn_codec_header *h, bool *alpha, struct syn_err *err)
 {
     bool animated, covered;
     WebPBitstreamFeatures f;
     uint64_t w, ht;
     syn_status st;
     if (vp8x->body.left < 10)
-        return syn_fail(err, vp8x->cut ? SYN_TRUNCATED : SYN_INVALID, "chunk VP8X: must have 10 bytes");
+        return syn_fail(err, vp8x->cut ? SYN_TRUNCATED : SYN_INVALID,
+                        "chunk VP8X: must have 10 bytes");
     animated = vp8x->body.p[0] & FLAG_ANIMATION;
     w = (uint64_t)u24(vp8x->body.p + 4) + 1;
     ht = (uint64_t)u24(vp8x->body.p + 7) + 1;
@@ -113,10 +121,13 @@ static syn_status read_extended(struct syn_bytes rest, const struct chunk *vp8x,
     if (st != SYN_OK) return st;
     covered = h->frame_w == (int32_t)w && h->frame_h == (int32_t)ht;
     if (!animated && !covered)
-        return syn_fail(err, SYN_INVALID, "picture of %d x %d on a canvas of %d x %d: must be equal",
-                        h->frame_w, h->frame_h, (int)w, (int)ht);
-    if ((uint64_t)h->frame_x + (uint64_t)h->frame_w > w || (uint64_t)h->frame_y + (uint64_t)h->frame_h > ht)
-        return syn_fail(err, SYN_INVALID, "frame 0 of %d x %d at %d, %d: must lie in the canvas of %d x %d",
+        return syn_fail(err, SYN_INVALID,
+                        "picture of %d x %d on a canvas of %d x %d: must be equal", h->frame_w,
+                        h->frame_h, (int)w, (int)ht);
+    if ((uint64_t)h->frame_x + (uint64_t)h->frame_w > w ||
+        (uint64_t)h->frame_y + (uint64_t)h->frame_h > ht)
+        return syn_fail(err, SYN_INVALID,
+                        "frame 0 of %d x %d at %d, %d: must lie in the canvas of %d x %d",
                         h->frame_w, h->frame_h, h->frame_x, h->frame_y, (int)w, (int)ht);
     *alpha = f.has_alpha || !covered;
     if (!covered) h->work_bytes += (uint64_t)h->frame_w * (uint64_t)h->frame_h * 4;
@@ -125,7 +136,8 @@ static syn_status read_extended(struct syn_bytes rest, const struct chunk *vp8x,
     return SYN_OK;
 }
 
-syn_status syn_webp_read_header(struct syn_bytes file, struct syn_codec_header *h, struct syn_err *err)
+syn_status syn_webp_read_header(struct syn_bytes file, struct syn_codec_header *h,
+                                struct syn_err *err)
 {
     struct syn_bytes at = file;
     struct chunk c;
@@ -134,11 +146,13 @@ syn_status syn_webp_read_header(struct syn_bytes file, struct syn_codec_header *
     syn_status st;
     if (!syn_bytes_skip(&at, 4) || !syn_bytes_u32le(&at, &riff) || !syn_bytes_skip(&at, 4))
         return syn_fail(err, SYN_TRUNCATED, "the data ends in its first bytes");
-    if (riff < 12) return syn_fail(err, SYN_INVALID, "RIFF of %" PRIu32 " bytes: must be at least 12", riff);
+    if (riff < 12)
+        return syn_fail(err, SYN_INVALID, "RIFF of %" PRIu32 " bytes: must be at least 12", riff);
     /* a missing pad byte at the very end takes nothing away */
     if (riff > (uint64_t)at.left + 4 + 1) h->cut = true;
     if (at.left > riff - 4) at.left = riff - 4; /* bytes behind the container are nobody's */
-    if (!next_chunk(&at, &c)) return syn_fail(err, SYN_TRUNCATED, "the data ends before the first chunk");
+    if (!next_chunk(&at, &c))
+        return syn_fail(err, SYN_TRUNCATED, "the data ends before the first chunk");
     if (c.cut) h->cut = true;
     if (is(&c, "VP8X")) {
         st = read_extended(at, &c, h, &alpha, err);
@@ -187,10 +201,12 @@ static syn_status decode_frame(const struct syn_codec_header *h, bool accept_tru
     case VP8_STATUS_OK: return SYN_OK;
     case VP8_STATUS_OUT_OF_MEMORY: return syn_fail(err, SYN_NO_MEMORY, "no memory for the decoder");
     case VP8_STATUS_NOT_ENOUGH_DATA:
-    case VP8_STATUS_SUSPENDED: return syn_fail(err, SYN_TRUNCATED, "the data ends inside the picture");
+    case VP8_STATUS_SUSPENDED:
+        return syn_fail(err, SYN_TRUNCATED, "the data ends inside the picture");
     case VP8_STATUS_UNSUPPORTED_FEATURE:
         return syn_fail(err, SYN_UNSUPPORTED, "it uses a feature that libwebp does not have");
-    default: return syn_fail(err, SYN_INVALID, "the picture's data is broken (libwebp: %d)", (int)code);
+    default:
+        return syn_fail(err, SYN_INVALID, "the picture's data is broken (libwebp: %d)", (int)code);
     }
 }
 
@@ -264,10 +280,12 @@ syn_status syn_webp_encode(const struct syn_image *im, const struct syn_image_en
     WebPConfig config;
     syn_status st = SYN_OK;
     if (im->width > WEBP_SIDE || im->height > WEBP_SIDE)
-        return syn_fail(err, SYN_INVALID, "%" PRId32 " x %" PRId32 " pixels: sides must be at most %d",
-                        im->width, im->height, WEBP_SIDE);
+        return syn_fail(err, SYN_INVALID,
+                        "%" PRId32 " x %" PRId32 " pixels: sides must be at most %d", im->width,
+                        im->height, WEBP_SIDE);
     if (!WebPPictureInit(&picture) ||
-        !WebPConfigPreset(&config, WEBP_PRESET_DEFAULT, (float)(opts->quality ? opts->quality : DEFAULT_QUALITY)) ||
+        !WebPConfigPreset(&config, WEBP_PRESET_DEFAULT,
+                          (float)(opts->quality ? opts->quality : DEFAULT_QUALITY)) ||
         (opts->lossless && !WebPConfigLosslessPreset(&config, LOSSLESS_EFFORT)))
         return syn_fail(err, SYN_INTERNAL, "libwebp is of another version than its header");
     config.exact = opts->lossless; /* colours under alpha 0 are kept, too */

@@ -1,5 +1,5 @@
-/* test_media.h - builders for the tests of server/media: PNG, JPEG and WebP files byte by byte, so that
- * what is decoded was not written by the code under test.
+/* test_media.h - builders for the tests of server/media: PNG, JPEG and WebP files byte by byte, so
+ * that what is decoded was not written by the code under test.
  *
  * Layer:   tests. Bytes grow in a struct bytes; free with bytes_free. */
 #ifndef SYN_TEST_MEDIA_H
@@ -50,12 +50,48 @@ static inline void bytes_free(struct bytes *b)
 
 UNUSED_OK static void put_exif(struct bytes *b, int orientation, bool big)
 {
-    const uint8_t le[] = {'I', 'I', 42, 0, 8, 0, 0, 0, 2, 0, /* Make, ASCII, 4 bytes */ 0x0f, 1, 2, 0, 4, 0, 0, 0,
-                          'a', 'b', 'c', 0, /* Orientation, SHORT, 1 */ 0x12, 1, 3, 0, 1, 0, 0, 0,
-                          (uint8_t)orientation, 0, 0, 0, 0, 0, 0, 0};
-    const uint8_t be[] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 2, 1, 0x0f, 0, 2, 0, 0, 0, 4,
-                          'a', 'b', 'c', 0, 1, 0x12, 0, 3, 0, 0, 0, 1,
-                          0, (uint8_t)orientation, 0, 0, 0, 0, 0, 0};
+    const uint8_t le[] = {'I',
+                          'I',
+                          42,
+                          0,
+                          8,
+                          0,
+                          0,
+                          0,
+                          2,
+                          0,
+                          /* Make, ASCII, 4 bytes */ 0x0f,
+                          1,
+                          2,
+                          0,
+                          4,
+                          0,
+                          0,
+                          0,
+                          'a',
+                          'b',
+                          'c',
+                          0,
+                          /* Orientation, SHORT, 1 */ 0x12,
+                          1,
+                          3,
+                          0,
+                          1,
+                          0,
+                          0,
+                          0,
+                          (uint8_t)orientation,
+                          0,
+                          0,
+                          0,
+                          0,
+                          0,
+                          0,
+                          0};
+    const uint8_t be[] = {
+        'M', 'M', 0,   42,  0,   0, 0, 8,    0, 2, 1, 0x0f, 0, 2, 0, 0,
+        0,   4,   'a', 'b', 'c', 0, 1, 0x12, 0, 3, 0, 0,    0, 1, 0, (uint8_t)orientation,
+        0,   0,   0,   0,   0,   0};
     put(b, big ? be : le, sizeof le);
 }
 
@@ -71,7 +107,8 @@ static inline void png_chunk(struct bytes *b, const char *type, const void *data
     put32be(b, (uint32_t)crc32(0, b->p + start, (unsigned)(n + 4)));
 }
 
-static inline void png_start(struct bytes *b, uint32_t w, uint32_t h, int depth, int type, int interlace)
+static inline void png_start(struct bytes *b, uint32_t w, uint32_t h, int depth, int type,
+                             int interlace)
 {
     struct bytes head = {0};
     put(b, "\x89PNG\r\n\x1a\n", 8);
@@ -86,11 +123,14 @@ static inline void png_start(struct bytes *b, uint32_t w, uint32_t h, int depth,
     bytes_free(&head);
 }
 
-static inline int png_samples(int type) { return type == 2 ? 3 : type == 4 ? 2 : type == 6 ? 4 : 1; }
+static inline int png_samples(int type)
+{
+    return type == 2 ? 3 : type == 4 ? 2 : type == 6 ? 4 : 1;
+}
 
 /* Samples are [h][w][samples] in raw units of the depth. */
-static inline void png_pass(struct bytes *raw, const uint16_t *samples, int w, int h, int depth, int n,
-                            int x0, int y0, int dx, int dy)
+static inline void png_pass(struct bytes *raw, const uint16_t *samples, int w, int h, int depth,
+                            int n, int x0, int y0, int dx, int dy)
 {
     for (int y = y0; y < h; y += dy) {
         unsigned held = 0, bits = 0;
@@ -113,8 +153,8 @@ static inline void png_pass(struct bytes *raw, const uint16_t *samples, int w, i
 }
 
 /* IDAT (in pieces of at most `piece` bytes) and IEND. */
-UNUSED_OK static void png_pixels(struct bytes *b, const uint16_t *samples, int w, int h, int depth, int type,
-                                 bool interlaced, size_t piece)
+UNUSED_OK static void png_pixels(struct bytes *b, const uint16_t *samples, int w, int h, int depth,
+                                 int type, bool interlaced, size_t piece)
 {
     static const int pass[7][4] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4},
                                    {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}};
@@ -123,7 +163,8 @@ UNUSED_OK static void png_pixels(struct bytes *b, const uint16_t *samples, int w
     uint8_t *packed;
     if (!interlaced) png_pass(&raw, samples, w, h, depth, png_samples(type), 0, 0, 1, 1);
     for (int i = 0; i < 7 && interlaced; i++)
-        png_pass(&raw, samples, w, h, depth, png_samples(type), pass[i][0], pass[i][1], pass[i][2], pass[i][3]);
+        png_pass(&raw, samples, w, h, depth, png_samples(type), pass[i][0], pass[i][1], pass[i][2],
+                 pass[i][3]);
     n = compressBound(raw.n);
     packed = t_alloc(n);
     if (compress2(packed, &n, raw.p, raw.n, 6) != Z_OK) abort();
@@ -155,7 +196,8 @@ struct jpeg_how {
     size_t icc_n;
 };
 
-UNUSED_OK static struct bytes jpeg_of(const uint8_t *pixels, int w, int h, int n, struct jpeg_how how)
+UNUSED_OK static struct bytes jpeg_of(const uint8_t *pixels, int w, int h, int n,
+                                      struct jpeg_how how)
 {
     struct jpeg_compress_struct c;
     struct jpeg_error_mgr e;
@@ -235,7 +277,8 @@ UNUSED_OK static unsigned sample_at(const struct syn_image *im, int x, int y, in
 
 /* Decodes with the given options (NULL: none) and counts a check that it worked. */
 UNUSED_OK static bool decodes(const struct bytes *b, const struct syn_image_decode_opts *opts,
-                              struct syn_image *im, struct syn_image_report *report, const char *what)
+                              struct syn_image *im, struct syn_image_report *report,
+                              const char *what)
 {
     struct syn_image_decode_opts plain = {0};
     struct syn_err err = {{0}};
@@ -275,7 +318,8 @@ UNUSED_OK static struct syn_image photo(int w, int h, int channels, int bits, ui
 UNUSED_OK static int farthest(const struct syn_image *a, const struct syn_image *b)
 {
     int worst = 0;
-    if (a->width != b->width || a->height != b->height || a->channels != b->channels || a->bits != b->bits)
+    if (a->width != b->width || a->height != b->height || a->channels != b->channels ||
+        a->bits != b->bits)
         return -1;
     for (int y = 0; y < a->height; y++)
         for (int x = 0; x < a->width; x++)

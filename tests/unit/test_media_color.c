@@ -1,6 +1,6 @@
-/* test_media_color.c - colours to sRGB: profiles in each format, PNG's own chunks, grey, 16 bits, CMYK.
- * Profiles are made with Little CMS; expected values come from the sRGB formulas computed here in double,
- * except A14's, which are in the list of known faults. */
+/* test_media_color.c - colours to sRGB: profiles in each format, PNG's own chunks, grey, 16 bits,
+ * CMYK. Profiles are made with Little CMS; expected values come from the sRGB formulas computed
+ * here in double, except A14's, which are in the list of known faults. */
 #include "kernels/base/alloc.h"
 #include "tests/unit/test_media.h"
 #include <lcms2.h>
@@ -27,7 +27,9 @@ static struct bytes rgb_profile(const double xy[8], double gamma) /* gamma 0: th
     const double srgb[5] = {2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045};
     cmsCIExyY white = {xy[0], xy[1], 1};
     cmsCIExyYTRIPLE primaries = {{xy[2], xy[3], 1}, {xy[4], xy[5], 1}, {xy[6], xy[7], 1}};
-    cmsToneCurve *c = gamma > 0 ? cmsBuildGamma(NULL, gamma) : cmsBuildParametricToneCurve(NULL, 4, srgb), *cs[3] = {c, c, c};
+    cmsToneCurve *c = gamma > 0 ? cmsBuildGamma(NULL, gamma)
+                                : cmsBuildParametricToneCurve(NULL, 4, srgb),
+                 *cs[3] = {c, c, c};
     struct bytes b = saved(cmsCreateRGBProfile(&white, &primaries, cs));
     cmsFreeToneCurve(c);
     return b;
@@ -42,7 +44,10 @@ static struct bytes gray_profile(double gamma)
     return b;
 }
 
-static double srgb_encode(double v) { return v <= 0.0031308 ? 12.92 * v : 1.055 * pow(v, 1 / 2.4) - 0.055; }
+static double srgb_encode(double v)
+{
+    return v <= 0.0031308 ? 12.92 * v : 1.055 * pow(v, 1 / 2.4) - 0.055;
+}
 
 static void put_iccp(struct bytes *b, const struct bytes *icc)
 {
@@ -58,7 +63,8 @@ static void put_iccp(struct bytes *b, const struct bytes *icc)
 }
 
 /* 4x4 PNG of one colour with whatever chunks stand in `chunks` between its header and pixels. */
-static struct bytes png_with(const uint16_t *px, int n, int depth, int type, const struct bytes *chunks)
+static struct bytes png_with(const uint16_t *px, int n, int depth, int type,
+                             const struct bytes *chunks)
 {
     uint16_t raw[16 * 4];
     struct bytes b = {0};
@@ -69,7 +75,8 @@ static struct bytes png_with(const uint16_t *px, int n, int depth, int type, con
     return b;
 }
 
-static void expect(const struct bytes *b, bool keep, int r, int g, int bl, int near, enum syn_image_color how, const char *what)
+static void expect(const struct bytes *b, bool keep, int r, int g, int bl, int near,
+                   enum syn_image_color how, const char *what)
 {
     struct syn_image_decode_opts opts = {.keep_color = keep};
     struct syn_image im = {0};
@@ -77,7 +84,8 @@ static void expect(const struct bytes *b, bool keep, int r, int g, int bl, int n
     if (decodes(b, &opts, &im, &report, what)) {
         int want[3] = {r, g, bl};
         for (int c = 0; c < 3; c++)
-            T_CHECK(abs((int)sample_at(&im, 2, 1, c) - want[c]) <= near, "%s: channel %d = %u, not %d", what, c, sample_at(&im, 2, 1, c), want[c]);
+            T_CHECK(abs((int)sample_at(&im, 2, 1, c) - want[c]) <= near,
+                    "%s: channel %d = %u, not %d", what, c, sample_at(&im, 2, 1, c), want[c]);
         T_CHECK(report.color == how, "%s: report %d, not %d", what, report.color, how);
     }
     syn_image_deinit(&im);
@@ -101,7 +109,9 @@ static void test_A14_display_p3(void)
     expect(&b, false, 215 * 257, 93 * 257, 97 * 257, 514, SYN_COLOR_CONVERTED, "P3, 16 bits");
     {
         struct syn_image im = {0};
-        if (decodes(&b, NULL, &im, NULL, "alpha")) T_CHECK(sample_at(&im, 3, 3, 3) == 4321 && im.bits == 16, "alpha %u", sample_at(&im, 3, 3, 3));
+        if (decodes(&b, NULL, &im, NULL, "alpha"))
+            T_CHECK(sample_at(&im, 3, 3, 3) == 4321 && im.bits == 16, "alpha %u",
+                    sample_at(&im, 3, 3, 3));
         syn_image_deinit(&im);
     }
     bytes_free(&b);
@@ -109,11 +119,13 @@ static void test_A14_display_p3(void)
     expect(&b, false, 215, 93, 97, 2, SYN_COLOR_CONVERTED, "P3 with alpha");
     {
         struct syn_image im = {0};
-        if (decodes(&b, NULL, &im, NULL, "alpha")) T_CHECK(sample_at(&im, 0, 0, 3) == 77, "alpha %u", sample_at(&im, 0, 0, 3));
+        if (decodes(&b, NULL, &im, NULL, "alpha"))
+            T_CHECK(sample_at(&im, 0, 0, 3) == 77, "alpha %u", sample_at(&im, 0, 0, 3));
         syn_image_deinit(&im);
     }
     bytes_free(&b);
-    b = png_with((const uint16_t[]){120, 120, 120}, 1, 8, 0, &chunk); /* an RGB profile on a grey picture */
+    b = png_with((const uint16_t[]){120, 120, 120}, 1, 8, 0,
+                 &chunk); /* an RGB profile on a grey picture */
     expect(&b, false, 120, 120, 120, 1, SYN_COLOR_CONVERTED, "grey, P3");
     bytes_free(&b);
     bytes_free(&chunk);
@@ -132,16 +144,22 @@ static void test_A14_jpeg_webp(void)
     for (int i = 0; i < 16 * 16; i++) memcpy(px + i * 3, "\xc8\x64\x64", 3);
     put(&big, icc.p, icc.n);
     while (big.n < 70000) put8(&big, 0);
-    big.p[0] = (uint8_t)(big.n >> 24), big.p[1] = (uint8_t)(big.n >> 16), big.p[2] = (uint8_t)(big.n >> 8), big.p[3] = (uint8_t)big.n;
+    big.p[0] = (uint8_t)(big.n >> 24), big.p[1] = (uint8_t)(big.n >> 16),
+    big.p[2] = (uint8_t)(big.n >> 8), big.p[3] = (uint8_t)big.n;
     for (int k = 0; k < 2; k++) {
-        b = jpeg_of(px, 16, 16, 3, (struct jpeg_how){.in = JCS_RGB, .stored = JCS_YCbCr, .quality = 100,
-                                                     .icc = k ? big.p : icc.p, .icc_n = k ? big.n : icc.n});
+        b = jpeg_of(px, 16, 16, 3,
+                    (struct jpeg_how){.in = JCS_RGB,
+                                      .stored = JCS_YCbCr,
+                                      .quality = 100,
+                                      .icc = k ? big.p : icc.p,
+                                      .icc_n = k ? big.n : icc.n});
         expect(&b, false, 215, 93, 97, 3, SYN_COLOR_CONVERTED, k ? "JPEG, two pieces" : "JPEG");
         expect(&b, true, 200, 100, 100, 2, SYN_COLOR_PRESERVED, "JPEG kept");
         if (k) { /* the second piece calls itself the first */
             for (size_t i = 0, seen = 0; i + 14 < b.n && seen < 2; i++)
                 if (!memcmp(b.p + i, "ICC_PROFILE", 12) && ++seen == 2) b.p[i + 12] = 1;
-            expect(&b, false, 200, 100, 100, 2, SYN_COLOR_ASSUMED_SRGB, "JPEG, pieces that do not add up");
+            expect(&b, false, 200, 100, 100, 2, SYN_COLOR_ASSUMED_SRGB,
+                   "JPEG, pieces that do not add up");
         }
         bytes_free(&b);
     }
@@ -179,7 +197,8 @@ static void test_srgb_profile_is_exact(void)
     png_pixels(&b, raw, 16, 16, 8, 2, false, 1000);
     if (decodes(&b, NULL, &im, &report, "sRGB profile"))
         for (int i = 0; i < 16 * 16 * 3; i++) off += ((uint8_t *)im.pixels)[i] != raw[i];
-    T_CHECK(off == 0 && report.color == SYN_COLOR_CONVERTED, "%d off, report %d", off, report.color);
+    T_CHECK(off == 0 && report.color == SYN_COLOR_CONVERTED, "%d off, report %d", off,
+            report.color);
     syn_image_deinit(&im);
     bytes_free(&b);
     bytes_free(&chunk);
@@ -193,17 +212,21 @@ static void test_gray_profile(void)
         struct bytes icc = gray_profile(1.0), chunk = {0}, b;
         int want = (int)lround(255 * unit * srgb_encode(55 / 255.0));
         put_iccp(&chunk, &icc);
-        b = png_with((const uint16_t[]){(uint16_t)(55 * unit), (uint16_t)(9 * unit)}, 2, deep ? 16 : 8, 4, &chunk);
+        b = png_with((const uint16_t[]){(uint16_t)(55 * unit), (uint16_t)(9 * unit)}, 2,
+                     deep ? 16 : 8, 4, &chunk);
         expect(&b, false, want, want, want, deep ? 60 : 1, SYN_COLOR_CONVERTED, "linear grey");
         {
             struct syn_image im = {0};
             if (decodes(&b, NULL, &im, NULL, "grey"))
-                T_CHECK(im.gray && sample_at(&im, 1, 1, 0) == sample_at(&im, 1, 1, 1) && sample_at(&im, 1, 1, 0) == sample_at(&im, 1, 1, 2) &&
-                        sample_at(&im, 1, 1, 3) == (unsigned)(9 * unit), "R = G = B, alpha");
+                T_CHECK(im.gray && sample_at(&im, 1, 1, 0) == sample_at(&im, 1, 1, 1) &&
+                            sample_at(&im, 1, 1, 0) == sample_at(&im, 1, 1, 2) &&
+                            sample_at(&im, 1, 1, 3) == (unsigned)(9 * unit),
+                        "R = G = B, alpha");
             syn_image_deinit(&im);
         }
         bytes_free(&b);
-        b = png_with((const uint16_t[]){50, 60, 70}, 3, 8, 2, &chunk); /* a grey profile on colours: not usable */
+        b = png_with((const uint16_t[]){50, 60, 70}, 3, 8, 2,
+                     &chunk); /* a grey profile on colours: not usable */
         expect(&b, false, 50, 60, 70, 0, SYN_COLOR_ASSUMED_SRGB, "grey profile on RGB");
         bytes_free(&b);
         bytes_free(&chunk);
@@ -273,11 +296,14 @@ static cmsInt32Number press(const cmsUInt16Number in[], cmsUInt16Number out[], v
 static void test_cmyk_profile(void)
 {
     static const uint8_t ink[4] = {20, 120, 90, 40};
-    cmsHPROFILE p = cmsCreateProfilePlaceholder(NULL), lab = cmsCreateLab4Profile(NULL), srgb = cmsCreate_sRGBProfile();
+    cmsHPROFILE p = cmsCreateProfilePlaceholder(NULL), lab = cmsCreateLab4Profile(NULL),
+                srgb = cmsCreate_sRGBProfile();
     cmsPipeline *lut = cmsPipelineAlloc(NULL, 4, 3);
     cmsStage *grid = cmsStageAllocCLut16bit(NULL, 9, 4, 3, NULL);
     struct bytes icc;
-    cmsHTRANSFORM t = cmsCreateTransform(lab, TYPE_Lab_DBL, srgb, TYPE_RGB_8, INTENT_RELATIVE_COLORIMETRIC, cmsFLAGS_BLACKPOINTCOMPENSATION);
+    cmsHTRANSFORM t =
+        cmsCreateTransform(lab, TYPE_Lab_DBL, srgb, TYPE_RGB_8, INTENT_RELATIVE_COLORIMETRIC,
+                           cmsFLAGS_BLACKPOINTCOMPENSATION);
     cmsCIELab want_lab = {0, 0, 0};
     double k = 1 - ink[3] / 255.0;
     uint8_t want[3];
@@ -298,11 +324,18 @@ static void test_cmyk_profile(void)
         uint8_t px[16 * 16 * 4];
         struct bytes b;
         for (int i = 0; i < 16 * 16 * 4; i++) px[i] = ink[i % 4] ^ (inverted ? 255 : 0);
-        b = jpeg_of(px, 16, 16, 4, (struct jpeg_how){.in = JCS_CMYK, .stored = JCS_CMYK, .quality = 100, .no_adobe = !inverted,
-                                                     .icc = icc.p, .icc_n = icc.n});
-        expect(&b, false, want[0], want[1], want[2], 4, SYN_COLOR_CONVERTED, inverted ? "CMYK profile, Adobe" : "CMYK profile");
-        expect(&b, true, (255 - ink[0]) * (255 - ink[3]) / 255, (255 - ink[1]) * (255 - ink[3]) / 255,
-               (255 - ink[2]) * (255 - ink[3]) / 255, 3, SYN_COLOR_PRESERVED, "CMYK kept");
+        b = jpeg_of(px, 16, 16, 4,
+                    (struct jpeg_how){.in = JCS_CMYK,
+                                      .stored = JCS_CMYK,
+                                      .quality = 100,
+                                      .no_adobe = !inverted,
+                                      .icc = icc.p,
+                                      .icc_n = icc.n});
+        expect(&b, false, want[0], want[1], want[2], 4, SYN_COLOR_CONVERTED,
+               inverted ? "CMYK profile, Adobe" : "CMYK profile");
+        expect(&b, true, (255 - ink[0]) * (255 - ink[3]) / 255,
+               (255 - ink[1]) * (255 - ink[3]) / 255, (255 - ink[2]) * (255 - ink[3]) / 255, 3,
+               SYN_COLOR_PRESERVED, "CMYK kept");
         bytes_free(&b);
     }
     cmsDeleteTransform(t);
@@ -325,7 +358,8 @@ static void test_each_allocation(void)
         syn_alloc_fail_at(++n);
         st = syn_image_decode(b.p, b.n, &opts, &im, NULL, &err);
         syn_alloc_fail_at(0);
-        T_CHECK(st == SYN_OK || (st == SYN_NO_MEMORY && !im.pixels), "allocation %ld: %s %s", n, syn_status_word(st), err.text);
+        T_CHECK(st == SYN_OK || (st == SYN_NO_MEMORY && !im.pixels), "allocation %ld: %s %s", n,
+                syn_status_word(st), err.text);
     }
     T_CHECK(n > 8 && st == SYN_OK, "%ld", n);
     syn_image_deinit(&im);

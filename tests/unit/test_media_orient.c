@@ -1,11 +1,14 @@
-/* test_media_orient.c - EXIF orientation, all eight tags, in each format that can carry one (A13). */
+/* test_media_orient.c - EXIF orientation, all eight tags, in each format that can carry one
+ * (A13). */
 #include "kernels/base/alloc.h"
 #include "tests/unit/test_media.h"
 
 /* A13: the stored picture is ABC/DEF; the rows of what must come out, by tag. */
-static const char *const upright[9] = {"", "ABC/DEF", "CBA/FED", "FED/CBA", "DEF/ABC", "AD/BE/CF", "DA/EB/FC", "FC/EB/DA", "CF/BE/AD"};
+static const char *const upright[9] = {"",         "ABC/DEF",  "CBA/FED",  "FED/CBA", "DEF/ABC",
+                                       "AD/BE/CF", "DA/EB/FC", "FC/EB/DA", "CF/BE/AD"};
 
-/* Each letter is a block of `block` x `block` pixels (8 for JPEG, so that none shares a DCT block). */
+/* Each letter is a block of `block` x `block` pixels (8 for JPEG, so that none shares a DCT
+ * block). */
 static void letter_color(char letter, int rgb[3])
 {
     int i = letter - 'A';
@@ -14,22 +17,28 @@ static void letter_color(char letter, int rgb[3])
     rgb[2] = i & 1 ? 200 : 60;
 }
 
-static void expect_upright(const struct bytes *b, int tag, int want_tag, int block, int near, const char *what)
+static void expect_upright(const struct bytes *b, int tag, int want_tag, int block, int near,
+                           const char *what)
 {
     const char *want = upright[want_tag];
     int columns = want_tag >= 5 ? 2 : 3, rows = want_tag >= 5 ? 3 : 2, wrong = 0;
     struct syn_image im = {0};
     struct syn_image_info info = {0};
     if (!decodes(b, NULL, &im, NULL, what)) return;
-    T_CHECK(im.width == columns * block && im.height == rows * block, "%s tag %d: %d x %d", what, tag, im.width, im.height);
-    T_CHECK(syn_image_probe(b->p, b->n, &info, NULL) == SYN_OK && info.width == im.width && info.height == im.height &&
-            info.orientation == want_tag, "%s tag %d: probe says %d x %d, %d", what, tag, info.width, info.height, info.orientation);
+    T_CHECK(im.width == columns * block && im.height == rows * block, "%s tag %d: %d x %d", what,
+            tag, im.width, im.height);
+    T_CHECK(syn_image_probe(b->p, b->n, &info, NULL) == SYN_OK && info.width == im.width &&
+                info.height == im.height && info.orientation == want_tag,
+            "%s tag %d: probe says %d x %d, %d", what, tag, info.width, info.height,
+            info.orientation);
     for (int y = 0; y < rows && im.width == columns * block; y++)
         for (int x = 0; x < columns; x++) {
             int rgb[3];
             letter_color(want[y * (columns + 1) + x], rgb);
             for (int c = 0; c < 3; c++)
-                wrong += abs((int)sample_at(&im, x * block + block / 2, y * block + block / 2, c) / (im.bits == 16 ? 257 : 1) - rgb[c]) > near;
+                wrong += abs((int)sample_at(&im, x * block + block / 2, y * block + block / 2, c) /
+                                 (im.bits == 16 ? 257 : 1) -
+                             rgb[c]) > near;
         }
     T_CHECK(wrong == 0, "%s tag %d: %d samples wrong", what, tag, wrong);
     syn_image_deinit(&im);
@@ -41,14 +50,16 @@ static void fill(uint16_t *raw, int block, int channels, int unit)
         for (int x = 0; x < 3 * block; x++) {
             int rgb[3];
             letter_color("ABCDEF"[y / block * 3 + x / block], rgb);
-            for (int c = 0; c < channels; c++) raw[(y * 3 * block + x) * channels + c] = (uint16_t)((c < 3 ? rgb[c] : 255) * unit);
+            for (int c = 0; c < channels; c++)
+                raw[(y * 3 * block + x) * channels + c] = (uint16_t)((c < 3 ? rgb[c] : 255) * unit);
         }
 }
 
 static void test_A13_png(void)
 {
     for (int tag = 1; tag <= 8; tag++) {
-        for (int k = 0; k < 8; k++) { /* 8 and 16 bits, 3 and 4 channels, before and after the pixels */
+        for (int k = 0; k < 8;
+             k++) { /* 8 and 16 bits, 3 and 4 channels, before and after the pixels */
             int channels = k & 1 ? 4 : 3, depth = k & 2 ? 16 : 8;
             uint16_t raw[6 * 4];
             struct bytes b = {0}, exif = {0}, pixels = {0};
@@ -74,8 +85,14 @@ static struct bytes jpeg_with(const struct bytes *app1)
     uint8_t px[24 * 16 * 3];
     fill(raw, 8, 3, 1);
     for (int i = 0; i < 24 * 16 * 3; i++) px[i] = (uint8_t)raw[i];
-    return jpeg_of(px, 24, 16, 3, (struct jpeg_how){.in = JCS_RGB, .stored = JCS_YCbCr, .quality = 100, .h_samp = 1, .v_samp = 1,
-                                                    .app1 = app1->p, .app1_n = app1->n});
+    return jpeg_of(px, 24, 16, 3,
+                   (struct jpeg_how){.in = JCS_RGB,
+                                     .stored = JCS_YCbCr,
+                                     .quality = 100,
+                                     .h_samp = 1,
+                                     .v_samp = 1,
+                                     .app1 = app1->p,
+                                     .app1_n = app1->n});
 }
 
 static void test_A13_jpeg(void)
@@ -123,7 +140,8 @@ static void test_A13_webp(void)
     syn_image_deinit(&im);
 }
 
-/* Tags that say nothing sensible, and blocks cut or pointing anywhere, leave the picture as stored. */
+/* Tags that say nothing sensible, and blocks cut or pointing anywhere, leave the picture as
+ * stored. */
 static void test_broken_exif(void)
 {
     struct bytes whole = {0};
@@ -135,7 +153,11 @@ static void test_broken_exif(void)
         bytes_free(&b);
     }
     for (int k = 0; k < 7; k++) {
-        static const struct { size_t at; int value; } change[7] = {{6 + 30, 9}, {6 + 30, 0}, {6, 'X'}, {6 + 2, 43}, {6 + 7, 0x7f}, {6 + 24, 5}, {6 + 26, 2}};
+        static const struct {
+            size_t at;
+            int value;
+        } change[7] = {{6 + 30, 9},   {6 + 30, 0}, {6, 'X'},   {6 + 2, 43},
+                       {6 + 7, 0x7f}, {6 + 24, 5}, {6 + 26, 2}};
         struct bytes app1 = {0}, b;
         put(&app1, whole.p, whole.n);
         app1.p[change[k].at] = (uint8_t)change[k].value;
@@ -166,10 +188,13 @@ static void test_A13_large(void)
                 for (int y = 0; y < h; y++)
                     for (int x = 0; x < w; x++) {
                         int mx = w - 1 - x, my = h - 1 - y;
-                        int tx[9] = {0, x, mx, mx, x, y, my, my, y}, ty[9] = {0, y, y, my, my, x, x, mx, mx};
-                        wrong += tx[tag] >= im.width || ty[tag] >= im.height || sample_at(&im, tx[tag], ty[tag], 1) != raw[y * w + x];
+                        int tx[9] = {0, x, mx, mx, x, y, my, my, y},
+                            ty[9] = {0, y, y, my, my, x, x, mx, mx};
+                        wrong += tx[tag] >= im.width || ty[tag] >= im.height ||
+                                 sample_at(&im, tx[tag], ty[tag], 1) != raw[y * w + x];
                     }
-            T_CHECK(wrong == 0 && im.width == (tag < 5 ? w : h) && im.gray, "%d x %d, tag %d: %d wrong", w, h, tag, wrong);
+            T_CHECK(wrong == 0 && im.width == (tag < 5 ? w : h) && im.gray,
+                    "%d x %d, tag %d: %d wrong", w, h, tag, wrong);
             syn_image_deinit(&im);
             bytes_free(&exif);
             bytes_free(&b);

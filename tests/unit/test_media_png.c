@@ -1,17 +1,21 @@
-/* test_media_png.c - PNG in every legal kind, its faults, and what is written. Inputs are built chunk by
- * chunk here, with zlib alone. */
+/* test_media_png.c - PNG in every legal kind, its faults, and what is written. Inputs are built
+ * chunk by chunk here, with zlib alone. */
 #include "kernels/base/alloc.h"
 #include "tests/unit/test_media.h"
 #include <time.h>
 
 enum { W = 5, H = 3, SIDE = 160 };
 
-static const uint8_t palette[16 * 3] = {0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30, 250, 251, 252,
-                                        1, 2, 3, 4, 5, 6, 99, 98, 97, 70, 80, 90, 200, 100, 50, 25, 75, 125,
-                                        255, 255, 255, 128, 128, 128, 64, 32, 16, 7, 77, 177};
+static const uint8_t palette[16 * 3] = {0,   0,   0,   255, 0,   0,   0,   255, 0,  0,  0,  255,
+                                        10,  20,  30,  250, 251, 252, 1,   2,   3,  4,  5,  6,
+                                        99,  98,  97,  70,  80,  90,  200, 100, 50, 25, 75, 125,
+                                        255, 255, 255, 128, 128, 128, 64,  32,  16, 7,  77, 177};
 static const uint8_t palette_alpha[16] = {0, 128, 255, 77, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 
-static unsigned scaled(unsigned v, int depth) { return depth >= 8 ? v : v * 255 / ((1u << depth) - 1); }
+static unsigned scaled(unsigned v, int depth)
+{
+    return depth >= 8 ? v : v * 255 / ((1u << depth) - 1);
+}
 
 /* What sample c of the RGBA picture must be for the raw samples of a pixel. */
 static unsigned wanted(const uint16_t *raw, int depth, int type, bool trns, int c)
@@ -39,7 +43,8 @@ static void one_layout(int depth, int type, bool trns, bool interlaced)
     struct syn_image_info info = {0};
     char what[80];
     unsigned off = 0;
-    snprintf(what, sizeof what, "depth %d type %d%s%s", depth, type, trns ? " tRNS" : "", interlaced ? " Adam7" : "");
+    snprintf(what, sizeof what, "depth %d type %d%s%s", depth, type, trns ? " tRNS" : "",
+             interlaced ? " Adam7" : "");
     for (int i = 0; i < W * H * n; i++) {
         raw[i] = (uint16_t)((unsigned)(i * 40503 + 3) % (1u << depth));
         if (type == 3 && raw[i] > 15) raw[i] %= 16;
@@ -48,7 +53,8 @@ static void one_layout(int depth, int type, bool trns, bool interlaced)
     if (type == 0) raw[7] = 1;
     png_start(&b, W, H, depth, type, interlaced);
     if (type == 3) png_chunk(&b, "PLTE", palette, (size_t)(depth < 4 ? 1 << depth : 16) * 3);
-    if (trns && type == 3) png_chunk(&b, "tRNS", palette_alpha, (size_t)(depth < 4 ? 1 << depth : 16));
+    if (trns && type == 3)
+        png_chunk(&b, "tRNS", palette_alpha, (size_t)(depth < 4 ? 1 << depth : 16));
     if (trns && type == 0) png_chunk(&b, "tRNS", "\0\1", 2);
     if (trns && type == 2) png_chunk(&b, "tRNS", "\0\3\0\4\0\5", 6);
     png_pixels(&b, raw, W, H, depth, type, interlaced, 7);
@@ -56,11 +62,14 @@ static void one_layout(int depth, int type, bool trns, bool interlaced)
     T_CHECK(syn_image_probe(b.p, b.n, &info, NULL) == SYN_OK, "%s: probe", what);
     if (decodes(&b, NULL, &im, NULL, what)) {
         int channels = trns || type >= 4 ? 4 : 3;
-        T_CHECK(im.width == W && im.height == H && im.channels == channels && im.bits == (depth == 16 ? 16 : 8),
+        T_CHECK(im.width == W && im.height == H && im.channels == channels &&
+                    im.bits == (depth == 16 ? 16 : 8),
                 "%s: %d x %d, %d channels of %d", what, im.width, im.height, im.channels, im.bits);
         T_CHECK(im.gray == (type == 0 || type == 4), "%s: gray %d", what, im.gray);
-        T_CHECK(info.width == W && info.height == H && info.channels == im.channels && info.bits == im.bits &&
-                info.gray == im.gray && info.frames == 1 && info.format == SYN_IMAGE_PNG, "%s: info", what);
+        T_CHECK(info.width == W && info.height == H && info.channels == im.channels &&
+                    info.bits == im.bits && info.gray == im.gray && info.frames == 1 &&
+                    info.format == SYN_IMAGE_PNG,
+                "%s: info", what);
         for (int i = 0; i < W * H; i++)
             for (int c = 0; c < im.channels; c++)
                 off += sample_at(&im, i % W, i / W, c) != wanted(raw + i * n, depth, type, trns, c);
@@ -85,11 +94,13 @@ static void test_A11_layouts(void)
     b = png_of((const uint16_t[]){0, 1, 2, 3}, 4, 1, 2, 0);
     if (decodes(&b, NULL, &im, NULL, "gray2"))
         for (int x = 0; x < 4; x++)
-            T_CHECK(sample_at(&im, x, 0, 1) == (unsigned)x * 85, "gray2 %d: %u", x, sample_at(&im, x, 0, 1));
+            T_CHECK(sample_at(&im, x, 0, 1) == (unsigned)x * 85, "gray2 %d: %u", x,
+                    sample_at(&im, x, 0, 1));
     syn_image_deinit(&im);
     bytes_free(&b);
     b = png_of((const uint16_t[]){9}, 1, 1, 4, 0);
-    if (decodes(&b, NULL, &im, NULL, "gray4")) T_CHECK(sample_at(&im, 0, 0, 2) == 153, "gray4 9: %u", sample_at(&im, 0, 0, 2));
+    if (decodes(&b, NULL, &im, NULL, "gray4"))
+        T_CHECK(sample_at(&im, 0, 0, 2) == 153, "gray4 9: %u", sample_at(&im, 0, 0, 2));
     syn_image_deinit(&im);
     bytes_free(&b);
 }
@@ -122,15 +133,16 @@ static void test_E02_wrong_crc(void)
     T_CHECK(decodes(&b, NULL, &im, NULL, "untouched"), "the picture itself");
     syn_image_deinit(&im);
     for (size_t at = 8; at + 12 <= b.n;) {
-        size_t n = (size_t)b.p[at] << 24 | (size_t)b.p[at + 1] << 16 | (size_t)b.p[at + 2] << 8 | b.p[at + 3];
+        size_t n = (size_t)b.p[at] << 24 | (size_t)b.p[at + 1] << 16 | (size_t)b.p[at + 2] << 8 |
+                   b.p[at + 3];
         for (size_t k = 0; k < 4; k++) {
             struct syn_image_decode_opts opts = {0};
             clock_t start = clock();
             syn_status st;
             b.p[at + 8 + n + k] ^= 0x40;
             st = syn_image_decode(b.p, b.n, &opts, &im, NULL, &err);
-            T_CHECK(st == SYN_INVALID && strstr(err.text, "PNG"), "%.4s CRC byte %zu: %s %s", (char *)b.p + at + 4, k,
-                    syn_status_word(st), err.text);
+            T_CHECK(st == SYN_INVALID && strstr(err.text, "PNG"), "%.4s CRC byte %zu: %s %s",
+                    (char *)b.p + at + 4, k, syn_status_word(st), err.text);
             T_CHECK(clock() - start < CLOCKS_PER_SEC / 10, "%.4s: slow", (char *)b.p + at + 4);
             b.p[at + 8 + n + k] ^= 0x40;
             if (st == SYN_OK) syn_image_deinit(&im);
@@ -145,29 +157,49 @@ static void test_E02_wrong_crc(void)
 /* E02: kind by the first bytes alone; others are not supported. */
 static void test_E02_magic(void)
 {
-    static const struct { const char *bytes; size_t n; const char *what; } others[] = {
-        {"\x53\x80\xf6\x34", 4, "PIC"}, {"P6\n1 1\n255\nabc", 14, "PNM"}, {"BM\x3a\0\0\0\0\0\0\0", 10, "BMP"},
-        {"\0\0\2\0\0\0\0\0\0\0\0\0\1\0\1\0\x18\0", 18, "TGA"}, {"8BPS\0\1\0\0\0\0\0\0", 12, "PSD"},
-        {"GIF89a\1\0\1\0", 10, "GIF"}, {"RIFF\x24\0\0\0WAVEfmt ", 16, "WAV"}, {"II*\0\x08\0\0\0", 8, "TIFF"},
-        {"\x89PNG\r\n\x1a", 7, "short PNG"}, {"\xff\xd8", 2, "short JPEG"}, {"", 0, "nothing"}};
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *what;
+    } others[] = {{"\x53\x80\xf6\x34", 4, "PIC"},
+                  {"P6\n1 1\n255\nabc", 14, "PNM"},
+                  {"BM\x3a\0\0\0\0\0\0\0", 10, "BMP"},
+                  {"\0\0\2\0\0\0\0\0\0\0\0\0\1\0\1\0\x18\0", 18, "TGA"},
+                  {"8BPS\0\1\0\0\0\0\0\0", 12, "PSD"},
+                  {"GIF89a\1\0\1\0", 10, "GIF"},
+                  {"RIFF\x24\0\0\0WAVEfmt ", 16, "WAV"},
+                  {"II*\0\x08\0\0\0", 8, "TIFF"},
+                  {"\x89PNG\r\n\x1a", 7, "short PNG"},
+                  {"\xff\xd8", 2, "short JPEG"},
+                  {"", 0, "nothing"}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         struct syn_image_decode_opts opts = {0};
         struct syn_image im = {0};
         struct syn_image_info info;
         struct syn_err err;
-        T_CHECK(syn_image_sniff(others[i].bytes, others[i].n) == SYN_IMAGE_UNKNOWN, "%s", others[i].what);
-        T_CHECK(syn_image_decode(others[i].bytes, others[i].n, &opts, &im, NULL, &err) == SYN_UNSUPPORTED, "%s", others[i].what);
-        T_CHECK(syn_image_probe(others[i].bytes, others[i].n, &info, &err) == SYN_UNSUPPORTED, "%s", others[i].what);
+        T_CHECK(syn_image_sniff(others[i].bytes, others[i].n) == SYN_IMAGE_UNKNOWN, "%s",
+                others[i].what);
+        T_CHECK(syn_image_decode(others[i].bytes, others[i].n, &opts, &im, NULL, &err) ==
+                    SYN_UNSUPPORTED,
+                "%s", others[i].what);
+        T_CHECK(syn_image_probe(others[i].bytes, others[i].n, &info, &err) == SYN_UNSUPPORTED, "%s",
+                others[i].what);
         T_CHECK(!im.pixels, "%s: touched", others[i].what);
     }
-    T_CHECK(syn_image_format_of("jpg") == SYN_IMAGE_JPEG && syn_image_format_of("jpeg") == SYN_IMAGE_JPEG &&
-            syn_image_format_of("png") == SYN_IMAGE_PNG && syn_image_format_of("webp") == SYN_IMAGE_WEBP &&
-            syn_image_format_of("gif") == SYN_IMAGE_UNKNOWN && syn_image_format_of("") == SYN_IMAGE_UNKNOWN, "words");
-    T_CHECK(!strcmp(syn_image_media_type(SYN_IMAGE_WEBP), "image/webp") && !syn_image_media_type(SYN_IMAGE_UNKNOWN), "types");
+    T_CHECK(syn_image_format_of("jpg") == SYN_IMAGE_JPEG &&
+                syn_image_format_of("jpeg") == SYN_IMAGE_JPEG &&
+                syn_image_format_of("png") == SYN_IMAGE_PNG &&
+                syn_image_format_of("webp") == SYN_IMAGE_WEBP &&
+                syn_image_format_of("gif") == SYN_IMAGE_UNKNOWN &&
+                syn_image_format_of("") == SYN_IMAGE_UNKNOWN,
+            "words");
+    T_CHECK(!strcmp(syn_image_media_type(SYN_IMAGE_WEBP), "image/webp") &&
+                !syn_image_media_type(SYN_IMAGE_UNKNOWN),
+            "types");
 }
 
-/* E03, at every length: an error without the option; with it, from the first pixel byte on, a picture
- * whose missing rows are grey. */
+/* E03, at every length: an error without the option; with it, from the first pixel byte on, a
+ * picture whose missing rows are grey. */
 static void test_E03_truncation(void)
 {
     struct bytes b = rich_png();
@@ -180,9 +212,11 @@ static void test_E03_truncation(void)
         struct syn_image_report report = {0};
         struct syn_err err = {{0}};
         syn_status st = syn_image_decode(b.p, n, &strict, &im, NULL, &err);
-        T_CHECK(st == SYN_TRUNCATED, "cut at %zu of %zu: %s %s", n, b.n, syn_status_word(st), err.text);
+        T_CHECK(st == SYN_TRUNCATED, "cut at %zu of %zu: %s %s", n, b.n, syn_status_word(st),
+                err.text);
         st = syn_image_decode(b.p, n, &lax, &im, &report, &err);
-        T_CHECK(st == SYN_TRUNCATED || (st == SYN_OK && report.truncated), "lax, cut at %zu: %s", n, syn_status_word(st));
+        T_CHECK(st == SYN_TRUNCATED || (st == SYN_OK && report.truncated), "lax, cut at %zu: %s", n,
+                syn_status_word(st));
         taken += st == SYN_OK;
         syn_image_deinit(&im);
     }
@@ -194,12 +228,14 @@ static void test_E03_truncation(void)
         size_t n = b.n * (size_t)percent / 100;
         int rows = 0;
         T_CHECK(syn_image_decode(b.p, n, &lax, &im, &report, &err) == SYN_OK, "%d %%", percent);
-        for (int y = 0; y < SIDE && im.pixels; y++) { /* stored orientation 3: the last rows came first */
+        for (int y = 0; y < SIDE && im.pixels;
+             y++) { /* stored orientation 3: the last rows came first */
             size_t at = (size_t)(SIDE - 1 - y) * SIDE * 3;
             if (memcmp((uint8_t *)im.pixels + at, (uint8_t *)whole.pixels + at, SIDE * 3)) break;
             rows++;
         }
-        T_CHECK(rows > percent * SIDE / 100 - 20 && rows <= percent * SIDE / 100 + 1, "%d %%: %d rows", percent, rows);
+        T_CHECK(rows > percent * SIDE / 100 - 20 && rows <= percent * SIDE / 100 + 1,
+                "%d %%: %d rows", percent, rows);
         T_CHECK(percent > 10 ? rows > 0 : rows >= 0, "%d %%: %d rows", percent, rows);
         T_CHECK(im.pixels && sample_at(&im, 0, 0, 0) == 128, "%d %%: grey", percent);
         syn_image_deinit(&im);
@@ -214,7 +250,8 @@ static void test_round_trips(void)
         int channels = k & 1 ? 4 : 3, bits = k & 2 ? 16 : 8;
         bool gray = k & 4;
         struct syn_image im = photo(37, 21, channels, bits, (uint64_t)k), back = {0};
-        struct syn_image_encode_opts opts = {.format = SYN_IMAGE_PNG, .gray = gray, .level = k & 8 ? 9 : 0};
+        struct syn_image_encode_opts opts = {
+            .format = SYN_IMAGE_PNG, .gray = gray, .level = k & 8 ? 9 : 0};
         struct syn_image_report report = {0};
         struct syn_buf out = {0};
         struct syn_err err;
@@ -223,21 +260,29 @@ static void test_round_trips(void)
             for (size_t i = 0; i < 37 * 21; i++)
                 for (size_t c = 1; c < 3; c++) {
                     if (bits == 8)
-                        ((uint8_t *)im.pixels)[i * (size_t)channels + c] = ((uint8_t *)im.pixels)[i * (size_t)channels];
+                        ((uint8_t *)im.pixels)[i * (size_t)channels + c] =
+                            ((uint8_t *)im.pixels)[i * (size_t)channels];
                     else
-                        ((uint16_t *)im.pixels)[i * (size_t)channels + c] = ((uint16_t *)im.pixels)[i * (size_t)channels];
+                        ((uint16_t *)im.pixels)[i * (size_t)channels + c] =
+                            ((uint16_t *)im.pixels)[i * (size_t)channels];
                 }
         }
-        if (bits == 16) ((uint16_t *)im.pixels)[0] = 0x1234, im.gray = false; /* low bytes of their own */
-        if (bits == 16 && gray) ((uint16_t *)im.pixels)[1] = ((uint16_t *)im.pixels)[2] = 0x1234, im.gray = true;
+        if (bits == 16)
+            ((uint16_t *)im.pixels)[0] = 0x1234, im.gray = false; /* low bytes of their own */
+        if (bits == 16 && gray)
+            ((uint16_t *)im.pixels)[1] = ((uint16_t *)im.pixels)[2] = 0x1234, im.gray = true;
         T_CHECK(syn_image_encode(&im, &opts, &out, &err) == SYN_OK, "encode %d", k);
-        T_CHECK(out.size > 41 && out.data[24] == bits && out.data[25] == (gray ? 0 : 2) + (channels == 4 ? 4 : 0),
+        T_CHECK(out.size > 41 && out.data[24] == bits &&
+                    out.data[25] == (gray ? 0 : 2) + (channels == 4 ? 4 : 0),
                 "kind %d: depth %d type %d", k, out.data[24], out.data[25]);
         T_CHECK(out.size > 50 && !memcmp(out.data + 37, "sRGB", 4), "no sRGB chunk (%d)", k);
-        T_CHECK(syn_image_decode(out.data, out.size, &(struct syn_image_decode_opts){{0}, false, false}, &back, &report,
-                                 &err) == SYN_OK, "decode %d", k);
+        T_CHECK(syn_image_decode(out.data, out.size,
+                                 &(struct syn_image_decode_opts){{0}, false, false}, &back, &report,
+                                 &err) == SYN_OK,
+                "decode %d", k);
         T_CHECK(farthest(&im, &back) == 0, "%d: differs by %d", k, farthest(&im, &back));
-        T_CHECK(back.gray == gray && report.color == SYN_COLOR_CONVERTED && !report.truncated, "%d: report", k);
+        T_CHECK(back.gray == gray && report.color == SYN_COLOR_CONVERTED && !report.truncated,
+                "%d: report", k);
         syn_image_deinit(&back);
         syn_image_deinit(&im);
         syn_buf_deinit(&out);
@@ -258,7 +303,8 @@ static void test_each_allocation(void)
         syn_alloc_fail_at(++n);
         st = syn_image_decode(b.p, b.n, &opts, &im, NULL, &err);
         syn_alloc_fail_at(0);
-        T_CHECK(st == SYN_OK || (st == SYN_NO_MEMORY && !im.pixels), "decode, allocation %ld: %s %s", n, syn_status_word(st), err.text);
+        T_CHECK(st == SYN_OK || (st == SYN_NO_MEMORY && !im.pixels),
+                "decode, allocation %ld: %s %s", n, syn_status_word(st), err.text);
     }
     T_CHECK(n > 5 && st == SYN_OK, "%ld allocations", n);
     st = SYN_NO_MEMORY;
@@ -267,7 +313,8 @@ static void test_each_allocation(void)
         syn_alloc_fail_at(++n);
         st = syn_image_encode(&im, &opts, &out, &err);
         syn_alloc_fail_at(0);
-        T_CHECK(st == SYN_OK || (st == SYN_NO_MEMORY && !out.data), "encode, allocation %ld: %s %s", n, syn_status_word(st), err.text);
+        T_CHECK(st == SYN_OK || (st == SYN_NO_MEMORY && !out.data), "encode, allocation %ld: %s %s",
+                n, syn_status_word(st), err.text);
     }
     T_CHECK(n > 5 && st == SYN_OK, "%ld allocations", n);
     syn_buf_deinit(&out);
@@ -277,22 +324,24 @@ static void test_each_allocation(void)
 
 static void test_malformed(void)
 {
-    static const int bad[][3] = {{3, 0, 0}, {16, 3, 0}, {4, 2, 0}, {1, 4, 0}, {8, 1, 0}, {8, 5, 0}, {8, 7, 0}, {8, 2, 2}};
+    static const int bad[][3] = {{3, 0, 0}, {16, 3, 0}, {4, 2, 0}, {1, 4, 0},
+                                 {8, 1, 0}, {8, 5, 0},  {8, 7, 0}, {8, 2, 2}};
     struct syn_image_info info;
     struct syn_err err;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct bytes b = {0};
         png_start(&b, 3, 3, bad[i][0], bad[i][1], bad[i][2]);
         png_chunk(&b, "IDAT", "", 0);
-        T_CHECK(syn_image_probe(b.p, b.n, &info, &err) == SYN_INVALID, "depth %d type %d interlace %d", bad[i][0],
-                bad[i][1], bad[i][2]);
+        T_CHECK(syn_image_probe(b.p, b.n, &info, &err) == SYN_INVALID,
+                "depth %d type %d interlace %d", bad[i][0], bad[i][1], bad[i][2]);
         bytes_free(&b);
     }
     for (int k = 0; k < 3; k++) {
         struct bytes b = {0};
         png_start(&b, k == 0 ? 0 : k == 1 ? 0x80000000u : 3, k == 2 ? 0 : 3, 8, 2, 0);
         png_chunk(&b, "IDAT", "", 0);
-        T_CHECK(syn_image_probe(b.p, b.n, &info, &err) == SYN_INVALID && strstr(err.text, "sides"), "size %d", k);
+        T_CHECK(syn_image_probe(b.p, b.n, &info, &err) == SYN_INVALID && strstr(err.text, "sides"),
+                "size %d", k);
         bytes_free(&b);
     }
 }

@@ -12,15 +12,19 @@ static double weight(enum syn_image_filter f, double t)
     const double a = -0.5, pi = acos(-1);
     t = fabs(t);
     if (f == SYN_FILTER_BILINEAR) return t < 1 ? 1 - t : 0;
-    if (f == SYN_FILTER_LANCZOS3) return t < 1e-12 ? 1 : t < 3 ? sin(pi * t) / (pi * t) * sin(pi * t / 3) / (pi * t / 3) : 0;
+    if (f == SYN_FILTER_LANCZOS3)
+        return t < 1e-12 ? 1 : t < 3 ? sin(pi * t) / (pi * t) * sin(pi * t / 3) / (pi * t / 3) : 0;
     if (t <= 1) return (a + 2) * t * t * t - (a + 3) * t * t + 1;
     return t < 2 ? a * t * t * t - 5 * a * t * t + 8 * a * t - 4 * a : 0;
 }
 
-static double defined(const struct syn_image *im, int w, int h, enum syn_image_filter f, int x, int y, int c)
+static double defined(const struct syn_image *im, int w, int h, enum syn_image_filter f, int x,
+                      int y, int c)
 {
-    double rx = (double)im->width / w, ry = (double)im->height / h, sx = rx > 1 ? rx : 1, sy = ry > 1 ? ry : 1;
-    double cx = (x + 0.5) * rx, cy = (y + 0.5) * ry, sum = 0, seen = 0, all = 0, top = im->bits == 8 ? 255 : 65535;
+    double rx = (double)im->width / w, ry = (double)im->height / h, sx = rx > 1 ? rx : 1,
+           sy = ry > 1 ? ry : 1;
+    double cx = (x + 0.5) * rx, cy = (y + 0.5) * ry, sum = 0, seen = 0, all = 0,
+           top = im->bits == 8 ? 255 : 65535;
     if (f == SYN_FILTER_NEAREST) return sample_at(im, (int)floor(cx), (int)floor(cy), c);
     for (int v = 0; v < im->height; v++)
         for (int u = 0; u < im->width; u++) {
@@ -31,34 +35,43 @@ static double defined(const struct syn_image *im, int w, int h, enum syn_image_f
             sum += k * (c == 3 ? 1 : sample_at(im, u, v, c)) * a;
         }
     if (c == 3) return fmin(fmax(seen / all, 0), 1) * top;
-    if (im->channels == 4) return seen / all * top < 0.5 ? 0 : fmin(fmax(sum / fmin(seen, all), 0), top);
+    if (im->channels == 4)
+        return seen / all * top < 0.5 ? 0 : fmin(fmax(sum / fmin(seen, all), 0), top);
     return fmin(fmax(sum / all, 0), top);
 }
 
 static void test_against_definition(void)
 {
-    static const int sizes[][4] = {{7, 5, 14, 10}, {7, 5, 3, 2}, {13, 9, 13, 4}, {1, 1, 5, 3}, {16, 16, 1, 1}, {2, 11, 9, 11},
-                                   {31, 17, 23, 19}, {40, 3, 7, 8}, {5, 40, 17, 3}};
+    static const int sizes[][4] = {{7, 5, 14, 10},   {7, 5, 3, 2},   {13, 9, 13, 4},
+                                   {1, 1, 5, 3},     {16, 16, 1, 1}, {2, 11, 9, 11},
+                                   {31, 17, 23, 19}, {40, 3, 7, 8},  {5, 40, 17, 3}};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (int f = 0; f < 4; f++)
             for (int k = 0; k < 4; k++) {
-                int channels = k & 1 ? 4 : 3, bits = k & 2 ? 16 : 8, w = sizes[s][2], h = sizes[s][3];
+                int channels = k & 1 ? 4 : 3, bits = k & 2 ? 16 : 8, w = sizes[s][2],
+                    h = sizes[s][3];
                 struct syn_image im = photo(sizes[s][0], sizes[s][1], channels, bits, s), out = {0};
                 struct syn_err err = {{0}};
                 double worst = 0;
-                /* half a step of rounding, and what float sums lose: under 1e-6 of the range each, more
-                 * where a colour is divided by a small alpha */
-                double near = 0.51 + (bits == 16 ? (channels == 4 ? 8 : 0.5) : channels == 4 ? 0.05 : 0);
-                T_CHECK(syn_image_resize(&im, w, h, (enum syn_image_filter)f, &out, &err) == SYN_OK, "%s", err.text);
-                T_CHECK(out.width == w && out.height == h && out.channels == channels && out.bits == bits, "shape");
+                /* half a step of rounding, and what float sums lose: under 1e-6 of the range each,
+                 * more where a colour is divided by a small alpha */
+                double near = 0.51 + (bits == 16      ? (channels == 4 ? 8 : 0.5)
+                                      : channels == 4 ? 0.05
+                                                      : 0);
+                T_CHECK(syn_image_resize(&im, w, h, (enum syn_image_filter)f, &out, &err) == SYN_OK,
+                        "%s", err.text);
+                T_CHECK(out.width == w && out.height == h && out.channels == channels &&
+                            out.bits == bits,
+                        "shape");
                 for (int y = 0; y < h; y++)
                     for (int x = 0; x < w; x++)
                         for (int c = 0; c < channels; c++) {
-                            double d = fabs(sample_at(&out, x, y, c) - defined(&im, w, h, (enum syn_image_filter)f, x, y, c));
+                            double d = fabs(sample_at(&out, x, y, c) -
+                                            defined(&im, w, h, (enum syn_image_filter)f, x, y, c));
                             if (!(d <= worst)) worst = d;
                         }
-                T_CHECK(worst <= near, "%s %d x %d to %d x %d, %d channels of %d: off by %g", names[f], im.width, im.height, w, h, channels,
-                        bits, worst);
+                T_CHECK(worst <= near, "%s %d x %d to %d x %d, %d channels of %d: off by %g",
+                        names[f], im.width, im.height, w, h, channels, bits, worst);
                 syn_image_deinit(&out);
                 syn_image_deinit(&im);
             }
@@ -73,8 +86,9 @@ static struct syn_image row_of(const int *v, int n)
     return im;
 }
 
-/* By hand. 0, 100, 200, 100 doubled: at the inner places the offsets are 1/4 and 3/4, where Catmull-Rom's
- * weights are -9/128, 111/128, 29/128, -3/128 (-0.0703125, 0.8671875, 0.2265625, -0.0234375). */
+/* By hand. 0, 100, 200, 100 doubled: at the inner places the offsets are 1/4 and 3/4, where
+ * Catmull-Rom's weights are -9/128, 111/128, 29/128, -3/128 (-0.0703125, 0.8671875, 0.2265625,
+ * -0.0234375). */
 static void test_constants(void)
 {
     static const int v[4] = {0, 100, 200, 100};
@@ -83,7 +97,8 @@ static void test_constants(void)
     T_CHECK(syn_image_resize(&im, 8, 1, SYN_FILTER_BICUBIC, &out, &err) == SYN_OK, "resize");
     /* x = 3 and 4 lie at 1.25 and 1.75: -9/128*0+111/128*100+29/128*200-3/128*100 = 129.6875;
      * -3/128*0+29/128*100+111/128*200-9/128*100 = 189.0625 */
-    T_CHECK(sample_at(&out, 3, 0, 0) == 130 && sample_at(&out, 4, 0, 0) == 189, "%u %u", sample_at(&out, 3, 0, 0), sample_at(&out, 4, 0, 0));
+    T_CHECK(sample_at(&out, 3, 0, 0) == 130 && sample_at(&out, 4, 0, 0) == 189, "%u %u",
+            sample_at(&out, 3, 0, 0), sample_at(&out, 4, 0, 0));
     syn_image_deinit(&out);
     T_CHECK(syn_image_resize(&im, 8, 1, SYN_FILTER_BILINEAR, &out, &err) == SYN_OK, "resize");
     for (int x = 0; x < 8; x++) {
@@ -93,10 +108,13 @@ static void test_constants(void)
     syn_image_deinit(&out);
     /* halved, the triangle is four wide: (1 3 3 1) / 8 inside, (3 3 1) / 7 at the edge */
     T_CHECK(syn_image_resize(&im, 2, 1, SYN_FILTER_BILINEAR, &out, &err) == SYN_OK, "resize");
-    T_CHECK(sample_at(&out, 0, 0, 0) == 71 && sample_at(&out, 1, 0, 0) == 143, "%u %u", sample_at(&out, 0, 0, 0), sample_at(&out, 1, 0, 0));
+    T_CHECK(sample_at(&out, 0, 0, 0) == 71 && sample_at(&out, 1, 0, 0) == 143, "%u %u",
+            sample_at(&out, 0, 0, 0), sample_at(&out, 1, 0, 0));
     syn_image_deinit(&out);
     T_CHECK(syn_image_resize(&im, 3, 1, SYN_FILTER_NEAREST, &out, &err) == SYN_OK, "resize");
-    T_CHECK(sample_at(&out, 0, 0, 0) == 0 && sample_at(&out, 1, 0, 0) == 200 && sample_at(&out, 2, 0, 0) == 100, "nearest");
+    T_CHECK(sample_at(&out, 0, 0, 0) == 0 && sample_at(&out, 1, 0, 0) == 200 &&
+                sample_at(&out, 2, 0, 0) == 100,
+            "nearest");
     syn_image_deinit(&out);
     syn_image_deinit(&im);
 }
@@ -120,11 +138,16 @@ static void test_constant_picture(void)
                     else
                         ((uint16_t *)im.pixels)[i] = (uint16_t)v[i % channels];
                 }
-                T_CHECK(syn_image_resize(&im, targets[t][0], targets[t][1], (enum syn_image_filter)f, &out, &err) == SYN_OK && out.gray, "resize");
+                T_CHECK(syn_image_resize(&im, targets[t][0], targets[t][1],
+                                         (enum syn_image_filter)f, &out, &err) == SYN_OK &&
+                            out.gray,
+                        "resize");
                 for (int y = 0; y < out.height; y++)
                     for (int x = 0; x < out.width; x++)
-                        for (int c = 0; c < channels; c++) wrong += sample_at(&out, x, y, c) != (bits == 8 ? v[c] >> 8 : v[c]);
-                T_CHECK(wrong == 0, "%s, %d channels of %d, to %d x %d: %d wrong", names[f], channels, bits, out.width, out.height, wrong);
+                        for (int c = 0; c < channels; c++)
+                            wrong += sample_at(&out, x, y, c) != (bits == 8 ? v[c] >> 8 : v[c]);
+                T_CHECK(wrong == 0, "%s, %d channels of %d, to %d x %d: %d wrong", names[f],
+                        channels, bits, out.width, out.height, wrong);
                 syn_image_deinit(&out);
                 syn_image_deinit(&im);
             }
@@ -146,13 +169,16 @@ static void test_A10_no_fringe(void)
         struct syn_image im = rgba_of("\xff\0\0\xff\0\0\0\0", 2, 1), out = {0};
         struct syn_err err;
         int half = 0;
-        T_CHECK(syn_image_resize(&im, 8, 4, (enum syn_image_filter)f, &out, &err) == SYN_OK, "resize");
+        T_CHECK(syn_image_resize(&im, 8, 4, (enum syn_image_filter)f, &out, &err) == SYN_OK,
+                "resize");
         for (int y = 0; y < 4; y++)
             for (int x = 0; x < 8; x++) {
                 unsigned a = sample_at(&out, x, y, 3);
                 half += a > 0 && a < 255;
-                T_CHECK(a == 0 || (sample_at(&out, x, y, 0) >= 250 && sample_at(&out, x, y, 1) == 0 && sample_at(&out, x, y, 2) == 0),
-                        "%s at %d, %d: %u %u %u %u", names[f], x, y, sample_at(&out, x, y, 0), sample_at(&out, x, y, 1), sample_at(&out, x, y, 2), a);
+                T_CHECK(a == 0 || (sample_at(&out, x, y, 0) >= 250 &&
+                                   sample_at(&out, x, y, 1) == 0 && sample_at(&out, x, y, 2) == 0),
+                        "%s at %d, %d: %u %u %u %u", names[f], x, y, sample_at(&out, x, y, 0),
+                        sample_at(&out, x, y, 1), sample_at(&out, x, y, 2), a);
             }
         T_CHECK(f == SYN_FILTER_NEAREST || half > 0, "%s: nothing between", names[f]);
         syn_image_deinit(&out);
@@ -170,9 +196,13 @@ static void test_A09_checkerboard(void)
             struct syn_err err;
             double sum = 0;
             unsigned low = 255, high = 0;
-            for (int i = 0; i < 64; i++) memcpy(px + i * 4, (i + i / 8) % 2 ? "\x40\x80\xc0\xff" : "\0\0\0\0", 4);
+            for (int i = 0; i < 64; i++)
+                memcpy(px + i * 4, (i + i / 8) % 2 ? "\x40\x80\xc0\xff" : "\0\0\0\0", 4);
             im = rgba_of(px, 8, 8);
-            T_CHECK(syn_image_resize(&im, 8 * factor, 8 * factor, (enum syn_image_filter)f, &out, &err) == SYN_OK && out.channels == 4, "resize");
+            T_CHECK(syn_image_resize(&im, 8 * factor, 8 * factor, (enum syn_image_filter)f, &out,
+                                     &err) == SYN_OK &&
+                        out.channels == 4,
+                    "resize");
             for (int i = 0; i < 64 * factor * factor; i++) {
                 unsigned a = sample_at(&out, i % (8 * factor), i / (8 * factor), 3);
                 sum += a;
@@ -181,9 +211,11 @@ static void test_A09_checkerboard(void)
             }
             sum /= 64 * factor * factor;
             T_CHECK(fabs(sum - 127.5) <= 2, "%s x%d: mean %g", names[f], factor, sum);
-            /* bilinear has no overshoot: at an even factor no place falls on a source pixel but at corners */
+            /* bilinear has no overshoot: at an even factor no place falls on a source pixel but
+             * at corners */
             T_CHECK(low <= 16 && high >= 239, "%s x%d: %u..%u", names[f], factor, low, high);
-            if (f != SYN_FILTER_BILINEAR) T_CHECK(low == 0 && high == 255, "%s x%d: %u..%u", names[f], factor, low, high);
+            if (f != SYN_FILTER_BILINEAR)
+                T_CHECK(low == 0 && high == 255, "%s x%d: %u..%u", names[f], factor, low, high);
             syn_image_deinit(&out);
             syn_image_deinit(&im);
         }
@@ -193,11 +225,19 @@ static void test_identity_and_refusals(void)
 {
     struct syn_image im = rgba_of("\1\2\3\0\4\5\6\7", 2, 1), out = {0};
     struct syn_err err = {{0}};
-    T_CHECK(syn_image_resize(&im, 2, 1, SYN_FILTER_LANCZOS3, &out, &err) == SYN_OK && farthest(&im, &out) == 0, "same size, same bytes");
+    T_CHECK(syn_image_resize(&im, 2, 1, SYN_FILTER_LANCZOS3, &out, &err) == SYN_OK &&
+                farthest(&im, &out) == 0,
+            "same size, same bytes");
     syn_image_deinit(&out);
-    T_CHECK(syn_image_resize(&im, 0, 1, SYN_FILTER_LANCZOS3, &out, &err) == SYN_INVALID && strstr(err.text, "width = 0") && !out.pixels, "%s", err.text);
-    T_CHECK(syn_image_resize(&im, 1, 1 << 21, SYN_FILTER_LANCZOS3, &out, &err) == SYN_INVALID && strstr(err.text, "height"), "%s", err.text);
-    T_CHECK(syn_image_resize(&im, 1, 1, (enum syn_image_filter)9, &out, &err) == SYN_INVALID && strstr(err.text, "filter = 9"), "%s", err.text);
+    T_CHECK(syn_image_resize(&im, 0, 1, SYN_FILTER_LANCZOS3, &out, &err) == SYN_INVALID &&
+                strstr(err.text, "width = 0") && !out.pixels,
+            "%s", err.text);
+    T_CHECK(syn_image_resize(&im, 1, 1 << 21, SYN_FILTER_LANCZOS3, &out, &err) == SYN_INVALID &&
+                strstr(err.text, "height"),
+            "%s", err.text);
+    T_CHECK(syn_image_resize(&im, 1, 1, (enum syn_image_filter)9, &out, &err) == SYN_INVALID &&
+                strstr(err.text, "filter = 9"),
+            "%s", err.text);
     for (long n = 1; n <= 8; n++) {
         syn_status st;
         syn_alloc_fail_at(n);
@@ -220,10 +260,13 @@ static void test_A10_bleed(void)
             float *chance = t_uniform(s * 10 + (uint64_t)k, (size_t)n, 0, 1);
             struct syn_image im = {0}, before = {0};
             struct syn_err err;
-            if (syn_image_init(&im, w, h, 4, bits, &err) != SYN_OK || syn_image_init(&before, w, h, 4, bits, &err) != SYN_OK) abort();
+            if (syn_image_init(&im, w, h, 4, bits, &err) != SYN_OK ||
+                syn_image_init(&before, w, h, 4, bits, &err) != SYN_OK)
+                abort();
             for (int i = 0; i < n * 4; i++) {
                 unsigned v = (unsigned)i * 2654435761u >> (bits == 8 ? 24 : 16);
-                if (i % 4 == 3) v = i / 4 == n / 3 || chance[i / 4] < (float)(k / 2) * 0.2f ? (v | 1) : 0;
+                if (i % 4 == 3)
+                    v = i / 4 == n / 3 || chance[i / 4] < (float)(k / 2) * 0.2f ? (v | 1) : 0;
                 if (bits == 8)
                     ((uint8_t *)im.pixels)[i] = (uint8_t)v;
                 else
@@ -240,8 +283,10 @@ static void test_A10_bleed(void)
                 }
                 for (int j = 0; j < n && !fits; j++) {
                     int d = (j % w - x) * (j % w - x) + (j / w - y) * (j / w - y);
-                    fits = d == best && sample_at(&before, j % w, j / w, 3) && sample_at(&im, x, y, 0) == sample_at(&before, j % w, j / w, 0) &&
-                           sample_at(&im, x, y, 1) == sample_at(&before, j % w, j / w, 1) && sample_at(&im, x, y, 2) == sample_at(&before, j % w, j / w, 2);
+                    fits = d == best && sample_at(&before, j % w, j / w, 3) &&
+                           sample_at(&im, x, y, 0) == sample_at(&before, j % w, j / w, 0) &&
+                           sample_at(&im, x, y, 1) == sample_at(&before, j % w, j / w, 1) &&
+                           sample_at(&im, x, y, 2) == sample_at(&before, j % w, j / w, 2);
                 }
                 wrong += !fits || sample_at(&im, x, y, 3) != sample_at(&before, x, y, 3);
             }
@@ -253,8 +298,12 @@ static void test_A10_bleed(void)
     {
         struct syn_image im = rgba_of("\1\2\3\0\4\5\6\0", 2, 1), rgb = photo(4, 4, 3, 8, 1);
         struct syn_err err = {{0}};
-        T_CHECK(syn_image_bleed_alpha(&im, &err) == SYN_OK && !memcmp(im.pixels, "\1\2\3\0\4\5\6\0", 8), "nothing visible: left alone");
-        T_CHECK(syn_image_bleed_alpha(&rgb, &err) == SYN_INVALID && strstr(err.text, "channels = 3"), "%s", err.text);
+        T_CHECK(syn_image_bleed_alpha(&im, &err) == SYN_OK &&
+                    !memcmp(im.pixels, "\1\2\3\0\4\5\6\0", 8),
+                "nothing visible: left alone");
+        T_CHECK(syn_image_bleed_alpha(&rgb, &err) == SYN_INVALID &&
+                    strstr(err.text, "channels = 3"),
+                "%s", err.text);
         for (long n = 1; n <= 4; n++) {
             syn_alloc_fail_at(n);
             T_CHECK(syn_image_bleed_alpha(&im, &err) == SYN_NO_MEMORY, "allocation %ld", n);
