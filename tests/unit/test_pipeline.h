@@ -102,12 +102,14 @@ static inline void net_write(const struct net_text *m, const char *folder, const
     free(all);
 }
 
-/* Scale 2 or 1, what each is for in its name. */
-static inline void net_repeat(struct net_text *m, int scale)
+/* Multiplies by a factor and repeats pixels twofold. */
+static inline void net_repeat(struct net_text *m, float factor)
 {
+    const float v[3] = {factor, factor, factor};
     net_init(m, 1);
-    net_line(m, "Interp up 1 1 data up 0=1 1=%d 2=%d", scale, scale);
-    net_line(m, "BinaryOp out 1 1 up out 0=0 1=1 2=0.0");
+    net_line(m, "Scale by 1 1 data by 0=3");
+    net_line(m, "Interp out 1 1 by out 0=1 1=2 2=2");
+    net_floats(m, v, 3, false);
 }
 static inline void net_padded(struct net_text *m, uint64_t seed)
 {
@@ -200,21 +202,21 @@ static inline void house_one(struct house *h, const char *id, const char *member
     house_model(h, id, members, &v, 1);
 }
 
-static inline void house_open(struct house *h, uint64_t budget_bytes)
+static inline void house_open(struct house *h, const char *device, uint64_t budget_bytes)
 {
     struct syn_err err = {""};
     const char *const dirs[] = {h->root, NULL};
-    const struct syn_engine_opts opts = {.device = "ref", .precision = SYN_PRECISION_F32};
+    const struct syn_engine_opts opts = {.device = device, .precision = SYN_PRECISION_F32, .threads = 1};
     fx_need(syn_engine_open(&opts, &h->engine, &err) == SYN_OK, err.text);
     const struct syn_models_opts mo = {.dirs = dirs, .engine = h->engine, .budget_bytes = budget_bytes};
     fx_need(syn_models_open(&mo, &h->models, &err) == SYN_OK, err.text);
 }
 
+/* The folder stays: it may be opened again. */
 static inline void house_close(struct house *h)
 {
     syn_models_close(h->models);
     syn_engine_close(h->engine);
-    fx_remove(h->root);
 }
 
 /* ---- pictures ---- */

@@ -119,7 +119,7 @@ int main(void)
     house_one(&h, "branched", "\"edge\": \"reflect\",", &net, 2, false);
     net_branched(&net, 400, true);
     house_one(&h, "excite", "\"edge\": \"replicate\",", &net, 2, false);
-    house_open(&h, 0);
+    house_open(&h, "ref", 0);
 
     compare(&h, "padded", "zero", 0, 1, 0);
     compare(&h, "valid-zero", "zero", 3, 1, 0);
@@ -132,5 +132,6 @@ int main(void)
     sweep(&h, "branched", 0);
     sweep(&h, "excite", 1);
     house_close(&h);
+    fx_remove(h.root);
     return t_report();
 }
