@@ -91,15 +91,12 @@ static syn_status check_files(struct syn_loaded *slot, struct syn_err *err)
     return st;
 }
 
-/* Clients read these texts: no path of this machine in them. */
+/* Clients read these texts: of the folder's path only the last part stays in them. */
 static void strip_folder(const char *folder, struct syn_err *err)
 {
-    size_t n = strlen(folder);
+    size_t skip = (size_t)(strrchr(folder, '/') + 1 - folder); /* the repository joined it with a '/' */
     char *at;
-    while ((at = strstr(err->text, folder)) != NULL) {
-        size_t skip = n + (at[n] == '/');
-        memmove(at, at + skip, strlen(at + skip) + 1);
-    }
+    while ((at = strstr(err->text, folder)) != NULL) memmove(at, at + skip, strlen(at + skip) + 1);
 }
 
 /* --- making room ------------------------------------------------------------------------------- */
@@ -221,7 +218,10 @@ static void *load_thread(void *ctx)
         syn_log(SYN_LOG_INFO, "model loaded model=%s scale=%d noise=%d bytes=%llu seconds=%.3f",
                 slot->entry->manifest.id, (int)v->scale, (int)v->noise,
                 (unsigned long long)(v->graph_bytes + v->weights_bytes), seconds);
-    else if (st != SYN_CANCELED)
+    else if (st == SYN_CANCELED)
+        syn_log(SYN_LOG_INFO, "model load stopped model=%s scale=%d noise=%d", slot->entry->manifest.id, (int)v->scale,
+                (int)v->noise);
+    else
         syn_log(SYN_LOG_ERROR, "model failed model=%s scale=%d noise=%d status=%s reason=\"%s\"",
                 slot->entry->manifest.id, (int)v->scale, (int)v->noise, syn_status_word(st), err.text);
     pthread_mutex_lock(&ms->mu);
@@ -253,8 +253,8 @@ static bool wants_out(const atomic_bool *cancel)
     return cancel && atomic_load(cancel);
 }
 
-/* Waits for the load under way; slot is LOADING and not given up. Called with mu held. SYN_OK: READY, and
- * one user more. SYN_BUSY: the load was given up by others just then; look again. */
+/* Waits for the load under way; slot is LOADING. Called with mu held. SYN_OK: READY, and one user more.
+ * SYN_BUSY: that load had been given up by others before this caller came; look again. */
 static syn_status wait_for_load(struct syn_models *ms, struct syn_loaded *slot, const atomic_bool *cancel,
                                 struct syn_err *err)
 {
@@ -281,10 +281,6 @@ static syn_status acquire_locked(struct syn_models *ms, struct syn_loaded *slot,
             slot->users++;
             slot->last_used = ++ms->clock;
             return SYN_OK;
-        }
-        if (slot->state == SYN_MODEL_LOADING && atomic_load(&slot->cancel)) {
-            wait_a_little(ms); /* until the load that nobody wanted has stopped */
-            continue;
         }
         if (slot->state != SYN_MODEL_LOADING && (st = start_load(slot, err)) != SYN_OK) return st;
         st = wait_for_load(ms, slot, cancel, err);

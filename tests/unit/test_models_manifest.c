@@ -47,6 +47,8 @@ static void test_members(void)
     T_CHECK(syn_manifest_variant(&m, 0, SYN_NOISE_NONE) == &m.variant[1], "largest");
     T_CHECK(syn_manifest_variant(&m, 2, SYN_NOISE_NONE) == &m.variant[2], "two");
     T_CHECK(syn_manifest_variant(&m, 0, 1) == &m.variant[0], "noise 1");
+    m.variant[1].scale = 1; /* now the largest comes after a smaller one */
+    T_CHECK(syn_manifest_variant(&m, 0, SYN_NOISE_NONE) == &m.variant[2], "largest");
     T_CHECK(!syn_manifest_variant(&m, 3, 1) && !syn_manifest_variant(&m, 0, 2), "none");
 }
 

@@ -106,6 +106,18 @@ static void test_scan(void)
     fx_text(one, "a-file", "x");
     fx_need(symlink(fx_join(target, two, "bear"), fx_join(path, one, "linked")) == 0, path);
     logged[0] = '\0';
+    {
+        long n = 1;
+        syn_status st = SYN_NO_MEMORY;
+        for (; st == SYN_NO_MEMORY && n < 200; n++) {
+            syn_alloc_fail_at(n);
+            st = syn_models_open(&opts, &ms, &err);
+            syn_alloc_fail_at(0);
+        }
+        T_CHECK(st == SYN_OK && n > 10, "%s after %ld allocations", syn_status_word(st), n);
+        syn_models_close(ms);
+        logged[0] = '\0';
+    }
     T_CHECK(syn_models_open(&opts, &ms, &err) == SYN_OK, "%s", err.text);
     T_CHECK(syn_models_count(ms) == 3, "%d", syn_models_count(ms));
     T_CHECK(!strcmp(syn_models_at(ms, 0)->id, "ape") && !strcmp(syn_models_at(ms, 1)->id, "bear") &&
@@ -340,6 +352,7 @@ static void test_C05_cancel(void)
     T_CHECK(status_of(ms, "b").state == SYN_MODEL_UNLOADED && status_of(ms, "b").failure[0] == '\0', "stopped");
     T_CHECK(works(held) && syn_models_resident_bytes(ms) == bytes_of(ms, "a"), "a is untouched");
 
+    logged[0] = '\0';
     start(&c[0], ms, "b");
     nap(50);
     start(&c[1], ms, "b");
@@ -353,6 +366,7 @@ static void test_C05_cancel(void)
     pthread_join(c[1].thread, NULL);
     T_CHECK(c[1].st == SYN_OK && c[1].l && works(c[1].l), "%s", c[1].err.text);
     T_CHECK(status_of(ms, "a").state == SYN_MODEL_UNLOADED && status_of(ms, "b").loads == 1, "a made room");
+    T_CHECK(!strstr(logged, "load stopped"), "not begun anew: %s", logged);
     /* A caller that comes while an abandoned load is stopping gets a load of its own. */
     start(&c[0], ms, "a");
     nap(50);
@@ -409,6 +423,7 @@ static void test_failed_load(void)
 
     st = syn_models_acquire(ms, "nonsense", first(ms, "nonsense"), NULL, &l, &err);
     T_CHECK(st == SYN_UNSUPPORTED && strstr(err.text, "NoSuchLayer") && !strstr(err.text, root), "%s", err.text);
+    T_CHECK(syn_models_resident_bytes(ms) == one, "nothing charged for failures");
     good = take(ms, "good");
     if (good) T_CHECK(works(good), "good");
     syn_models_release(ms, good);
@@ -423,7 +438,9 @@ static void test_failed_load(void)
     l = NULL;
     st = syn_models_acquire(ms, "bad", first(ms, "bad"), NULL, &l, &err);
     T_CHECK(st == SYN_INVALID && strstr(err.text, "a.bin has sha256"), "%s", err.text);
-    T_CHECK(syn_models_resident_bytes(ms) <= bytes_of(ms, "good"), "nothing charged for failures");
+    fx_remove(folder);
+    st = syn_models_acquire(ms, "bad", first(ms, "bad"), NULL, &l, &err);
+    T_CHECK(st == SYN_NOT_FOUND && strstr(err.text, "folder 'bad' does not exist") && !strstr(err.text, root), "%s", err.text);
     syn_models_close(ms);
     fx_remove(root);
 }
