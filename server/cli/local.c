@@ -56,7 +56,8 @@ int syn_local_open(struct syn_local *l, const struct syn_local_opts *o, bool wit
         return syn_complain(SYN_EXIT_USAGE, "--precision = \"%s\": must be auto, f32 or bf16", o->precision);
     if (with_engine) st = open_engine(l, o, &err);
     if (st == SYN_OK) st = open_models(l, o, &err);
-    return st == SYN_OK ? -1 : syn_complain(SYN_EXIT_UNREACHABLE, "%s", err.text);
+    if (st == SYN_OK) return -1;
+    return syn_complain(st == SYN_UNSUPPORTED ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE, "%s", err.text);
 }
 
 void syn_local_close(struct syn_local *l)

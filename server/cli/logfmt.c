@@ -84,15 +84,28 @@ void syn_logfmt_open(syn_log_level max_level, bool held)
     syn_log_set(write_line, NULL, max_level);
 }
 
-void syn_logfmt_release(const char *first)
+/* mu is held. */
+static void forget(void)
 {
-    char line[1200];
-    pthread_mutex_lock(&sink.mu);
-    if (first) put(line, format_line(SYN_LOG_INFO, first, line, sizeof line));
-    put(sink.kept, sink.n_kept);
     syn_free(sink.kept);
     sink.kept = NULL;
     sink.n_kept = 0;
     sink.held = false;
+}
+
+void syn_logfmt_release(const char *first)
+{
+    char line[1200];
+    pthread_mutex_lock(&sink.mu);
+    put(line, format_line(SYN_LOG_INFO, first, line, sizeof line));
+    put(sink.kept, sink.n_kept);
+    forget();
+    pthread_mutex_unlock(&sink.mu);
+}
+
+void syn_logfmt_drop(void)
+{
+    pthread_mutex_lock(&sink.mu);
+    forget();
     pthread_mutex_unlock(&sink.mu);
 }

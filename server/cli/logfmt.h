@@ -13,7 +13,9 @@
 bool syn_logfmt_level(const char *word, syn_log_level *out);
 /* Sends syn_log to stderr; held: keeps lines (up to 256 KiB) until release. */
 void syn_logfmt_open(syn_log_level max_level, bool held);
-/* Writes first (a whole event, may be NULL) and then what was kept. */
+/* Writes first (a whole event) and then what was kept; from now on lines go out at once. */
 void syn_logfmt_release(const char *first);
+/* Forgets what was kept: of a start that failed one line of error is enough. */
+void syn_logfmt_drop(void);
 
 #endif

@@ -290,8 +290,9 @@ int syn_command_serve(int argc, char **argv)
         stop(&d);
         syn_log(SYN_LOG_INFO, "stopped");
     } else {
-        syn_logfmt_release(NULL);
-        code = syn_complain(st == SYN_INVALID ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE, "%s", err.text);
+        syn_logfmt_drop();
+        code = syn_complain(st == SYN_INVALID || st == SYN_UNSUPPORTED ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE, "%s",
+                            err.text);
         stop(&d);
     }
     syn_config_deinit(&d.config);

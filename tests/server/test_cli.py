@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+"""The commands, from outside: exit codes, one line of error that names the field, help, results."""
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+
+import harness as h
+from harness import check, equal, run
+
+COMMANDS = ("serve", "run", "submit", "models", "bench", "selftest", "keys")
+
+
+def one_line(err, word):
+    """stderr is one line of synthd that has the word."""
+    lines = err.strip().splitlines()
+    return len(lines) == 1 and lines[0].startswith("synthd: ") and word in lines[0]
+
+
+def test_help_and_version():
+    code, out, err = run("--version")
+    version = open(os.path.join(h.ROOT, "VERSION"), encoding="utf-8").read().strip()
+    check(code == 0 and out.decode().startswith(f"synthd {version} ("), f"--version: {code} {out} {err}")
+    code, out, _ = run("--help")
+    check(code == 0 and all(c in out.decode() for c in COMMANDS), f"--help: {code} {out}")
+    for command in (*[(c,) for c in COMMANDS], ("models", "list"), ("models", "fetch"), ("models", "add"),
+                    ("models", "check")):
+        code, out, err = run(*command, "--help")
+        text = out.decode()
+        check(code == 0 and "Usage: synthd" in text and "Examples:" in text and not err,
+              f"{command} --help: {code} {text[:80]} {err}")
+
+
+def test_bad_usage():
+    toys = h.toy_models()
+    picture = os.path.join(h.folder(), "a.png")
+    with open(picture, "wb") as f:
+        f.write(h.png(8, 8))
+    ok = ["run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={picture}", "--out", "/dev/null", "--device", "cpu"]
+    swap = lambda old, new: [new if w == old else w for w in ok]
+    cases = (
+        ([], "Usage"), (["fly"], "fly"), (["serve", "--fly"], "--fly"), (["serve", "fly"], "fly"), (["serve", "-x"], "-x"),
+        (["serve", "--threads", "many"], "--threads"), (["serve", "--threads=-1"], "--threads"),
+        (["serve", "--max-queued"], "--max-queued"), (["serve", "--log-level", "loud"], "log_level"),
+        (["serve", "--device", "abacus", "--data", h.folder()], "device"),
+        (["serve", "--precision", "f8", "--data", h.folder()], "precision"),
+        (["serve", "--queue", "maybe", "--data", h.folder()], "queue"),
+        (["serve", "--listen", "nowhere", "--data", h.folder()], "listen"),
+        (["run"], "KIND"), (["run", "fly", "--model", "m", "--in", "image=x", "--out", "y"], "fly"),
+        (["run", "upscale"], "--model"), (["run", "upscale", "--model", "toy", "--out", "y"], "--in"),
+        (swap("toy", "nobody"), "nobody"), (swap(f"image={picture}", f"mask={picture}"), "mask"),
+        (swap(f"image={picture}", picture), "NAME=FILE"), (ok + ["--set", "scale=99"], "scale"),
+        (ok + ["--set", "stepz=1"], "stepz"), (ok + ["--set", "scale"], "NAME=VALUE"),
+        (ok + ["--set", "scale=2", "--set", "scale=3"], "scale"), (ok + ["--output", "quality=900"], "quality"),
+        (ok + ["--precision", "f8"], "--precision"), (ok + ["--output", "format=gif"], "format"),
+        (["submit", "upscale", "--model", "toy", "--in", f"image={picture}", "--out", "y", "--server", "ftp://x"], "--server"),
+        (["models", "fly"], "fly"), (["models", "check", "nobody", "--models", toys], "nobody"),
+        (["models", "check", "toy", "--size", "0x8", "--models", toys], "--size"),
+        (["models", "add", h.folder()], "model.json"), (["models", "fetch", "nobody", "--models", h.folder()], "nobody"),
+        (["bench", "toy", "--runs", "0"], "--runs"), (["bench", "toy", "--scale", "3", "--models", toys], "--scale"),
+        (["keys", "fly"], "fly"), (["keys", "create", "a/b"], "a/b"), (["keys", "create"], "usage"),
+    )
+    for words, named in cases:
+        code, out, err = run(*words)
+        good = code == 2 and named in err and not out
+        if words:
+            good = good and one_line(err, named)
+        check(good, f"synthd {' '.join(words)}: exit {code}, stderr {err!r}")
+
+
+def test_config_file():
+    """Defaults, the file, options; unknown members and wrong types are refused by name."""
+    where = h.folder()
+    path = os.path.join(where, "c.json")
+
+    def with_file(text, *more):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        return run("serve", "--config", path, "--print-config", *more)
+    code, out, _ = run("serve", "--print-config")
+    with open(os.path.join(h.ROOT, "config", "synthd.json"), encoding="utf-8") as f:
+        equal(json.loads(out), json.load(f), "config/synthd.json shows the defaults")
+    code, out, err = with_file('{"max_queued": 7, "origins": ["http://a", "http://b"], "log_level": "debug"}')
+    got = json.loads(out)
+    check(code == 0 and got["max_queued"] == 7 and got["origins"] == ["http://a", "http://b"], f"{code} {err}")
+    code, out, _ = with_file('{"max_queued": 7, "origins": ["http://a"]}', "--max-queued", "9", "--origins", "http://c")
+    got = json.loads(out)
+    check(got["max_queued"] == 9 and got["origins"] == ["http://c"], "options win over the file")
+    for text, named in (('{"max_qeued": 7}', "max_qeued"), ('{"max_queued": "7"}', "max_queued"), ('{"max_queued": 0}', "max_queued"),
+                        ('{"max_queued": 1e3}', "max_queued"), ('{"allow_open": 1}', "allow_open"), ('{"origins": "x"}', "origins"),
+                        ('{"origins": [1]}', "origins"), ('{"listen": null}', "listen"), ('[]', "object"), ('{', ""),
+                        ('{"max_queued": 7, "max_queued": 8}', "max_queued"), ('', "")):
+        code, out, err = with_file(text)
+        check(code == 2 and one_line(err, named) and not out, f"{text}: exit {code}, stderr {err!r}")
+    code, _, err = run("serve", "--config", os.path.join(where, "none.json"))
+    check(code == 2 and one_line(err, "none.json"), f"missing file: {code} {err!r}")
+
+
+def test_run():
+    """One job without a daemon: the picture is what the network says, in the format that --out names."""
+    toys, where = h.toy_models(), h.folder()
+    source, out_path = os.path.join(where, "a.png"), os.path.join(where, "b.png")
+    picture = h.png(40, 30)
+    with open(source, "wb") as f:
+        f.write(picture)
+    base = ["run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={source}", "--device", "cpu", "--precision", "f32"]
+    code, out, err = run(*base, "--out", out_path, "--json")
+    report = json.loads(out) if code == 0 else {}
+    check(code == 0 and not err, f"run: {code} {err}")
+    check(report.get("state") == "succeeded" and (report.get("width"), report.get("height")) == (80, 60), f"{report}")
+    _, _, _, small = h.png_pixels(picture)
+    w, hh, step, large = h.png_pixels(open(out_path, "rb").read())
+    worst = max(abs(large[y][3 * x + c] - small[y // 2][3 * (x // 2) + c]) for y in range(hh) for x in range(w) for c in range(3))
+    check((w, hh, step) == (80, 60, 3) and worst <= 1, f"pixels repeat: {w}x{hh}x{step}, off by {worst}")
+    for name, magic in (("c.jpg", b"\xff\xd8\xff"), ("c.webp", b"RIFF"), ("c.png", b"\x89PNG")):
+        path = os.path.join(where, name)
+        code, out, err = run(*base, "--out", path)
+        check(code == 0 and open(path, "rb").read(4).startswith(magic), f"{name}: {code} {err}")
+        check(b"80x60" in out, f"{name}: {out}")
+    code, out, err = run(*base[:-1], "bf16", "--set", "scale=1.5", "--out", "-")
+    check(code == 0 and h.png_pixels(out)[:2] == (60, 45) and not err, f"--out -: {code} {err}")
+    words = [w if not w.startswith("image=") else "image=-" for w in base]
+    code, out, err = run(*words, "--out", "-", stdin=picture)
+    check(code == 0 and h.png_pixels(out)[:2] == (80, 60), f"--in image=-: {code} {err}")
+    code, out, err = run(*base, "--out", "-", "--json")
+    check(code == 2 and one_line(err, "--json"), f"--json with --out -: {code} {err!r}")
+    check(sorted(os.listdir(where)) == ["a.png", "b.png", "c.jpg", "c.png", "c.webp"], f"nothing else is left: {os.listdir(where)}")
+
+
+def test_run_failures():
+    """A job that fails is exit code 1 and leaves no output file."""
+    toys, where = h.toy_models(), h.folder()
+    whole = h.png(64, 64)
+    for name, data, word in (("cut.png", whole[:len(whole) // 2], "truncated"), ("text.png", b"no picture at all" * 9, "unsupported"),
+                             ("crc.png", whole[:40] + bytes([whole[40] ^ 1]) + whole[41:], "")):
+        path, target = os.path.join(where, name), os.path.join(where, name + ".out.png")
+        with open(path, "wb") as f:
+            f.write(data)
+        code, out, err = run("run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={path}", "--out", target,
+                             "--device", "cpu")
+        check(code == 1 and one_line(err, word) and not os.path.exists(target), f"{name}: exit {code}, {err!r}")
+    code, _, err = run("run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={where}/none.png", "--out", f"{where}/x.png")
+    check(code == 1 and one_line(err, "none.png"), f"missing input: {code} {err!r}")
+    good = os.path.join(where, "good.png")
+    with open(good, "wb") as f:
+        f.write(whole)
+    code, _, err = run("run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={good}", "--out", f"{where}/no/x.png")
+    check(code == 1 and one_line(err, "no/x.png"), f"output folder missing: {code} {err!r}")
+    code, _, err = run("submit", "upscale", "--model", "toy", "--in", f"image={good}", "--out", f"{where}/x.png",
+                       "--server", "http://127.0.0.1:9")
+    check(code == 3 and one_line(err, "127.0.0.1:9"), f"no server: {code} {err!r}")
+
+
+def test_a01_numeric_error():
+    """A network that makes infinity fails with numeric_error; no file is written."""
+    toys, where = h.toy_models(), h.folder()
+    path = h.toy_model(toys, "boom", layers=2)
+    weights = os.path.join(path, "boom.bin")
+    data = bytearray(open(weights, "rb").read())
+    data[4:4 + 3 * 16 * 9 * 4] = h.struct.pack("<432f", *([3e38] * 432))
+    with open(weights, "wb") as f:
+        f.write(data)
+    manifest = os.path.join(path, "model.json")
+    text = json.load(open(manifest, encoding="utf-8"))
+    text["files"][1]["sha256"] = hashlib.sha256(data).hexdigest()
+    json.dump(text, open(manifest, "w", encoding="utf-8"))
+    picture, target = os.path.join(where, "a.png"), os.path.join(where, "b.png")
+    with open(picture, "wb") as f:
+        f.write(h.png(16, 16))
+    code, _, err = run("run", "upscale", "--model", "boom", "--models", toys, "--in", f"image={picture}", "--out", target, "--device", "cpu")
+    check(code == 1 and one_line(err, "numeric_error") and not os.path.exists(target), f"run: {code} {err!r}")
+    with h.Daemon(models=toys) as d:
+        job = d.finished(d.submit(d.blob(h.png(16, 16)), model="boom").json()["id"])
+        check(job["state"] == "failed" and job["error"]["code"] == "numeric_error" and not job["outputs"], f"job: {job}")
+        job = d.finished(d.submit(d.blob(h.png(16, 16))).json()["id"])
+        equal(job["state"], "succeeded", "the next job")
+
+
+def test_models():
+    toys, target = h.toy_models(), h.folder()
+    code, out, err = run("models", "list", "--json", "--models", toys)
+    listed = {m["id"]: m for m in json.loads(out)}
+    check(code == 0 and listed["toy"]["installed"] and listed["toy"]["variants"][0]["scale"] == 2, f"{code} {err}")
+    check(not listed["realesrgan-x4plus"]["installed"] and listed["realesrgan-x4plus"]["bytes"] > 1e7, "the catalog is listed")
+    code, out, err = run("models", "add", os.path.join(toys, "toy"), "--models", target)
+    check(code == 0 and sorted(os.listdir(target)) == ["toy"], f"add: {code} {err} {os.listdir(target)}")
+    code, out, err = run("models", "add", os.path.join(toys, "toy"), "--models", target)
+    check(code == 0 and sorted(os.listdir(target)) == ["toy"], f"add again: {code} {err} {os.listdir(target)}")
+    code, out, err = run("models", "check", "toy", "--models", target, "--device", "cpu", "--json", "--steps", "--size", "24x16")
+    report = json.loads(out) if code == 0 else {"networks": [{}]}
+    network = report["networks"][0]
+    check(code == 0 and network.get("out") == "[1, 3, 32, 48]" and network.get("steps") and network.get("workspace_bytes", 0) > 0,
+          f"check: {code} {err} {network}")
+    weights = os.path.join(target, "toy", "toy.bin")
+    data = bytearray(open(weights, "rb").read())
+    data[100] ^= 1
+    with open(weights, "wb") as f:
+        f.write(data)
+    code, out, err = run("models", "check", "toy", "--models", target, "--device", "cpu")
+    check(code == 1 and one_line(err, "toy.bin"), f"a changed file: {code} {err!r}")
+    code, out, err = run("models", "add", os.path.join(target, "toy"), "--models", toys)
+    check(code == 2 and one_line(err, "toy.bin"), f"adding a changed file: {code} {err!r}")
+
+
+def test_selftest_and_bench():
+    for device in ("cpu", "ref"):
+        code, out, err = run("selftest", "--device", device, "--json")
+        check(code == 0 and json.loads(out)["ok"] is True, f"selftest {device}: {code} {err}")
+    code, out, err = run("bench", "toy", "--models", h.toy_models(), "--device", "cpu", "--runs", "3", "--json")
+    report = json.loads(out) if code == 0 else {}
+    check(code == 0 and report["runs"] == 3 and report["median_seconds"] > 0 and report["units_per_second"] > 0, f"bench: {code} {err} {report}")
+
+
+def test_submit():
+    where = h.folder()
+    source, target = os.path.join(where, "a.png"), os.path.join(where, "b.webp")
+    with open(source, "wb") as f:
+        f.write(h.png(32, 20))
+    with h.Daemon() as d:
+        base = ["submit", "upscale", "--model", "toy", "--in", f"image={source}", "--server", d.url]
+        code, out, err = run(*base, "--out", target, "--json")
+        job = json.loads(out) if code == 0 else {}
+        check(code == 0 and job["state"] == "succeeded" and open(target, "rb").read(4) == b"RIFF", f"submit: {code} {err}")
+        code, out, err = run(*base, "--set", "scale=99", "--out", target)
+        check(code == 2 and one_line(err, "scale"), f"bad parameter: {code} {err!r}")
+        code, out, err = run(*[w if w != "toy" else "nobody" for w in base], "--out", target)
+        check(code == 2 and one_line(err, "nobody"), f"unknown model: {code} {err!r}")
+        slow = subprocess.Popen([h.SYNTHD, "submit", "upscale", "--model", "slow", "--in", f"image={source}", "--server", d.url,
+                                 "--set", "tile=8", "--set", "scale=16", "--out", f"{where}/c.png"], stderr=subprocess.PIPE)
+        h.eventually(lambda: d.get("/v1/jobs?state=running").json()["data"])
+        slow.send_signal(h.signal.SIGINT)
+        _, err = slow.communicate(timeout=30 * h.SLOW)
+        check(slow.returncode in (0, 1), f"Ctrl-C: exit {slow.returncode}, {err}")
+        check(h.eventually(lambda: not d.get("/v1/jobs?state=running").json()["data"]), "the job has ended")
+
+
+def test_keys():
+    where = h.folder()
+    file = os.path.join(where, "keys")
+    code, out, err = run("keys", "create", "web", "--file", file)
+    key = out.decode().strip()
+    check(code == 0 and re.fullmatch(r"syn_[0-9a-f]{64}", key), f"create: {code} {out} {err}")
+    check(oct(os.stat(file).st_mode & 0o777) == "0o600", "the file is the owner's alone")
+    with open(file, encoding="utf-8") as f:
+        equal(f.read(), f"web:{hashlib.sha256(key.encode()).hexdigest()}\n", "digest only")
+    code, _, err = run("keys", "create", "web", "--file", file)
+    check(code == 2 and one_line(err, "web"), f"twice: {code} {err!r}")
+    code, out, _ = run("keys", "create", "batch", "--file", file)
+    code, out, _ = run("keys", "list", "--file", file)
+    check(code == 0 and [line.split()[0] for line in out.decode().splitlines()] == ["web", "batch"], f"list: {out}")
+    with h.Daemon("--keys-file", file, wait_ready=False) as d:
+        equal(d.get("/v1/jobs").status, 401, "without a key")
+        equal(d.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}).status, 200, "with the key")
+        picture, target = os.path.join(where, "a.png"), os.path.join(where, "b.png")
+        with open(picture, "wb") as f:
+            f.write(h.png(8, 8))
+        words = ["submit", "upscale", "--model", "toy", "--in", f"image={picture}", "--server", d.url, "--out", target]
+        code, _, err = run(*words)
+        check(code == 2 and "401" in err, f"submit without key: {code} {err!r}")
+        code, _, err = run(*words, env={"SYNTHD_KEY": key})
+        check(code == 0 and os.path.exists(target), f"submit with key: {code} {err!r}")
+    code, _, _ = run("keys", "revoke", "web", "--file", file)
+    equal(code, 0, "revoke")
+    code, _, err = run("keys", "revoke", "web", "--file", file)
+    check(code == 2 and one_line(err, "web"), f"revoke twice: {code} {err!r}")
+    run("keys", "revoke", "batch", "--file", file)
+    code, _, err = run("serve", "--listen", "127.0.0.1:0", "--data", h.folder(), "--keys-file", file)
+    check(code in (2, 3) and one_line(err.splitlines()[-1], "no keys"), f"a file without keys opens nothing: {code} {err!r}")
+
+
+def test_serve_refusals():
+    """What cannot start is exit code 3, or 2 when the words are wrong, in one line."""
+    with h.Daemon() as d:
+        code, _, err = run("serve", "--listen", "127.0.0.1:0", "--data", d.data, "--models", d.models)
+        check(code == 3 and d.data in err, f"a data folder in use: {code} {err!r}")
+        code, _, err = run("serve", "--listen", d.host, "--data", h.folder(), "--models", d.models)
+        check(code == 3 and one_line(err.splitlines()[-1], d.host.split(":")[1]), f"a port in use: {code} {err!r}")
+    code, _, err = run("serve", "--listen", "0.0.0.0:0", "--data", h.folder())
+    check(code in (2, 3) and "allow" in err, f"open address without keys: {code} {err!r}")
+    code, _, err = run("serve", "--listen", "127.0.0.1:0", "--data", "/proc/nowhere")
+    check(code == 3 and "data" in err.splitlines()[-1] and "/proc/nowhere" in err, f"data folder: {code} {err!r}")
+    first = open(h.Daemon().log_path, encoding="utf-8").readline()
+    check(re.match(r"listening url=http://127\.0\.0\.1:\d+( |\n)", first), f"first line: {first!r}")
+
+
+if __name__ == "__main__":
+    h.main(globals())
