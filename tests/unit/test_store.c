@@ -101,6 +101,23 @@ static void test_transitions(void)
     t_folder_drop(dir);
 }
 
+/* A running job that was asked to stop does not run again. */
+static void test_cancel_then_requeue(void)
+{
+    char *dir = t_folder(), id[SYN_JOB_ID_SIZE];
+    struct syn_store_opts o = t_opts(dir);
+    struct syn_store *s = t_open(&o);
+    bool running = false;
+    bring(s, SYN_JOB_RUNNING, id);
+    for (int i = 0; i < 2; i++) /* twice is once */
+        T_CHECK(syn_store_cancel(s, id, &running, &err) == SYN_OK && running, "%s", err.text);
+    T_CHECK(syn_store_requeue(s, id, &err) == SYN_OK, "%s", err.text);
+    T_CHECK(t_state(s, id) == SYN_JOB_CANCELED, "%s", syn_job_state_word(t_state(s, id)));
+    T_CHECK(syn_store_cancel(s, id, &running, &err) == SYN_OK && !running, "canceled: fine again");
+    syn_store_close(s);
+    t_folder_drop(dir);
+}
+
 static void test_finish_arguments(void)
 {
     char *dir = t_folder(), id[SYN_JOB_ID_SIZE];
@@ -375,13 +392,15 @@ static void test_C11_positions(void)
 static void test_list(void)
 {
     enum { N = 25 };
-    char *dir = t_folder(), id[N][SYN_JOB_ID_SIZE], cursor[SYN_JOB_ID_SIZE], taken[SYN_JOB_ID_SIZE];
+    char *dir = t_folder(), id[N][SYN_JOB_ID_SIZE], cursor[SYN_JOB_ID_SIZE], taken[SYN_JOB_ID_SIZE],
+         request[] = "{}";
     struct syn_store_opts o = t_opts(dir);
     struct syn_store *s = t_open(&o);
     struct syn_job_filter f = {.state = -1, .limit = 10};
     struct syn_job j = {.kind = "stylize", .model = "m2", .owner = "bob", .family = "sdapi"}, *list;
     struct syn_submit in = {&j, NULL};
     int32_t n, seen = 0;
+    j.canonical_request = request;
     for (int i = 0; i < N; i++) {
         if (i % 5 == 4) T_MUST(syn_store_submit(s, &in, id[i], NULL, &err) == SYN_OK);
         else t_submit(s, 0, id[i]);
@@ -578,19 +597,22 @@ static void test_retention(void)
     T_CHECK(t_state(s, id[0]) == SYN_JOB_STATE_COUNT, "the row is gone");
     T_CHECK(t_state(s, id[1]) == SYN_JOB_QUEUED, "a queued job is never swept");
     T_MUST(syn_store_cancel(s, id[1], NULL, &err) == SYN_OK);
+    T_CHECK(syn_store_sweep(s, now + 2 * hour + 60000, &err) == SYN_OK, "%s", err.text);
+    T_CHECK(t_state(s, id[1]) == SYN_JOB_EXPIRED && !syn_blob_exists(b, in_sha, NULL),
+            "an expired job keeps its row, not its input");
     T_CHECK(syn_store_sweep(s, now + 9 * hour, &err) == SYN_OK, "%s", err.text);
     T_CHECK(syn_store_counts(s, &n, &err) == SYN_OK && n.blob_bytes == 0, "%d bytes",
             (int)n.blob_bytes);
     for (int i = 0; i < SYN_JOB_STATE_COUNT; i++)
         T_CHECK(n.by_state[i] == 0, "%s: %d", syn_job_state_word(i), (int)n.by_state[i]);
-    for (int i = 0; i < 450; i++) { /* more than one step's worth */
+    for (int i = 0; i < 220; i++) { /* more than one step's worth */
         t_submit(s, 0, id[0]);
         T_MUST(syn_store_cancel(s, id[0], NULL, &err) == SYN_OK);
     }
     T_CHECK(syn_store_sweep(s, now + 9 * hour, &err) == SYN_OK, "%s", err.text);
     T_CHECK(syn_store_counts(s, &n, &err) == SYN_OK && n.by_state[SYN_JOB_EXPIRED] == 0 &&
                 n.by_state[SYN_JOB_CANCELED] == 0,
-            "all 450 are gone");
+            "all 220 are gone");
     syn_store_close(s);
     t_folder_drop(dir);
 }
@@ -599,6 +621,7 @@ int main(void)
 {
     test_ids();
     test_transitions();
+    test_cancel_then_requeue();
     test_finish_arguments();
     test_members();
     test_submit_arguments();

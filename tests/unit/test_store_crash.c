@@ -13,11 +13,28 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define ROUNDS   50
-#define LIMIT    3
+/* What the store and SQLite call: counts, and fails on demand. */
+static atomic_int n_syncs, fail_syncs;
+
+static int sync_call(long number, int fd)
+{
+    atomic_fetch_add(&n_syncs, 1);
+    if (atomic_load(&fail_syncs)) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(number, fd);
+}
+int fsync(int fd) { return sync_call(SYS_fsync, fd); }
+int fdatasync(int fd) { return sync_call(SYS_fdatasync, fd); }
+
+#define ROUNDS 50
+#define LIMIT 3
 #define MAX_JOBS 40000
 
 struct known {
@@ -281,6 +298,87 @@ static void test_C01_in_order(void)
     t_folder_drop(dir);
 }
 
+/* --- synced before it is told ----------------------------------------------------------------------- */
+
+static int syncs_since(int *mark)
+{
+    int now = atomic_load(&n_syncs), since = now - *mark;
+    *mark = now;
+    return since;
+}
+
+static void check_synced(struct syn_store *s)
+{
+    char one[SYN_JOB_ID_SIZE], two[SYN_JOB_ID_SIZE], sha[SYN_SHA256_HEX_SIZE];
+    struct syn_err e = {{0}};
+    int mark = 0;
+    syncs_since(&mark);
+    for (int i = 0; i < 3; i++) {
+        t_submit(s, 0, one);
+        T_CHECK(syncs_since(&mark) > 0, "submit");
+        t_submit(s, 0, two);
+        T_CHECK(syncs_since(&mark) > 0, "submit");
+        T_MUST(syn_store_cancel(s, two, NULL, &e) == SYN_OK);
+        T_CHECK(syncs_since(&mark) > 0, "cancel");
+        t_take(s, one);
+        T_CHECK(syncs_since(&mark) > 0, "take");
+        T_MUST(syn_store_requeue(s, one, &e) == SYN_OK);
+        T_CHECK(syncs_since(&mark) > 0, "requeue");
+        t_take(s, one);
+        syncs_since(&mark);
+        T_MUST(t_finish(s, one, SYN_JOB_FAILED, &e) == SYN_OK);
+        T_CHECK(syncs_since(&mark) > 0, "finish");
+        T_CHECK(t_state(s, one) == SYN_JOB_FAILED && syncs_since(&mark) == 0, "a read needs none");
+    }
+    T_MUST(syn_blob_put(syn_store_blobs(s), "abc", 3, sha, &e) == SYN_OK);
+    T_CHECK(syncs_since(&mark) >= 3, "blob: the file, its folder, the folder's entry");
+}
+
+/* The disk refuses to sync: no call that promises durability succeeds, and nothing is half done. */
+static void check_unsynced(struct syn_store *s, char one[SYN_JOB_ID_SIZE])
+{
+    char two[SYN_JOB_ID_SIZE], sha[SYN_SHA256_HEX_SIZE];
+    struct syn_store_counts n;
+    struct syn_job j = {.kind = "upscale"};
+    struct syn_submit in = {&j, NULL};
+    struct syn_err e = {{0}};
+    atomic_store(&fail_syncs, 1);
+    T_CHECK(syn_store_submit(s, &in, one, NULL, &e) == SYN_IO && strstr(e.text, "disk"), "%s",
+            e.text);
+    T_CHECK(syn_blob_put(syn_store_blobs(s), "abcd", 4, sha, &e) == SYN_IO, "blob: %s", e.text);
+    T_CHECK(syn_store_take(s, &j, &e) == SYN_NOT_FOUND, "what was not stored: %s", e.text);
+    atomic_store(&fail_syncs, 0);
+    T_MUST(syn_store_counts(s, &n, &e) == SYN_OK);
+    T_CHECK(n.submitted == 6 && n.by_state[SYN_JOB_QUEUED] == 0 && n.blob_bytes == 3, "counts");
+    t_submit(s, 0, one);
+    atomic_store(&fail_syncs, 1);
+    T_CHECK(syn_store_take(s, &j, &e) == SYN_IO, "take: %s", e.text);
+    T_CHECK(syn_store_cancel(s, one, NULL, &e) == SYN_IO, "cancel: %s", e.text);
+    T_CHECK(t_state(s, one) == SYN_JOB_QUEUED, "reads go on, and it still waits");
+    atomic_store(&fail_syncs, 0);
+    t_take(s, two);
+    T_CHECK(strcmp(one, two) == 0, "taken when the disk is back: %s", two);
+    T_CHECK(t_finish(s, one, SYN_JOB_SUCCEEDED, &e) == SYN_OK, "%s", e.text);
+}
+
+static void test_C01_synced_before_it_is_told(void)
+{
+    char *dir = t_folder(), one[SYN_JOB_ID_SIZE] = "";
+    struct syn_store_opts o = t_opts(dir);
+    struct syn_store *s = t_open(&o);
+    struct syn_store_counts n;
+    struct syn_err e = {{0}};
+    check_synced(s);
+    check_unsynced(s, one);
+    syn_store_close(s);
+    s = t_open(&o);
+    T_CHECK(t_state(s, one) == SYN_JOB_SUCCEEDED, "kept");
+    T_MUST(syn_store_counts(s, &n, &e) == SYN_OK);
+    T_CHECK(n.by_state[SYN_JOB_QUEUED] == 0, "nothing more than that");
+    syn_store_close(s);
+    t_folder_drop(dir);
+}
+
 /* --- the disk -------------------------------------------------------------------------------------------- */
 
 static syn_status submit_big(struct syn_store *s, const char *params, char id[SYN_JOB_ID_SIZE],
@@ -406,6 +504,7 @@ int main(void)
     bool disk;
     test_C01_in_order();
     test_C01_kill_at_any_moment();
+    test_C01_synced_before_it_is_told();
     test_file_limit();
     disk = test_disk();
     if (disk) return t_report();
