@@ -94,16 +94,15 @@ static bool is_srgb(cmsContext ctx, cmsHPROFILE profile)
     return same;
 }
 
-/* 16 bits are not optimised: Little CMS would put a coarse grid in place of exact curves. */
+/* In place, so alpha stays as it is. 16 bits are not optimised: Little CMS would put a coarse grid in place of exact curves. */
 static bool convert_rgb(cmsContext ctx, cmsHPROFILE profile, struct syn_image *im)
 {
     bool alpha = im->channels == 4, deep = im->bits == 16;
     cmsUInt32Number format =
         deep ? (alpha ? TYPE_RGBA_16 : TYPE_RGB_16) : (alpha ? TYPE_RGBA_8 : TYPE_RGB_8);
-    cmsUInt32Number flags = (alpha ? cmsFLAGS_COPY_ALPHA : 0) | (deep ? cmsFLAGS_NOOPTIMIZE : 0);
     cmsHTRANSFORM t;
     if (is_srgb(ctx, profile)) return true;
-    t = to_srgb(ctx, profile, format, format, flags);
+    t = to_srgb(ctx, profile, format, format, deep ? cmsFLAGS_NOOPTIMIZE : 0);
     if (!t) return false;
     for (int32_t y = 0; y < im->height; y++) {
         uint8_t *row = syn_image_row(im, y);

@@ -11,8 +11,9 @@
  *          straight into the finished pixels. A 16-bit grey picture is decoded into the front of
  *          them and spread out from the end.
  * Speed:   writing is bound by zlib. Filters at level 3 on three photographs brought to 2 and 4
- *          megapixels, MP/s and bytes a pixel: Up 13..22, 0.76..1.54; Sub 13..20, 0.86..1.67; Paeth 11..18,
- *          0.80..1.48; choosing among all five for each row 8..12, 0.80..1.48. Hence Up alone. */
+ *          megapixels, MP/s and bytes a pixel: Up 13..22, 0.76..1.54; Sub 13..20, 0.86..1.67; Paeth
+ *          11..18, 0.80..1.48; choosing among all five for each row 8..12, 0.80..1.48. Hence Up
+ *          alone. */
 #include "server/media/codec.h"
 #include "kernels/base/alloc.h"
 #include <inttypes.h>

@@ -190,13 +190,13 @@ static void test_srgb_profile_is_exact(void)
     struct syn_image im = {0};
     struct syn_image_report report = {0};
     int off = 0;
-    for (int i = 0; i < 16 * 16 * 3; i++) raw[i] = (uint16_t)(i * 37 % 256);
+    for (int i = 0; i < 16 * 16 * 3; i++) raw[i] = (uint16_t)(i * 40503);
     put_iccp(&chunk, &icc);
-    png_start(&b, 16, 16, 8, 2, 0);
+    png_start(&b, 16, 16, 16, 2, 0);
     put(&b, chunk.p, chunk.n);
-    png_pixels(&b, raw, 16, 16, 8, 2, false, 1000);
+    png_pixels(&b, raw, 16, 16, 16, 2, false, 1000);
     if (decodes(&b, NULL, &im, &report, "sRGB profile"))
-        for (int i = 0; i < 16 * 16 * 3; i++) off += ((uint8_t *)im.pixels)[i] != raw[i];
+        for (int i = 0; i < 16 * 16 * 3; i++) off += ((uint16_t *)im.pixels)[i] != raw[i];
     T_CHECK(off == 0 && report.color == SYN_COLOR_CONVERTED, "%d off, report %d", off,
             report.color);
     syn_image_deinit(&im);
@@ -252,6 +252,11 @@ static void test_png_chunks(void)
     png_chunk(&c, "gAMA", "\0\0\xb1\x8f", 4); /* 45455, as everybody writes it */
     b = png_with(px, 3, 8, 2, &c);
     expect(&b, false, 200, 100, 100, 0, SYN_COLOR_CONVERTED, "gAMA 0.45455");
+    bytes_free(&b);
+    c.n = 0;
+    png_chunk(&c, "gAMA", "\0\0\xb0\xc8", 4); /* 45256: 1 / 2.2 of somebody's rounding; dark would move */
+    b = png_with((const uint16_t[]){3, 6, 9}, 3, 8, 2, &c);
+    expect(&b, false, 3, 6, 9, 0, SYN_COLOR_CONVERTED, "gAMA 0.45256");
     bytes_free(&b);
     c.n = 0;
     {

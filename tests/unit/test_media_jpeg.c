@@ -116,7 +116,7 @@ static void test_E03_truncation(void)
             &im, (struct jpeg_how){.progressive = progressive, .h_samp = 1, .v_samp = 1});
         struct syn_image_decode_opts strict = {0}, lax = {.accept_truncated = true};
         int taken = 0;
-        for (size_t n = 3; n < b.n - 2; n += n < 300 || n > b.n - 20 ? 1 : 61) {
+        for (size_t n = 3; n < b.n - 2; n = next_cut(n, b.n, 300, 61)) {
             struct syn_image got = {0};
             struct syn_image_report report = {0};
             struct syn_err err = {{0}};

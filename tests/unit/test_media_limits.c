@@ -165,10 +165,10 @@ static void test_boundaries(void)
 {
     for (int k = 0; k < 7;
          k++) { /* PNG, turned PNG, JPEG, progressive JPEG, WebP, lossless, lossy with alpha */
-        struct syn_image im = photo(64, 32, k == 6 ? 4 : 3, 8, 2), got = {0};
+        struct syn_image im = photo(640, 320, k == 6 ? 4 : 3, 8, 2), got = {0};
         struct bytes b = {0};
         struct syn_err err = {{0}};
-        uint64_t floor = 64 * 32 * (k == 6 ? 4 : 3), low = 0, high = 1 << 24;
+        uint64_t floor = 640 * 320 * (k == 6 ? 4 : 3), low = 0, high = 1 << 24;
         if (k == 0) {
             struct syn_buf out = {0};
             if (syn_image_encode(&im, &(struct syn_image_encode_opts){.format = SYN_IMAGE_PNG},
@@ -177,22 +177,22 @@ static void test_boundaries(void)
             put(&b, out.data, out.size);
             syn_buf_deinit(&out);
         } else if (k == 1) {
-            uint16_t px[64 * 32 * 3] = {0};
+            static uint16_t px[640 * 320 * 3];
             struct bytes exif = {0};
             put_exif(&exif, 6, true);
-            png_start(&b, 64, 32, 8, 2, 0);
+            png_start(&b, 640, 320, 8, 2, 0);
             png_chunk(&b, "eXIf", exif.p, exif.n);
-            png_pixels(&b, px, 64, 32, 8, 2, false, 1000);
+            png_pixels(&b, px, 640, 320, 8, 2, false, 1000);
             bytes_free(&exif);
             floor *= 2; /* before and after turning */
         } else if (k <= 3) {
-            b = jpeg_of(im.pixels, 64, 32, 3,
+            b = jpeg_of(im.pixels, 640, 320, 3,
                         (struct jpeg_how){.in = JCS_RGB,
                                           .stored = JCS_YCbCr,
                                           .h_samp = 1,
                                           .v_samp = 1,
                                           .progressive = k == 3});
-            if (k == 3) floor += 64 * 32 * 3 * 2; /* two bytes a coefficient */
+            if (k == 3) floor += 640 * 320 * 3 * 2; /* two bytes a coefficient */
         } else {
             struct syn_buf out = {0};
             if (syn_image_encode(
@@ -202,13 +202,13 @@ static void test_boundaries(void)
                 abort();
             put(&b, out.data, out.size);
             syn_buf_deinit(&out);
-            if (k == 5) floor += 64 * 32 * 4;
-            if (k == 6) floor += 64 * 32 * 2;
+            if (k == 5) floor += 640 * 320 * 4;
+            if (k == 6) floor += 640 * 320 * 2;
         }
         while (high - low > 1) {
             uint64_t mid = (low + high) / 2;
-            struct syn_image_decode_opts opts = {.limits = {.max_pixels = 64 * 32,
-                                                            .max_side = 64,
+            struct syn_image_decode_opts opts = {.limits = {.max_pixels = 640 * 320,
+                                                            .max_side = 640,
                                                             .max_decoded_bytes = mid,
                                                             .max_frames = 1}};
             syn_status st = syn_image_decode(b.p, b.n, &opts, &got, NULL, &err);
@@ -220,12 +220,12 @@ static void test_boundaries(void)
                 break;
             syn_image_deinit(&got);
         }
-        T_CHECK(high - low == 1 && high > floor && high < floor + (1 << 20),
+        T_CHECK(high - low == 1 && high > floor && high < floor + (600 << 10),
                 "kind %d: %llu bytes, floor %llu: %s", k, (unsigned long long)high,
                 (unsigned long long)floor, err.text);
-        refused(&b, (struct syn_image_limits){.max_pixels = 64 * 32 - 1},
-                "2048 pixels: limit is 2047", "pixels");
-        refused(&b, (struct syn_image_limits){.max_side = 63}, "64: limit is 63", "side");
+        refused(&b, (struct syn_image_limits){.max_pixels = 640 * 320 - 1},
+                "204800 pixels: limit is 204799", "pixels");
+        refused(&b, (struct syn_image_limits){.max_side = 639}, "640: limit is 639", "side");
         bytes_free(&b);
         syn_image_deinit(&im);
     }

@@ -207,7 +207,7 @@ static void test_E03_truncation(void)
     struct syn_image whole = {0};
     size_t taken = 0;
     if (!decodes(&b, NULL, &whole, NULL, "whole")) return;
-    for (size_t n = 8; n < b.n; n += n < 400 || n > b.n - 40 ? 1 : 397) {
+    for (size_t n = 8; n < b.n; n = next_cut(n, b.n, 400, 397)) {
         struct syn_image im = {0};
         struct syn_image_report report = {0};
         struct syn_err err = {{0}};
