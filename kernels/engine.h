@@ -44,7 +44,8 @@ enum {
     SYN_PASS_PHASES = 1 << 2,       /* nearest-2x + conv 3x3 as a transposed convolution of four phases */
     SYN_PASS_CONCAT_VIEWS = 1 << 3, /* operands of a concat are written in place */
     SYN_PASS_SHARE_MEMORY = 1 << 4, /* values with disjoint lifetimes share bytes */
-    SYN_PASS_ALL = (1 << 5) - 1
+    SYN_PASS_WINOGRAD = 1 << 5,     /* 3x3 convolutions with 2.25 times fewer products */
+    SYN_PASS_ALL = (1 << 6) - 1
 };
 
 struct syn_engine_opts {

@@ -69,6 +69,7 @@ struct syn_placement {           /* what place() is asked */
     const struct syn_graph *g;
     bool bf16;
     bool concat_views;           /* the pass SYN_PASS_CONCAT_VIEWS */
+    bool winograd;               /* the pass SYN_PASS_WINOGRAD */
     bool dry;                    /* only sizes are wanted: nothing will be prepared */
 };
 

@@ -53,18 +53,45 @@ struct cpu_row {
     syn_dtype res1_dtype, res2_dtype;
     const float *bias, *slope;    /* of this group */
     float low, high, alpha, beta1, beta2;
+    float *raw;                   /* not NULL: the sums go here, [output block][cols][16], and no epilogue runs */
 };
 typedef void cpu_row_fn(const struct cpu_row *r);
 
-/* f32 activations and weights / bf16 activations and weights, f32 sums. NULL on other processors. */
-cpu_row_fn *cpu_conv_row_f32(void);
-cpu_row_fn *cpu_conv_row_bf16(void);
+/* The two transforms of a Winograd convolution (conv_wino.c), for one column chunk of one row of tiles. */
+struct cpu_wino_in {
+    const void *row[4];           /* of one channel block: the pixel left of the chunk, in four input rows */
+    int64_t n_cols;               /* pixels that may be read from there; the rest count as zero */
+    int64_t tiles;
+    float *lines;                 /* scratch: 4 lines of 2*tiles + 2 pixels of 16 */
+    void *v;                      /* out: [16 positions, v_position apart][tiles][16] */
+    int64_t v_position;           /* elements */
+};
+struct cpu_wino_out {
+    const float *m;               /* [16 positions, m_position apart][tiles][16]: sums of one output block */
+    int64_t m_position, tiles;
+    int32_t rows;                 /* 1 or 2 output rows exist */
+    int64_t cols;                 /* output pixels of the chunk: 2*tiles or one less */
+    int64_t y_line, res1_line, res2_line; /* elements from the first output row to the second */
+    const struct cpu_row *r;      /* pointers and epilogue of the first row, output block 0 of the group */
+    int32_t o;                    /* which block of the group this is */
+};
+/* Everything one instruction set offers; fields NULL where the processor lacks it. */
+struct cpu_conv_isa {
+    cpu_row_fn *row;
+    void (*wino_in)(const struct cpu_wino_in *w);
+    void (*wino_out)(const struct cpu_wino_out *w);
+};
+/* f32 activations and weights / bf16 activations and weights, f32 sums. */
+struct cpu_conv_isa cpu_conv_isa_f32(void);
+struct cpu_conv_isa cpu_conv_isa_bf16(void);
 
 /* Packed weights, shared by all plans of a model: see conv_pack.c. */
 struct cpu_packs;
+enum cpu_pack_form { CPU_PACK_DIRECT, CPU_PACK_WINO };
 struct cpu_pack {
     struct cpu_pack *next;
     uint64_t key;
+    enum cpu_pack_form form;
     struct syn_conv shape;        /* what was packed */
     bool bf16;
     int32_t refs;

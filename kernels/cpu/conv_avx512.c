@@ -11,16 +11,19 @@
 #define VEC __m512
 #define LOADW(p) _mm512_loadu_ps(p)
 #define BCAST(p) _mm512_set1_ps(*(p))
+#define TO_STORED(v) to_bf16(v)
 #define FMA(acc, w, x) _mm512_fmadd_ps(w, x, acc)
 
 #include "kernels/cpu/conv_row.h"
 
-cpu_row_fn *cpu_conv_row_f32(void)
+struct cpu_conv_isa cpu_conv_isa_f32(void)
 {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-               ? row
-               : NULL;
+    const struct cpu_conv_isa here = {row, wino_in, wino_out}, none = {NULL, NULL, NULL};
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512vl")
+               ? here
+               : none;
 }
 #else
-cpu_row_fn *cpu_conv_row_f32(void) { return NULL; }
+struct cpu_conv_isa cpu_conv_isa_f32(void) { return (struct cpu_conv_isa){NULL, NULL, NULL}; }
 #endif

@@ -13,6 +13,7 @@
 #define VEC __m512bh
 #define LOADW(p) ((__m512bh)_mm512_loadu_si512(p))
 #define BCAST(p) broadcast_pair(p)
+#define TO_STORED(v) (__m256i)_mm512_cvtneps_pbh(v)
 #define FMA(acc, w, x) _mm512_dpbf16_ps(acc, w, x)
 
 static inline __attribute__((always_inline)) __m512bh broadcast_pair(const uint16_t *p)
@@ -24,12 +25,14 @@ static inline __attribute__((always_inline)) __m512bh broadcast_pair(const uint1
 
 #include "kernels/cpu/conv_row.h"
 
-cpu_row_fn *cpu_conv_row_bf16(void)
+struct cpu_conv_isa cpu_conv_isa_bf16(void)
 {
-    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-               ? row
-               : NULL;
+    const struct cpu_conv_isa here = {row, wino_in, wino_out}, none = {NULL, NULL, NULL};
+    return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
+                   __builtin_cpu_supports("avx512vl")
+               ? here
+               : none;
 }
 #else
-cpu_row_fn *cpu_conv_row_bf16(void) { return NULL; }
+struct cpu_conv_isa cpu_conv_isa_bf16(void) { return (struct cpu_conv_isa){NULL, NULL, NULL}; }
 #endif

@@ -178,9 +178,8 @@ static void direct_run(const struct syn_kernel *k, const struct syn_run *r)
     syn_pool_run(r->pool, d->c.n * d->bands * d->n_groups, direct_task, &run);
 }
 
-/* Constants per output channel, padded to whole groups. */
-static float *per_channel(const struct syn_placement *p, const struct syn_node *n, int32_t operand, int64_t channels,
-                          float fallback)
+float *cpu_per_channel(const struct syn_placement *p, const struct syn_node *n, int32_t operand, int64_t channels,
+                       float fallback)
 {
     const int64_t padded = (channels + 2 * CPU_BLOCK - 1) / (2 * CPU_BLOCK) * (2 * CPU_BLOCK);
     const bool given = operand < n->n_in && n->in[operand] >= 0;
@@ -190,9 +189,10 @@ static float *per_channel(const struct syn_placement *p, const struct syn_node *
     return v;
 }
 
-static float slope_of(const struct syn_conv *c)
+float *cpu_conv_slopes(const struct syn_placement *p, const struct syn_node *n, const struct syn_conv *c)
 {
-    return c->act == SYN_ACT_RELU ? 0 : c->act == SYN_ACT_LEAKY ? c->act_a : 1;
+    const float same = c->act == SYN_ACT_RELU ? 0 : c->act == SYN_ACT_LEAKY ? c->act_a : 1;
+    return cpu_per_channel(p, n, c->act == SYN_ACT_PRELU ? SYN_CONV_SLOPE : SYN_MAX_OPERANDS, c->co, same);
 }
 
 static syn_status make_phases(struct direct *d, const struct syn_place *x, struct syn_err *err)
@@ -236,7 +236,7 @@ syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_place
     d->res1 = n->n_in > SYN_CONV_RES1 ? n->in[SYN_CONV_RES1] : -1;
     d->res2 = n->n_in > SYN_CONV_RES2 ? n->in[SYN_CONV_RES2] : -1;
     d->bf16 = place[d->x].dtype == SYN_BF16;
-    d->row = d->bf16 ? self->row_bf16 : self->row_f32;
+    d->row = d->bf16 ? self->bf16.row : self->f32.row;
     d->packs = self->packs;
     d->step_h = d->c.transposed ? (int32_t)d->c.stride_h : 1;
     d->step_w = d->c.transposed ? (int32_t)d->c.stride_w : 1;
@@ -249,8 +249,8 @@ syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_place
     d->band = rows * d->n_groups * d->c.n / ((int64_t)self->threads * 8);
     d->band = d->band < 1 ? 1 : d->band > 16 ? 16 : d->band;
     d->bands = (rows + d->band - 1) / d->band;
-    d->bias = per_channel(p, n, SYN_CONV_BIAS, d->c.co, 0);
-    d->slope = per_channel(p, n, d->c.act == SYN_ACT_PRELU ? SYN_CONV_SLOPE : SYN_MAX_OPERANDS, d->c.co, slope_of(&d->c));
+    d->bias = cpu_per_channel(p, n, SYN_CONV_BIAS, d->c.co, 0);
+    d->slope = cpu_conv_slopes(p, n, &d->c);
     if (st == SYN_OK && (!d->bias || !d->slope)) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
     if (st == SYN_OK) st = cpu_pack_get(self->packs, &d->c, &p->g->value[n->in[SYN_CONV_W]], d->bf16, &d->pack, err);
     if (st == SYN_OK) st = make_phases(d, &place[d->x], err);

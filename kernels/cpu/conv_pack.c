@@ -100,35 +100,49 @@ static int64_t pack_group(const struct syn_conv *c, const struct syn_value *w, b
     return at;
 }
 
-syn_status cpu_pack_get(struct cpu_packs *ps, const struct syn_conv *c, const struct syn_value *w, bool bf16,
-                        struct cpu_pack **out, struct syn_err *err)
+static int64_t direct_elements(const struct syn_conv *c, bool bf16)
+{
+    const int32_t rows = c->transposed ? (int32_t)c->stride_h : 1, cols = c->transposed ? (int32_t)c->stride_w : 1;
+    const int32_t out_blocks = (int32_t)((c->co + CPU_BLOCK - 1) / CPU_BLOCK);
+    struct cpu_tap tap[CPU_MAX_TAPS];
+    int64_t elements = 0;
+    for (int32_t phase = 0; phase < rows * cols; phase++)
+        elements += cpu_pack_group_elements(c, bf16, cpu_conv_taps(c, phase / cols, phase % cols, tap), out_blocks);
+    return elements;
+}
+
+static void pack_direct(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data)
 {
     const int32_t rows = c->transposed ? (int32_t)c->stride_h : 1, cols = c->transposed ? (int32_t)c->stride_w : 1;
     const int64_t out_blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
     struct cpu_tap tap[CPU_MAX_TAPS];
+    int64_t at = 0;
+    for (int32_t phase = 0; phase < rows * cols; phase++) {
+        int32_t n_taps = cpu_conv_taps(c, phase / cols, phase % cols, tap);
+        for (int64_t o = 0; o < out_blocks; o += 2)
+            at = pack_group(c, w, bf16, tap, n_taps, o * CPU_BLOCK, out_blocks - o < 2 ? 1 : 2, data, at);
+    }
+}
+
+syn_status cpu_pack_find(struct cpu_packs *ps, enum cpu_pack_form form, const struct syn_conv *c, const struct syn_value *w,
+                         bool bf16, int64_t elements, cpu_pack_fn *fill, struct cpu_pack **out, struct syn_err *err)
+{
     struct cpu_pack *p;
-    int64_t at = 0, elements = 0;
     for (p = w->key ? ps->first : NULL; p; p = p->next)
-        if (p->key == w->key && p->bf16 == bf16 && same_pack(&p->shape, c)) {
+        if (p->key == w->key && p->form == form && p->bf16 == bf16 && same_pack(&p->shape, c)) {
             p->refs++;
             return *out = p, SYN_OK;
         }
-    for (int32_t phase = 0; phase < rows * cols; phase++) {
-        int32_t n_taps = cpu_conv_taps(c, phase / cols, phase % cols, tap);
-        elements += cpu_pack_group_elements(c, bf16, n_taps, (int32_t)out_blocks);
-    }
     if (!(p = syn_calloc(1, sizeof *p))) return syn_fail(err, SYN_NO_MEMORY, "conv: no memory");
     p->bytes = (size_t)elements * (bf16 ? 2 : 4);
     if (!(p->data = syn_alloc(p->bytes))) {
         syn_free(p);
         return syn_fail(err, SYN_NO_MEMORY, "conv: no memory for %lld weights", (long long)elements);
     }
-    for (int32_t phase = 0; phase < rows * cols; phase++) {
-        int32_t n_taps = cpu_conv_taps(c, phase / cols, phase % cols, tap);
-        for (int64_t o = 0; o < out_blocks; o += 2)
-            at = pack_group(c, w, bf16, tap, n_taps, o * CPU_BLOCK, out_blocks - o < 2 ? 1 : 2, p->data, at);
-    }
+    memset(p->data, 0, p->bytes); /* channels past the last one */
+    fill(c, w, bf16, p->data);
     p->key = w->key;
+    p->form = form;
     p->shape = *c;
     p->bf16 = bf16;
     p->refs = 1;
@@ -136,4 +150,10 @@ syn_status cpu_pack_get(struct cpu_packs *ps, const struct syn_conv *c, const st
     ps->first = p;
     *out = p;
     return SYN_OK;
+}
+
+syn_status cpu_pack_get(struct cpu_packs *ps, const struct syn_conv *c, const struct syn_value *w, bool bf16,
+                        struct cpu_pack **out, struct syn_err *err)
+{
+    return cpu_pack_find(ps, CPU_PACK_DIRECT, c, w, bf16, direct_elements(c, bf16), pack_direct, out, err);
 }

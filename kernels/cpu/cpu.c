@@ -20,10 +20,11 @@ static syn_status cpu_open(const struct syn_backend_opts *opts, void **out, stru
     syn_status st = self ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "cpu: no memory");
     if (st != SYN_OK) return st;
     self->threads = opts->threads > 0 ? opts->threads : syn_cpu_count();
-    self->row_f32 = cpu_conv_row_f32();
-    self->row_bf16 = cpu_conv_row_bf16();
-    self->own_f32 = self->row_f32 != NULL;
-    self->own_bf16 = self->row_bf16 != NULL;
+    self->f32 = cpu_conv_isa_f32();
+    self->bf16 = cpu_conv_isa_bf16();
+    self->own_f32 = self->f32.row != NULL;
+    self->own_bf16 = self->bf16.row != NULL;
+    self->wino = true;
     self->info.bf16_quicker = self->own_bf16 && opts->bf16;
     self->info.threads = self->threads;
     snprintf(self->info.device, sizeof self->info.device, "cpu (%s, %d threads)",
@@ -50,6 +51,8 @@ static syn_status cpu_prepare(void *state, const struct syn_placement *p, const 
     struct cpu_self *self = state;
     const struct syn_node *n = &p->g->node[node];
     syn_status st;
+    if (cpu_conv_wino_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))
+        return cpu_conv_wino_prepare(self, p, place, node, k, err);
     if (cpu_conv_direct_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))
         return cpu_conv_direct_prepare(self, p, place, node, k, err);
     if ((st = cpu_loop_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;

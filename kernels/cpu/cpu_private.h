@@ -13,8 +13,9 @@ struct cpu_self {
     struct syn_backend_info info;
     struct syn_pool *pool;
     int32_t threads;
-    cpu_row_fn *row_f32, *row_bf16;   /* our kernels; NULL where the CPU lacks the instructions */
+    struct cpu_conv_isa f32, bf16;    /* our kernels; empty where the CPU lacks the instructions */
     bool own_f32, own_bf16;           /* use them (measured against oneDNN where that is built in) */
+    bool wino;                        /* Winograd where it fits */
     bool dnnl_bf16;                   /* oneDNN has bf16 convolutions worth using */
     struct cpu_packs *packs;
 };
@@ -26,6 +27,19 @@ int32_t cpu_conv_direct_frame(const struct syn_placement *p, int32_t node);
 SYN_MUST_CHECK syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_placement *p,
                                                   const struct syn_place *place, int32_t node, struct syn_kernel *k,
                                                   struct syn_err *err);
+
+/* The same by Winograd's F(2x2, 3x3): plain 3x3 convolutions with enough channels. Takes what it takes from
+ * the direct form, so the frame is the same. */
+bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16);
+SYN_MUST_CHECK syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                                const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                                                struct syn_err *err);
+
+/* One number per output channel from a constant operand (or the fallback), zero up to whole groups of two
+ * blocks; and what values below zero are multiplied with. NULL: no memory. The caller frees. */
+float *cpu_per_channel(const struct syn_placement *p, const struct syn_node *n, int32_t operand, int64_t channels,
+                       float fallback);
+float *cpu_conv_slopes(const struct syn_placement *p, const struct syn_node *n, const struct syn_conv *c);
 
 /* The convolution of a node as numbers; false when its operands are not what a backend takes (weights,
  * bias and slope constant, group 1 or more). */
