@@ -71,14 +71,42 @@ static void blob_add(struct names *names, struct syn_ncnn_build *b, const char *
 
 /* ---- header and unknown layers ---------------------------------------------------------------- */
 
+/* Files that end up under a model file's name, known by how they begin; NULL: something else. Weights may
+ * begin with any number, so they are held against the long beginnings only. */
+static const char *looks_like(const void *data, size_t n, bool weights)
+{
+    static const struct {
+        const char *begin, *what;
+        size_t n;
+    } known[] = {
+        {"version https://git-lfs", "a Git LFS pointer: fetch the file that it stands for", 23},
+        {"<!DOCTYPE", "an HTML page, not the download", 9},
+        {"<html", "an HTML page, not the download", 5},
+        {"PK\3\4", "a zip archive (a PyTorch checkpoint?): convert it to ncnn", 4},
+        {"\x80\2", "a Python pickle: convert it to ncnn", 2},
+        {"\xdd\x85\x76\0", "ncnn's binary param: the text form is wanted", 4},
+        {"7767517\n", "a param text", 8},
+        {"{", "JSON", 1},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (n >= known[i].n && (known[i].n >= 4 || !weights) && !memcmp(data, known[i].begin, known[i].n))
+            return known[i].what;
+    if (!weights && n > 9 && !memcmp((const char *)data + 8, "{\"", 2)) return "safetensors: convert it to ncnn";
+    return NULL;
+}
+
 static syn_status read_header(struct syn_ncnn_text *t, struct syn_arena *arena, int64_t *layers, int64_t *blobs,
                               struct syn_err *err)
 {
     struct syn_ncnn_word *w = NULL;
     const size_t whole = t->left;
+    const char *other = looks_like(t->p, t->left, false);
     int32_t n;
     int64_t magic;
-    syn_status st = syn_ncnn_text_next(t, arena, &w, &n, err);
+    syn_status st;
+    if (other && t->p[0] != '7')
+        return syn_fail(err, SYN_INVALID, "not an ncnn param file but %s", other);
+    st = syn_ncnn_text_next(t, arena, &w, &n, err);
     if (st != SYN_OK) return st;
     if (n != 1 || !syn_ncnn_integer(w[0], MAGIC, MAGIC, &magic))
         return syn_fail(err, SYN_INVALID, "line %d: not an ncnn param file: the first line must be %d", (int)t->line,
@@ -237,11 +265,16 @@ syn_status syn_ncnn_load(const char *param_text, size_t param_n, const void *wei
     struct syn_ncnn_build b = {.weights = syn_bytes_of(weights, weights_n), .weights_n = weights_n, .err = err};
     struct names names = {.n = 0};
     int64_t layers = 0, blobs = 0;
+    const char *other;
     syn_status st;
     if (param_n > SYN_NCNN_MAX_PARAM_BYTES)
         return syn_fail(err, SYN_TOO_LARGE, "param text of %zu bytes: the limit is %zu", param_n, SYN_NCNN_MAX_PARAM_BYTES);
     if ((st = read_header(&t, &b.arena, &layers, &blobs, err)) != SYN_OK) goto done;
     if ((st = check_types(t, layers, err)) != SYN_OK) goto done;
+    if ((other = looks_like(weights, weights_n, true))) {
+        st = syn_fail(err, SYN_INVALID, "not an ncnn weight file but %s", other);
+        goto done;
+    }
     if ((st = names_init(&names, &b.arena, blobs, err)) != SYN_OK) goto done;
     if ((st = syn_graph_new(&b.g, err)) != SYN_OK) goto done;
     build_layers(&b, t, &names);

@@ -408,6 +408,35 @@ static void test_tags(void)
             "%s", err.text);
 }
 
+/* Other files under a model file's name are told by what they hold. */
+static void test_G13_misnamed(void)
+{
+    static const struct { const char *begin; size_t n; const char *word; } row[] = {
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:", 55, "Git LFS"},
+        {"<!DOCTYPE html><html>", 21, "HTML"},
+        {"PK\3\4\24\0\0\0", 8, "zip"},
+        {"\x80\2}q\0", 5, "pickle"},
+        {"\x40\0\0\0\0\0\0\0{\"a\":{}}", 16, "safetensors"},
+        {"\xdd\x85\x76\0\2\0\0\0", 8, "binary param"},
+        {"{\"nodes\":[]}", 12, "JSON"},
+    };
+    static const char text[] = "7767517\n2 2\nInput in 0 1 x 0=1 1=1 2=1\nPReLU p 1 1 x y 0=1\n";
+    struct syn_graph *g = NULL;
+    struct syn_err err = {""};
+    for (size_t r = 0; r < sizeof row / sizeof row[0]; r++) {
+        T_CHECK(syn_ncnn_load(row[r].begin, row[r].n, "", 0, &g, &err) == SYN_INVALID && !g && strstr(err.text, row[r].word),
+                "param %s: %s", row[r].word, err.text);
+        if (r > 2) continue; /* weights may begin with any number */
+        T_CHECK(syn_ncnn_load(text, strlen(text), row[r].begin, row[r].n, &g, &err) == SYN_INVALID && !g &&
+                strstr(err.text, "weight file") && strstr(err.text, row[r].word), "bin %s: %s", row[r].word, err.text);
+    }
+    T_CHECK(syn_ncnn_load(text, strlen(text), "\x80\2\0\x3f", 4, &g, &err) == SYN_OK, "a slope: %s", err.text);
+    syn_graph_free(g);
+    g = NULL;
+    T_CHECK(syn_ncnn_load(text, strlen(text), text, strlen(text), &g, &err) == SYN_INVALID && strstr(err.text, "param text"),
+            "the param twice: %s", err.text);
+}
+
 /* A model with most kinds of weights. */
 static void mixed(struct model *m)
 {
@@ -483,6 +512,7 @@ int main(void)
     test_borrowed();
     test_refused();
     test_tags();
+    test_G13_misnamed();
     test_truncated();
     test_no_memory();
     return t_report();
