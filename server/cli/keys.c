@@ -48,7 +48,7 @@ static int set_path(struct keys *k)
         k->path = syn_strdup(k->file);
     } else {
         st = syn_path_data(k->data, &data, &err);
-        if (st == SYN_OK) st = syn_path_make(data, &err);
+        if (st == SYN_OK) st = syn_path_make(data, 0700, &err);
         if (st == SYN_OK) k->path = syn_path_join(data, "keys");
         syn_free(data);
     }

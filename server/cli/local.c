@@ -18,7 +18,7 @@ bool syn_local_precision(const char *word, syn_precision *out)
 static char *tuning_path(void)
 {
     char *cache = NULL, *path = NULL;
-    if (syn_path_cache(&cache, NULL) == SYN_OK && syn_path_make(cache, NULL) == SYN_OK)
+    if (syn_path_cache(&cache, NULL) == SYN_OK && syn_path_make(cache, 0700, NULL) == SYN_OK)
         path = syn_path_join(cache, "tuning");
     syn_free(cache);
     return path;

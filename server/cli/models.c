@@ -158,8 +158,8 @@ static int fetch_all(const struct syn_local *l, const struct syn_catalog *c, str
         syn_catalog_at(c, i, &e);
         ids->item[ids->n++] = e.id;
     }
-    if (syn_path_cache(&cache, &err) != SYN_OK || syn_path_make(cache, &err) != SYN_OK ||
-        syn_path_make(l->models_dir, &err) != SYN_OK)
+    if (syn_path_cache(&cache, &err) != SYN_OK || syn_path_make(cache, 0700, &err) != SYN_OK ||
+        syn_path_make(l->models_dir, 0755, &err) != SYN_OK)
         code = syn_complain(SYN_EXIT_UNREACHABLE, "%s", err.text);
     for (int32_t i = 0; code == SYN_EXIT_OK && i < ids->n; i++) code = fetch_one(l, c, ids->item[i], cache);
     syn_free(cache);
@@ -240,7 +240,7 @@ static syn_status install(const struct syn_manifest *m, const char *source, cons
                           struct syn_err *err)
 {
     char name[SYN_MODEL_ID_SIZE + 16], *fresh, *old, *final;
-    syn_status st = syn_path_make(models_dir, err);
+    syn_status st = syn_path_make(models_dir, 0755, err);
     if (st != SYN_OK) return st;
     snprintf(name, sizeof name, ".%s.new", m->id);
     fresh = syn_path_join(models_dir, name);
@@ -252,7 +252,7 @@ static syn_status install(const struct syn_manifest *m, const char *source, cons
         goto done;
     }
     remove_folder(fresh);
-    st = syn_path_make(fresh, err);
+    st = syn_path_make(fresh, 0755, err);
     if (st == SYN_OK) st = copy_file(source, fresh, "model.json", err);
     for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++) {
         st = copy_file(source, fresh, m->variant[i].graph_file, err);

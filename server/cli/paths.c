@@ -56,7 +56,7 @@ syn_status syn_path_cache(char **out, struct syn_err *err)
     return *out ? SYN_OK : no_memory(err);
 }
 
-syn_status syn_path_make(const char *folder, struct syn_err *err)
+syn_status syn_path_make(const char *folder, unsigned mode, struct syn_err *err)
 {
     char *path = syn_strdup(folder);
     syn_status st = SYN_OK;
@@ -66,7 +66,7 @@ syn_status syn_path_make(const char *folder, struct syn_err *err)
         char was = *p;
         if (was != '/' && was != '\0') continue;
         *p = '\0';
-        if (mkdir(path, 0700) != 0 && errno != EEXIST && !(errno == EROFS && stat(path, &sb) == 0))
+        if (mkdir(path, (mode_t)mode) != 0 && errno != EEXIST && !(errno == EROFS && stat(path, &sb) == 0))
             st = syn_fail(err, SYN_IO, "%s: cannot make the folder: %s", path, strerror(errno));
         *p = was;
         if (!was) break;

@@ -14,8 +14,8 @@ SYN_MUST_CHECK syn_status syn_path_data(const char *given, char **out, struct sy
 SYN_MUST_CHECK syn_status syn_path_cache(char **out, struct syn_err *err);
 /* folder/name; NULL without memory. */
 char *syn_path_join(const char *folder, const char *name);
-/* mkdir -p, mode 0700 for what is made. SYN_IO names the folder and the reason. */
-SYN_MUST_CHECK syn_status syn_path_make(const char *folder, struct syn_err *err);
+/* mkdir -p; mode (0700: ours alone, 0755: models) for what is made. SYN_IO names the folder and why. */
+SYN_MUST_CHECK syn_status syn_path_make(const char *folder, unsigned mode, struct syn_err *err);
 
 /* The whole file and a NUL after it, which is not counted. SYN_NOT_FOUND, SYN_TOO_LARGE, SYN_IO; texts
  * name the file. "-" is standard input. */

@@ -41,7 +41,7 @@ static syn_status open_paths(struct daemon *d, struct syn_err *err)
     if (strcmp(c->queue, "keep") != 0 && strcmp(c->queue, "run") != 0 && strcmp(c->queue, "pause") != 0)
         return syn_fail(err, SYN_INVALID, "queue = \"%s\": must be keep, run or pause", c->queue);
     st = syn_path_data(c->data, &d->data, err);
-    if (st == SYN_OK) st = syn_path_make(d->data, err);
+    if (st == SYN_OK) st = syn_path_make(d->data, 0700, err);
     if (st != SYN_OK) return syn_fail_in(err, st, "data: ");
     d->default_models = syn_path_join(d->data, "models");
     d->default_keys = syn_path_join(d->data, "keys");

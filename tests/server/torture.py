@@ -102,8 +102,10 @@ class Client:
             self.errors.append(f"{job}: was {self.final[job]}, now {seen}")
         return j
 
-    def run(self):
+    def run(self, n_kills):
         for i in range(self.n_jobs):
+            while i * n_kills > (self.stage.kills + 1) * self.n_jobs:
+                time.sleep(0.005)  # the stream lasts as long as the kills do
             self.submit(i)
             time.sleep(self.rng.random() * 0.02)
 
@@ -169,7 +171,7 @@ def main():
     client = Client(stage, words.jobs, random.Random(seed + 1))
     began = time.monotonic()
     client.upload()
-    sender = threading.Thread(target=client.run, daemon=True)
+    sender = threading.Thread(target=client.run, args=(words.kills,), daemon=True)
     sender.start()
     while stage.kills < words.kills:
         # From while it starts to well into its work; each second one long enough to finish some jobs.
