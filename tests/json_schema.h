@@ -1,6 +1,7 @@
-/* json_schema.h - the part of JSON Schema 2020-12 that proto/model.schema.json uses: $ref into $defs,
- * type, const, enum, required, properties, additionalProperties false, items, bounds, lengths, pattern,
- * not, anyOf. A keyword it does not know makes every value invalid, so that none is passed over.
+/* json_schema.h - the part of JSON Schema 2020-12 that proto/model.schema.json uses: $ref into
+ * $defs, type, const, enum, required, properties, additionalProperties false, items, bounds,
+ * lengths, pattern, not, anyOf. A keyword it does not know makes every value invalid, so that none
+ * is passed over.
  *
  * Layer:   tests. */
 #ifndef SYN_JSON_SCHEMA_H
@@ -65,17 +66,21 @@ static inline bool js_matches(const json_t *rule, const json_t *value)
     return yes;
 }
 
-static inline bool js_object(struct js_check *c, const json_t *schema, const json_t *value, const char *at)
+static inline bool js_object(struct js_check *c, const json_t *schema, const json_t *value,
+                             const char *at)
 {
-    const json_t *properties = json_object_get(schema, "properties"), *required = json_object_get(schema, "required");
+    const json_t *properties = json_object_get(schema, "properties"),
+                 *required = json_object_get(schema, "required");
     const char *key;
     json_t *member, *one;
     size_t i;
     char path[256];
     if (!json_is_object(value)) return true;
-    json_array_foreach(required, i, one)
-        if (!json_object_get(value, json_string_value(one))) return js_fail(c, at, "required");
-    json_object_foreach((json_t *)(uintptr_t)value, key, member) {
+    json_array_foreach(
+        required, i,
+        one) if (!json_object_get(value, json_string_value(one))) return js_fail(c, at, "required");
+    json_object_foreach((json_t *)(uintptr_t)value, key, member)
+    {
         const json_t *rule = json_object_get(properties, key);
         if (!rule && json_is_false(json_object_get(schema, "additionalProperties")))
             return js_fail(c, at, "additionalProperties");
@@ -85,13 +90,15 @@ static inline bool js_object(struct js_check *c, const json_t *schema, const jso
     return true;
 }
 
-static inline bool js_array(struct js_check *c, const json_t *rule, const json_t *value, const char *at)
+static inline bool js_array(struct js_check *c, const json_t *rule, const json_t *value,
+                            const char *at)
 {
     size_t i;
     json_t *one;
     char path[256];
     if (!json_is_array(value)) return true;
-    json_array_foreach(value, i, one) {
+    json_array_foreach(value, i, one)
+    {
         snprintf(path, sizeof path, "%.200s[%zu]", at, i);
         if (!js_valid(c, rule, one, path)) return false;
     }
@@ -107,17 +114,20 @@ static inline bool js_any(const struct js_check *c, const json_t *rules, const j
     return false;
 }
 
-static inline bool js_keyword(struct js_check *c, const json_t *schema, const char *k, const json_t *rule,
-                              const json_t *value, const char *at)
+static inline bool js_keyword(struct js_check *c, const json_t *schema, const char *k,
+                              const json_t *rule, const json_t *value, const char *at)
 {
-    static const char *const notes[] = {"$schema", "$id", "$defs", "title", "description", "default", "properties",
-                                        "required", "additionalProperties"};
+    static const char *const notes[] = {"$schema",    "$id",         "$defs",
+                                        "title",      "description", "default",
+                                        "properties", "required",    "additionalProperties"};
     struct js_check apart = {.root = c->root};
     double number = json_number_value(value), bound = json_number_value(rule);
     size_t size = json_is_array(value) ? json_array_size(value) : json_string_length(value);
     (void)schema;
     if (!strcmp(k, "$ref"))
-        return js_valid(c, json_object_get(json_object_get(c->root, "$defs"), json_string_value(rule) + strlen("#/$defs/")),
+        return js_valid(c,
+                        json_object_get(json_object_get(c->root, "$defs"),
+                                        json_string_value(rule) + strlen("#/$defs/")),
                         value, at);
     if (!strcmp(k, "type")) return js_types(rule, value);
     if (!strcmp(k, "const")) return json_equal(rule, value);
@@ -142,8 +152,9 @@ static bool js_valid(struct js_check *c, const json_t *schema, const json_t *val
     const char *key;
     json_t *rule;
     if (!json_is_object(schema)) return js_fail(c, at, "no such schema");
-    json_object_foreach((json_t *)(uintptr_t)schema, key, rule)
-        if (!js_keyword(c, schema, key, rule, value, at)) return js_fail(c, at, key);
+    json_object_foreach(
+        (json_t *)(uintptr_t)schema, key,
+        rule) if (!js_keyword(c, schema, key, rule, value, at)) return js_fail(c, at, key);
     return js_object(c, schema, value, at);
 }
 

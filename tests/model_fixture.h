@@ -1,4 +1,5 @@
-/* model_fixture.h - model folders for tests: a temporary folder, files, a tiny ncnn network, a manifest.
+/* model_fixture.h - model folders for tests: a temporary folder, files, a tiny ncnn network, a
+ * manifest.
  *
  * Layer:   tests.   A fixture that cannot be made aborts. */
 #ifndef SYN_MODEL_FIXTURE_H
@@ -54,10 +55,11 @@ static inline void fx_text(const char *folder, const char *name, const char *tex
     fx_write(folder, name, text, strlen(text));
 }
 
-/* An ncnn network: in -> conv 3x3 (c channels) -> ... n layers ... -> 3 channels, pixel shuffle `scale`.
- * Its weights are fp32 from the seed. Writes STEM.param and STEM.bin; c and layers set the size. */
-static inline void fx_network(const char *folder, const char *stem, int scale, int channels, int layers,
-                              uint64_t seed)
+/* An ncnn network: in -> conv 3x3 (c channels) -> ... n layers ... -> 3 channels, pixel shuffle
+ * `scale`. Its weights are fp32 from the seed. Writes STEM.param and STEM.bin; c and layers set
+ * the size. */
+static inline void fx_network(const char *folder, const char *stem, int scale, int channels,
+                              int layers, uint64_t seed)
 {
     char name[128], path[PATH_MAX];
     FILE *f;
@@ -68,8 +70,10 @@ static inline void fx_network(const char *folder, const char *stem, int scale, i
     fprintf(f, "7767517\n%d %d\nInput in 0 1 data\n", layers + 2, blobs);
     for (int i = 0; i < layers; i++) {
         int to = i == layers - 1 ? 3 * scale * scale : channels;
-        if (i == 0) fprintf(f, "Convolution conv_0 1 1 data b1");
-        else fprintf(f, "Convolution conv_%d 1 1 b%d b%d", i, i, i + 1);
+        if (i == 0)
+            fprintf(f, "Convolution conv_0 1 1 data b1");
+        else
+            fprintf(f, "Convolution conv_%d 1 1 b%d b%d", i, i, i + 1);
         fprintf(f, " 0=%d 1=3 4=1 5=1 6=%d\n", to, from * to * 9);
         from = to;
     }
@@ -82,9 +86,11 @@ static inline void fx_network(const char *folder, const char *stem, int scale, i
     for (int i = 0; i < layers; i++) {
         int to = i == layers - 1 ? 3 * scale * scale : channels;
         size_t n = (size_t)from * (size_t)to * 9;
-        float *w = t_uniform(seed + (uint64_t)i, n, -0.05f, 0.05f), *bias = t_uniform(seed + 99, (size_t)to, 0, 0.1f);
+        float *w = t_uniform(seed + (uint64_t)i, n, -0.05f, 0.05f),
+              *bias = t_uniform(seed + 99, (size_t)to, 0, 0.1f);
         uint32_t tag = 0;
-        fx_need(fwrite(&tag, 4, 1, f) == 1 && fwrite(w, 4, n, f) == n && fwrite(bias, 4, (size_t)to, f) == (size_t)to,
+        fx_need(fwrite(&tag, 4, 1, f) == 1 && fwrite(w, 4, n, f) == n &&
+                    fwrite(bias, 4, (size_t)to, f) == (size_t)to,
                 path);
         free(w);
         free(bias);
@@ -101,28 +107,31 @@ static inline void fx_hash(const char *folder, const char *name, char hex[65], u
     close(fd);
 }
 
-/* model.json for networks stem[n] (n <= 8), all of scale 2 with noise none, 0, 1, ... Returns the text;
- * the caller frees it. */
+/* model.json for networks stem[n] (n <= 8), all of scale 2 with noise none, 0, 1, ... Returns the
+ * text; the caller frees it. */
 static inline char *fx_manifest(const char *folder, const char *id, const char *const *stem, int n)
 {
     char *text = (char *)t_alloc(16384), *at = text;
-    at += sprintf(at, "{\"manifest\": 1, \"id\": \"%s\", \"title\": \"Test\", \"kind\": \"upscale\", \"format\": \"ncnn\","
-                      " \"licence\": \"MIT\", \"source\": \"tests\", \"trained_on\": \"nothing\","
-                      " \"label_term\": \"algorithmicMedia\", \"files\": [", id);
+    at += sprintf(at,
+                  "{\"manifest\": 1, \"id\": \"%s\", \"title\": \"Test\", \"kind\": \"upscale\", "
+                  "\"format\": \"ncnn\","
+                  " \"licence\": \"MIT\", \"source\": \"tests\", \"trained_on\": \"nothing\","
+                  " \"label_term\": \"algorithmicMedia\", \"files\": [",
+                  id);
     for (int i = 0; i < n; i++) {
         for (int k = 0; k < 2; k++) {
             char name[128], hex[65];
             uint64_t bytes = 0;
             snprintf(name, sizeof name, "%s.%s", stem[i], k ? "bin" : "param");
             fx_hash(folder, name, hex, &bytes);
-            at += sprintf(at, "%s{\"name\": \"%s\", \"bytes\": %llu, \"sha256\": \"%s\"}", i || k ? ", " : "", name,
-                          (unsigned long long)bytes, hex);
+            at += sprintf(at, "%s{\"name\": \"%s\", \"bytes\": %llu, \"sha256\": \"%s\"}",
+                          i || k ? ", " : "", name, (unsigned long long)bytes, hex);
         }
     }
     at += sprintf(at, "], \"variants\": [");
     for (int i = 0; i < n; i++) {
-        at += sprintf(at, "%s{\"scale\": 2, \"graph\": \"%s.param\", \"weights\": \"%s.bin\"", i ? ", " : "", stem[i],
-                      stem[i]);
+        at += sprintf(at, "%s{\"scale\": 2, \"graph\": \"%s.param\", \"weights\": \"%s.bin\"",
+                      i ? ", " : "", stem[i], stem[i]);
         at += i ? sprintf(at, ", \"noise\": %d}", i - 1) : sprintf(at, "}");
     }
     sprintf(at, "]}");
@@ -136,7 +145,8 @@ static inline void fx_model(const char *root, const char *id, int n, int channel
     char folder[PATH_MAX];
     char *text;
     fx_need(mkdir(fx_join(folder, root, id), 0777) == 0, folder);
-    for (int i = 0; i < n; i++) fx_network(folder, stems[i], 2, channels, layers, (uint64_t)(i + 1) * 1000);
+    for (int i = 0; i < n; i++)
+        fx_network(folder, stems[i], 2, channels, layers, (uint64_t)(i + 1) * 1000);
     text = fx_manifest(folder, id, stems, n);
     fx_text(folder, "model.json", text);
     free(text);

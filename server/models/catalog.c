@@ -1,7 +1,7 @@
 /* catalog.c - config/catalog.json to packages and models.
  *
- * The catalog carries each model's whole model.json, so that what a fetch installs went through the same
- * reader as every other manifest.
+ * The catalog carries each model's whole model.json, so that what a fetch installs went through
+ * the same reader as every other manifest.
  *
  * Layer:   server/models.   Threads: the catalog is immutable after open.
  * Ownership: the catalog owns everything that it hands out. */
@@ -24,11 +24,13 @@ enum { MAX_PACKAGES = 256, MAX_MODELS = 1024, CATALOG_LIMIT = 4 << 20 };
 static bool argument_plain(const char *text, bool scoped)
 {
     size_t n = strlen(text);
-    size_t fine = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+");
+    size_t fine = strspn(text,
+                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+");
     if (scoped && text[0] == '@') { /* npm: @scope/name */
         const char *slash = strchr(text, '/');
         return slash && slash > text + 1 && argument_plain(slash + 1, false) &&
-               strspn(text + 1, "abcdefghijklmnopqrstuvwxyz0123456789._-") == (size_t)(slash - text - 1);
+               strspn(text + 1, "abcdefghijklmnopqrstuvwxyz0123456789._-") ==
+                   (size_t)(slash - text - 1);
     }
     return n > 0 && fine == n && text[0] != '-' && text[0] != '.' && !strstr(text, "..");
 }
@@ -37,60 +39,73 @@ static bool argument_plain(const char *text, bool scoped)
 static bool member_plain(const char *text)
 {
     size_t n = strlen(text);
-    return n > 0 && text[0] != '/' && text[n - 1] != '/' && !strstr(text, "..") && !strchr(text, '\\');
+    return n > 0 && text[0] != '/' && text[n - 1] != '/' && !strstr(text, "..") &&
+           !strchr(text, '\\');
 }
 
-static syn_status read_argument(const json_t *one, const char *where, const char *key, bool optional, bool scoped,
-                                char *out, size_t size, struct syn_err *err)
+static syn_status read_argument(const json_t *one, const char *where, const char *key,
+                                bool optional, bool scoped, char *out, size_t size,
+                                struct syn_err *err)
 {
     syn_status st;
     if (optional && !json_object_get(one, key)) return SYN_OK;
     if ((st = syn_json_text(one, where, key, out, size, err)) != SYN_OK) return st;
     if (argument_plain(out, scoped)) return SYN_OK;
-    return syn_fail(err, SYN_INVALID, "%s%s = '%s': must be letters, digits and . _ - + only", where, key, out);
+    return syn_fail(err, SYN_INVALID, "%s%s = '%s': must be letters, digits and . _ - + only",
+                    where, key, out);
 }
 
-static syn_status read_member(const json_t *one, const char *where, const char *key, char *out, struct syn_err *err)
+static syn_status read_member(const json_t *one, const char *where, const char *key, char *out,
+                              struct syn_err *err)
 {
     syn_status st = syn_json_text(one, where, key, out, SYN_MEMBER_SIZE, err);
     if (st != SYN_OK || member_plain(out)) return st;
-    return syn_fail(err, SYN_INVALID, "%s%s = '%s': must be a relative path without '..'", where, key, out);
+    return syn_fail(err, SYN_INVALID, "%s%s = '%s': must be a relative path without '..'", where,
+                    key, out);
 }
 
-static syn_status read_package(const json_t *one, const char *where, struct syn_package *p, struct syn_err *err)
+static syn_status read_package(const json_t *one, const char *where, struct syn_package *p,
+                               struct syn_err *err)
 {
-    static const char *const keys[] = {"id", "client", "name", "version", "python", "implementation", "abi",
-                                       "platform", "archive", "bytes", "sha256", "licence_member",
-                                       "licence_sha256"};
+    static const char *const keys[] = {
+        "id",       "client",  "name",  "version", "python",         "implementation", "abi",
+        "platform", "archive", "bytes", "sha256",  "licence_member", "licence_sha256"};
     static const char *const clients[] = {"pip", "npm"}; /* order of enum syn_client */
     size_t client = 0;
     int64_t bytes = 0;
     syn_status st;
     if ((st = syn_json_known(one, where, keys, COUNT(keys), err)) != SYN_OK) return st;
-    if ((st = read_argument(one, where, "id", false, false, p->id, sizeof p->id, err)) != SYN_OK) return st;
+    if ((st = read_argument(one, where, "id", false, false, p->id, sizeof p->id, err)) != SYN_OK)
+        return st;
     st = syn_json_word(one, where, "client", false, clients, COUNT(clients), &client, err);
     if (st != SYN_OK) return st;
     p->client = (enum syn_client)client;
-    st = read_argument(one, where, "name", false, p->client == SYN_CLIENT_NPM, p->name, sizeof p->name, err);
+    st = read_argument(one, where, "name", false, p->client == SYN_CLIENT_NPM, p->name,
+                       sizeof p->name, err);
     if (st != SYN_OK) return st;
     st = read_argument(one, where, "version", false, false, p->version, sizeof p->version, err);
     if (st != SYN_OK) return st;
     st = read_argument(one, where, "python", true, false, p->python, sizeof p->python, err);
     if (st != SYN_OK) return st;
-    st = read_argument(one, where, "implementation", true, false, p->implementation, sizeof p->implementation, err);
+    st = read_argument(one, where, "implementation", true, false, p->implementation,
+                       sizeof p->implementation, err);
     if (st != SYN_OK) return st;
-    if ((st = read_argument(one, where, "abi", true, false, p->abi, sizeof p->abi, err)) != SYN_OK) return st;
+    if ((st = read_argument(one, where, "abi", true, false, p->abi, sizeof p->abi, err)) != SYN_OK)
+        return st;
     st = read_argument(one, where, "platform", true, false, p->platform, sizeof p->platform, err);
     if (st != SYN_OK) return st;
-    if ((st = syn_json_text(one, where, "archive", p->archive, sizeof p->archive, err)) != SYN_OK) return st;
+    if ((st = syn_json_text(one, where, "archive", p->archive, sizeof p->archive, err)) != SYN_OK)
+        return st;
     if (!syn_name_plain(p->archive))
-        return syn_fail(err, SYN_INVALID, "%sarchive = '%s': must be a plain file name", where, p->archive);
+        return syn_fail(err, SYN_INVALID, "%sarchive = '%s': must be a plain file name", where,
+                        p->archive);
     st = syn_json_int(one, where, "bytes", false, 1, (int64_t)SYN_MODEL_FILE_LIMIT, &bytes, err);
     if (st != SYN_OK) return st;
     p->bytes = (uint64_t)bytes;
     if ((st = syn_json_sha256(one, where, "sha256", p->sha256, err)) != SYN_OK) return st;
     if (!json_object_get(one, "licence_member")) return SYN_OK;
-    if ((st = read_member(one, where, "licence_member", p->licence_member, err)) != SYN_OK) return st;
+    if ((st = read_member(one, where, "licence_member", p->licence_member, err)) != SYN_OK)
+        return st;
     return syn_json_sha256(one, where, "licence_sha256", p->licence_sha256, err);
 }
 
@@ -110,16 +125,20 @@ static syn_status read_members(const json_t *one, const char *where, struct syn_
     syn_status st;
     snprintf(inner, sizeof inner, "%smembers.", where);
     if (!json_is_object(map) || json_object_size(map) != json_array_size(files))
-        return syn_fail(err, SYN_INVALID, "%smembers: must be an object with a member for each of %zu files", where,
+        return syn_fail(err, SYN_INVALID,
+                        "%smembers: must be an object with a member for each of %zu files", where,
                         json_array_size(files));
     for (size_t i = 0; i < json_array_size(files); i++) {
-        const json_t *file = json_array_get(files, i); /* the manifest's reader has checked its members */
+        const json_t *file = json_array_get(files,
+                                            i); /* the manifest's reader has checked its members */
         struct syn_member *to = &m->member[i];
         snprintf(to->name, sizeof to->name, "%s", json_string_value(json_object_get(file, "name")));
-        snprintf(to->sha256, sizeof to->sha256, "%s", json_string_value(json_object_get(file, "sha256")));
+        snprintf(to->sha256, sizeof to->sha256, "%s",
+                 json_string_value(json_object_get(file, "sha256")));
         to->bytes = (uint64_t)json_integer_value(json_object_get(file, "bytes"));
         if (!strcmp(to->name, SYN_LICENCE_FILE))
-            return syn_fail(err, SYN_INVALID, "%s%s: the name is kept for the licence", inner, to->name);
+            return syn_fail(err, SYN_INVALID, "%s%s: the name is kept for the licence", inner,
+                            to->name);
         if ((st = read_member(map, inner, to->name, to->member, err)) != SYN_OK) return st;
         m->bytes += to->bytes;
     }
@@ -140,9 +159,11 @@ static syn_status read_model(const struct syn_catalog *c, const json_t *one, con
     char package[64], inner[96];
     syn_status st;
     if ((st = syn_json_known(one, where, keys, COUNT(keys), err)) != SYN_OK) return st;
-    if ((st = syn_json_text(one, where, "package", package, sizeof package, err)) != SYN_OK) return st;
+    if ((st = syn_json_text(one, where, "package", package, sizeof package, err)) != SYN_OK)
+        return st;
     m->package = find_package(c, package);
-    if (!m->package) return syn_fail(err, SYN_INVALID, "%spackage = '%s': not among packages", where, package);
+    if (!m->package)
+        return syn_fail(err, SYN_INVALID, "%spackage = '%s': not among packages", where, package);
     snprintf(inner, sizeof inner, "%smanifest.", where);
     st = syn_manifest_from_json(json_object_get(one, "manifest"), inner, &m->manifest, err);
     if (st != SYN_OK) return st;
@@ -165,7 +186,8 @@ static syn_status read_lists(const json_t *root, struct syn_catalog *c, struct s
     syn_status st;
     if ((st = syn_json_known(root, "", keys, COUNT(keys), err)) != SYN_OK) return st;
     if ((st = syn_json_int(root, "", "catalog", false, 1, 1, &version, err)) != SYN_OK) return st;
-    if ((st = syn_json_array(root, "", "packages", 0, MAX_PACKAGES, &packages, err)) != SYN_OK) return st;
+    if ((st = syn_json_array(root, "", "packages", 0, MAX_PACKAGES, &packages, err)) != SYN_OK)
+        return st;
     if ((st = syn_json_array(root, "", "models", 0, MAX_MODELS, &models, err)) != SYN_OK) return st;
     c->package = syn_calloc(json_array_size(packages) + 1, sizeof *c->package);
     c->model = syn_calloc(json_array_size(models) + 1, sizeof *c->model);
@@ -187,7 +209,8 @@ static syn_status read_lists(const json_t *root, struct syn_catalog *c, struct s
     qsort(c->model, c->n_models, sizeof *c->model, by_id);
     for (size_t i = 1; i < c->n_models; i++)
         if (!by_id(&c->model[i - 1], &c->model[i]))
-            return syn_fail(err, SYN_INVALID, "models: id '%s' is listed twice", c->model[i].manifest.id);
+            return syn_fail(err, SYN_INVALID, "models: id '%s' is listed twice",
+                            c->model[i].manifest.id);
     return SYN_OK;
 }
 
@@ -201,7 +224,8 @@ static syn_status load_text(const char *path, json_t **root, struct syn_err *err
         const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
         int dir = -1;
         syn_status st;
-        if ((size_t)(name - path) >= sizeof folder) return syn_fail(err, SYN_INVALID, "the catalog's path is too long");
+        if ((size_t)(name - path) >= sizeof folder)
+            return syn_fail(err, SYN_INVALID, "the catalog's path is too long");
         snprintf(folder, sizeof folder, "%.*s", (int)(name - path), path);
         st = syn_folder_open(slash ? folder : ".", &dir, err);
         if (st != SYN_OK) return st;

@@ -1,4 +1,5 @@
-/* catalog_data.c - config/catalog.json inside the binary, so that `models fetch` needs no files beside it.
+/* catalog_data.c - config/catalog.json inside the binary, so that `models fetch` needs no files
+ * beside it.
  *
  * Layer:   server/models.   Threads: constant. */
 #include "server/models/package.h"

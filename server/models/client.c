@@ -1,9 +1,9 @@
 /* client.c - runs a package registry's own client to bring one archive.
  *
- * The client is started with an argument list, never through a shell, in the folder that will be thrown
- * away; its temporary files go there too, so that the growing archive can be seen. Its output goes to a
- * file there, whose last line explains a failure. Neither client is asked to install or execute
- * anything: `pip download` takes wheels only, `npm pack` runs no scripts.
+ * The client is started with an argument list, never through a shell, in the folder that will be
+ * thrown away; its temporary files go there too, so that the growing archive can be seen. Its
+ * output goes to a file there, whose last line explains a failure. Neither client is asked to
+ * install or execute anything: `pip download` takes wheels only, `npm pack` runs no scripts.
  *
  * Layer:   server/models.   Threads: one call at a time; the calling thread waits.
  * Ownership: the child is waited for before the call returns. */
@@ -45,8 +45,17 @@ static void add_pair(struct command *c, const char *option, const char *value)
 
 static void pip_command(struct command *c, const struct syn_package *p, const char *part)
 {
-    static const char *const fixed[] = {"python3", "-m", "pip", "download", "--no-deps", "--only-binary=:all:",
-                                        "--disable-pip-version-check", "--no-input", "--no-cache-dir", "-q", "-d"};
+    static const char *const fixed[] = {"python3",
+                                        "-m",
+                                        "pip",
+                                        "download",
+                                        "--no-deps",
+                                        "--only-binary=:all:",
+                                        "--disable-pip-version-check",
+                                        "--no-input",
+                                        "--no-cache-dir",
+                                        "-q",
+                                        "-d"};
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) add(c, fixed[i]);
     add(c, part);
     /* Which wheel: the pinned one, whatever Python and processor this machine has. */
@@ -95,7 +104,8 @@ static char **child_environment(const char *part, char **tmpdir)
     return env;
 }
 
-/* The size of the largest file of a tree: the archive while it grows, wherever the client puts it. */
+/* The size of the largest file of a tree: the archive while it grows, wherever the client puts
+ * it. */
 static uint64_t largest_file(int dir, int depth)
 {
     uint64_t largest = 0;
@@ -121,7 +131,8 @@ static uint64_t largest_file(int dir, int depth)
     return largest;
 }
 
-static void report(const struct syn_package *p, const char *part, syn_fetch_progress *progress, void *user)
+static void report(const struct syn_package *p, const char *part, syn_fetch_progress *progress,
+                   void *user)
 {
     uint64_t bytes = 0;
     int dir = progress ? open(part, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -188,14 +199,15 @@ static syn_status start(const struct command *c, const char *part, pid_t *pid, s
     syn_free(env);
     syn_free(tmpdir);
     if (r == ENOENT)
-        return syn_fail(err, SYN_IO, "%s is not installed here: it is needed to bring the package %s", c->argv[0],
-                        c->package);
+        return syn_fail(err, SYN_IO,
+                        "%s is not installed here: it is needed to bring the package %s",
+                        c->argv[0], c->package);
     if (r != 0) return syn_fail(err, SYN_IO, "starting %s: %s", c->argv[0], strerror(r));
     return SYN_OK;
 }
 
-syn_status syn_client_download(const struct syn_package *p, const char *part, syn_fetch_progress *progress,
-                               void *user, struct syn_err *err)
+syn_status syn_client_download(const struct syn_package *p, const char *part,
+                               syn_fetch_progress *progress, void *user, struct syn_err *err)
 {
     static const struct timespec pause = {.tv_nsec = 100 * 1000 * 1000};
     const char *what = p->client == SYN_CLIENT_PIP ? "pip download" : "npm pack";
@@ -204,9 +216,12 @@ syn_status syn_client_download(const struct syn_package *p, const char *part, sy
     pid_t pid = -1, got;
     int state = 0;
     syn_status st;
-    if (strlen(part) > 4000) return syn_fail(err, SYN_INVALID, "the cache folder's path is too long");
-    if (p->client == SYN_CLIENT_PIP) pip_command(&c, p, part);
-    else npm_command(&c, p, part);
+    if (strlen(part) > 4000)
+        return syn_fail(err, SYN_INVALID, "the cache folder's path is too long");
+    if (p->client == SYN_CLIENT_PIP)
+        pip_command(&c, p, part);
+    else
+        npm_command(&c, p, part);
     if ((st = start(&c, part, &pid, err)) != SYN_OK) return st;
     while ((got = waitpid(pid, &state, WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
         report(p, part, progress, user);
@@ -218,6 +233,8 @@ syn_status syn_client_download(const struct syn_package *p, const char *part, sy
     if (WIFSIGNALED(state))
         return syn_fail(err, SYN_IO, "%s %s: ended by signal %d", what, c.package, WTERMSIG(state));
     if (strstr(line, "No module named pip"))
-        return syn_fail(err, SYN_IO, "%s %s: this python3 has no pip: install python3-pip", what, c.package);
-    return syn_fail(err, SYN_IO, "%s %s: exit status %d: %s", what, c.package, WEXITSTATUS(state), line);
+        return syn_fail(err, SYN_IO, "%s %s: this python3 has no pip: install python3-pip", what,
+                        c.package);
+    return syn_fail(err, SYN_IO, "%s %s: exit status %d: %s", what, c.package, WEXITSTATUS(state),
+                    line);
 }

@@ -23,17 +23,20 @@ static void to_hex(const uint8_t raw[32], char hex[SYN_SHA256_SIZE])
 }
 
 static syn_status hash_all(int fd, EVP_MD_CTX *md, uint8_t *piece, const atomic_bool *cancel,
-                           syn_digest_progress *progress, void *user, uint64_t *bytes, struct syn_err *err)
+                           syn_digest_progress *progress, void *user, uint64_t *bytes,
+                           struct syn_err *err)
 {
     uint64_t total = 0;
     for (;;) {
         ssize_t k;
-        if (cancel && atomic_load(cancel)) return syn_fail(err, SYN_CANCELED, "canceled while checking the file");
+        if (cancel && atomic_load(cancel))
+            return syn_fail(err, SYN_CANCELED, "canceled while checking the file");
         k = read(fd, piece, PIECE);
         if (k < 0 && errno == EINTR) continue;
         if (k < 0) return syn_fail(err, SYN_IO, "reading: %s", strerror(errno));
         if (k == 0) break;
-        if (EVP_DigestUpdate(md, piece, (size_t)k) != 1) return syn_fail(err, SYN_INTERNAL, "sha256 failed");
+        if (EVP_DigestUpdate(md, piece, (size_t)k) != 1)
+            return syn_fail(err, SYN_INTERNAL, "sha256 failed");
         total += (uint64_t)k;
         if (progress) progress(user, total);
     }
@@ -41,8 +44,9 @@ static syn_status hash_all(int fd, EVP_MD_CTX *md, uint8_t *piece, const atomic_
     return SYN_OK;
 }
 
-syn_status syn_digest_fd(int fd, const atomic_bool *cancel, syn_digest_progress *progress, void *user,
-                         char hex[SYN_SHA256_SIZE], uint64_t *bytes, struct syn_err *err)
+syn_status syn_digest_fd(int fd, const atomic_bool *cancel, syn_digest_progress *progress,
+                         void *user, char hex[SYN_SHA256_SIZE], uint64_t *bytes,
+                         struct syn_err *err)
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     uint8_t *piece = syn_alloc(PIECE), raw[32];
@@ -70,7 +74,8 @@ done:
     return st;
 }
 
-syn_status syn_digest_bytes(const void *bytes, size_t n, char hex[SYN_SHA256_SIZE], struct syn_err *err)
+syn_status syn_digest_bytes(const void *bytes, size_t n, char hex[SYN_SHA256_SIZE],
+                            struct syn_err *err)
 {
     uint8_t raw[32];
     if (EVP_Digest(bytes, n, raw, NULL, EVP_sha256(), NULL) != 1)
@@ -97,15 +102,19 @@ const char *syn_content_mistake(const uint8_t *head, size_t n)
     if (begins(head, n, "version https://git-lfs", 23))
         return "a Git LFS pointer, not the file itself: run `git lfs pull` where it came from";
     if (begins(head, n, "PK\3\4", 4))
-        return "a zip archive (perhaps a PyTorch checkpoint, which is never opened): convert it to ncnn first";
+        return "a zip archive (perhaps a PyTorch checkpoint, which is never opened): convert it to "
+               "ncnn first";
     if (begins(head, n, "\x1f\x8b", 2)) return "a gzip archive: unpack it first";
     if (n >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5)
         return "a Python pickle, which is never opened: convert it to ncnn first";
     if (n >= 9 && head[8] == '{' && head[5] == 0 && head[6] == 0 && head[7] == 0)
         return "a safetensors file: this model's format is ncnn";
-    while (skip < n && (isspace(head[skip]) || head[skip] == 0xef || head[skip] == 0xbb || head[skip] == 0xbf)) skip++;
-    if (begins_tag(head + skip, n - skip, "<!doctype html") || begins_tag(head + skip, n - skip, "<html") ||
-        begins_tag(head + skip, n - skip, "<head") || begins_tag(head + skip, n - skip, "<?xml"))
+    while (skip < n &&
+           (isspace(head[skip]) || head[skip] == 0xef || head[skip] == 0xbb || head[skip] == 0xbf))
+        skip++;
+    if (begins_tag(head + skip, n - skip, "<!doctype html") ||
+        begins_tag(head + skip, n - skip, "<html") || begins_tag(head + skip, n - skip, "<head") ||
+        begins_tag(head + skip, n - skip, "<?xml"))
         return "an HTML or XML page: the download brought an error or login page";
     return NULL;
 }

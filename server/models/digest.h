@@ -14,15 +14,16 @@
 /* Reads fd from its position to the end. cancel (may be NULL) is looked at each MiB: SYN_CANCELED.
  * progress (may be NULL) is told the bytes so far. */
 typedef void syn_digest_progress(void *user, uint64_t bytes);
-SYN_MUST_CHECK syn_status syn_digest_fd(int fd, const atomic_bool *cancel, syn_digest_progress *progress,
-                                        void *user, char hex[SYN_SHA256_SIZE], uint64_t *bytes,
+SYN_MUST_CHECK syn_status syn_digest_fd(int fd, const atomic_bool *cancel,
+                                        syn_digest_progress *progress, void *user,
+                                        char hex[SYN_SHA256_SIZE], uint64_t *bytes,
                                         struct syn_err *err);
 SYN_MUST_CHECK syn_status syn_digest_bytes(const void *bytes, size_t n, char hex[SYN_SHA256_SIZE],
                                            struct syn_err *err);
 
-/* Names what often lies in the place of weights, by content: "a Git LFS pointer: ...", "an HTML page
- * ...", "empty ...". head: the first bytes (64 are enough; n = 0 means an empty file). NULL: none of
- * these. Static storage. */
+/* Names what often lies in the place of weights, by content: "a Git LFS pointer: ...", "an HTML
+ * page ...", "empty ...". head: the first bytes (64 are enough; n = 0 means an empty file). NULL:
+ * none of these. Static storage. */
 const char *syn_content_mistake(const uint8_t *head, size_t n);
 
 #endif

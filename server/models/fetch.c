@@ -5,9 +5,9 @@
  *     models_dir/.fetch-XXXXXX/    files while they are unpacked, hashed and synced
  *     models_dir/ID/               the former, renamed when whole
  *
- * A dot in front keeps half-done folders out of the repository's index. Both folders are locked (flock on
- * the folders themselves, cache first), so one fetch runs at a time on a machine; what a killed one left
- * behind is swept by the next.
+ * A dot in front keeps half-done folders out of the repository's index. Both folders are locked
+ * (flock on the folders themselves, cache first), so one fetch runs at a time on a machine; what a
+ * killed one left behind is swept by the next.
  *
  * Layer:   server/models.   Threads: one call at a time.
  * Ownership: everything on disk belongs to the two folders given. */
@@ -41,7 +41,7 @@ static void tell(const struct fetch *f, const char *stage, uint64_t done, uint64
     if (f->progress) f->progress(f->user, stage, done, total);
 }
 
-/* --- folders ----------------------------------------------------------------------------------- */
+/* --- folders ---------------------------------------------------------------------------------- */
 
 static void remove_below(int dir)
 {
@@ -81,11 +81,14 @@ static void sweep(int dir, const char *prefix)
     closedir(d);
 }
 
-static syn_status make_folder(const char *path, char absolute[PATH_MAX], int *fd, struct syn_err *err)
+static syn_status make_folder(const char *path, char absolute[PATH_MAX], int *fd,
+                              struct syn_err *err)
 {
     char copy[PATH_MAX];
     size_t n = strlen(path);
-    if (n == 0 || n >= sizeof copy - 64) return syn_fail(err, SYN_INVALID, "folder path has %zu bytes: must have 1 to %zu", n, sizeof copy - 65);
+    if (n == 0 || n >= sizeof copy - 64)
+        return syn_fail(err, SYN_INVALID, "folder path has %zu bytes: must have 1 to %zu", n,
+                        sizeof copy - 65);
     memcpy(copy, path, n + 1);
     for (char *c = copy + 1; *c; c++) {
         if (*c != '/') continue;
@@ -93,16 +96,19 @@ static syn_status make_folder(const char *path, char absolute[PATH_MAX], int *fd
         (void)mkdir(copy, 0777); /* the last one's answer counts */
         *c = '/';
     }
-    if (mkdir(copy, 0777) != 0 && errno != EEXIST) return syn_fail(err, SYN_IO, "creating %s: %s", path, strerror(errno));
+    if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+        return syn_fail(err, SYN_IO, "creating %s: %s", path, strerror(errno));
     if (!realpath(path, absolute)) return syn_fail(err, SYN_IO, "%s: %s", path, strerror(errno));
     return syn_folder_open(absolute, fd, err);
 }
 
-static syn_status make_temporary(const char *folder, const char *prefix, char path[PATH_MAX], struct syn_err *err)
+static syn_status make_temporary(const char *folder, const char *prefix, char path[PATH_MAX],
+                                 struct syn_err *err)
 {
     if (snprintf(path, PATH_MAX, "%s/%sXXXXXX", folder, prefix) >= PATH_MAX)
         return syn_fail(err, SYN_INVALID, "folder path is too long");
-    if (!mkdtemp(path)) return syn_fail(err, SYN_IO, "creating a folder in %s: %s", folder, strerror(errno));
+    if (!mkdtemp(path))
+        return syn_fail(err, SYN_IO, "creating a folder in %s: %s", folder, strerror(errno));
     return SYN_OK;
 }
 
@@ -112,7 +118,7 @@ static const char *base_name(const char *path)
     return slash ? slash + 1 : path;
 }
 
-/* --- the archive ------------------------------------------------------------------------------- */
+/* --- the archive ------------------------------------------------------------------------------ */
 
 static void hashing(void *user, uint64_t bytes)
 {
@@ -138,7 +144,8 @@ static syn_status open_archive(struct fetch *f, int dir, int *fd, struct syn_err
     f->last_total = p->bytes;
     st = syn_digest_fd(a, NULL, hashing, f, hex, &bytes, err);
     if (st == SYN_OK && strcmp(hex, p->sha256))
-        st = syn_fail(err, SYN_INVALID, "%s has sha256 %s: the catalog says %s", p->archive, hex, p->sha256);
+        st = syn_fail(err, SYN_INVALID, "%s has sha256 %s: the catalog says %s", p->archive, hex,
+                      p->sha256);
     if (st != SYN_OK) {
         close(a);
         return st;
@@ -161,7 +168,8 @@ static syn_status download(struct fetch *f, struct syn_err *err)
     tell(f, "download", p->bytes, p->bytes);
     st = open_archive(f, dir, &f->archive_fd, err);
     if (st == SYN_NOT_FOUND)
-        st = syn_fail(err, SYN_IO, "the client brought no %s for %s %s", p->archive, p->name, p->version);
+        st = syn_fail(err, SYN_IO, "the client brought no %s for %s %s", p->archive, p->name,
+                      p->version);
     if (st != SYN_OK) goto done;
     if (renameat(dir, p->archive, f->cache_fd, p->archive) != 0)
         st = syn_fail(err, SYN_IO, "keeping %s: %s", p->archive, strerror(errno));
@@ -185,11 +193,12 @@ static syn_status get_archive(struct fetch *f, struct syn_err *err)
     return download(f, err);
 }
 
-/* --- the model's folder ------------------------------------------------------------------------ */
+/* --- the model's folder ----------------------------------------------------------------------- */
 
 static syn_status write_manifest(const struct fetch *f, int dir, struct syn_err *err)
 {
-    char *text = json_dumps(f->model->json, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
+    char *text = json_dumps(f->model->json,
+                            JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
     syn_status st = SYN_OK;
     size_t n = text ? strlen(text) : 0;
     int fd;
@@ -227,12 +236,14 @@ static syn_status check_installed(const struct fetch *f, struct syn_err *err)
         goto done;
     }
     st = syn_manifest_read_at(dir, m, &why);
-    for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++) st = syn_variant_verify(dir, &m->variant[i], NULL, &why);
+    for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++)
+        st = syn_variant_verify(dir, &m->variant[i], NULL, &why);
     if (st != SYN_OK) {
         syn_log(SYN_LOG_WARN, "installed model replaced model=%s reason=\"%s\"", id, why.text);
         st = SYN_NOT_FOUND;
     } else if (strcmp(m->id, id) || !same_networks(m, &f->model->manifest)) {
-        st = syn_fail(err, SYN_CONFLICT, "folder '%s' holds another model (id '%s'): move it away first", id, m->id);
+        st = syn_fail(err, SYN_CONFLICT,
+                      "folder '%s' holds another model (id '%s'): move it away first", id, m->id);
     }
 done:
     if (dir >= 0) close(dir);
@@ -245,11 +256,13 @@ static syn_status put_in_place(const struct fetch *f, const char *staging, struc
 {
     const char *id = f->model->manifest.id;
     if (renameat2(f->models_fd, staging, f->models_fd, id, RENAME_NOREPLACE) != 0) {
-        if (errno != EEXIST || renameat2(f->models_fd, staging, f->models_fd, id, RENAME_EXCHANGE) != 0)
+        if (errno != EEXIST ||
+            renameat2(f->models_fd, staging, f->models_fd, id, RENAME_EXCHANGE) != 0)
             return syn_fail(err, SYN_IO, "putting '%s' in place: %s", id, strerror(errno));
         syn_remove_tree(f->models_fd, staging);
     }
-    if (fsync(f->models_fd) != 0) return syn_fail(err, SYN_IO, "syncing the models folder: %s", strerror(errno));
+    if (fsync(f->models_fd) != 0)
+        return syn_fail(err, SYN_IO, "syncing the models folder: %s", strerror(errno));
     return SYN_OK;
 }
 
@@ -261,7 +274,9 @@ static syn_status install(struct fetch *f, struct syn_err *err)
     syn_status st = make_temporary(f->models, FETCH_PREFIX, staging, err);
     if (st != SYN_OK) return st;
     if ((st = syn_folder_open(staging, &dir, err)) != SYN_OK) goto done;
-    if ((st = syn_unpack(f->archive_fd, m->member, m->n_members, dir, f->progress, f->user, err)) != SYN_OK) goto done;
+    if ((st = syn_unpack(f->archive_fd, m->member, m->n_members, dir, f->progress, f->user, err)) !=
+        SYN_OK)
+        goto done;
     tell(f, "install", 0, m->n_members + 1);
     if ((st = write_manifest(f, dir, err)) != SYN_OK) goto done;
     if (fchmod(dir, 0755) != 0 || fsync(dir) != 0) {
@@ -276,12 +291,13 @@ done:
     return st;
 }
 
-/* --- the whole --------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static syn_status lock_folder(int fd, const char *what, struct syn_err *err)
 {
     while (flock(fd, LOCK_EX) != 0)
-        if (errno != EINTR) return syn_fail(err, SYN_IO, "locking the %s folder: %s", what, strerror(errno));
+        if (errno != EINTR)
+            return syn_fail(err, SYN_IO, "locking the %s folder: %s", what, strerror(errno));
     return SYN_OK;
 }
 
@@ -292,7 +308,8 @@ static syn_status take_locks(const struct fetch *f, struct syn_err *err)
     if (fstat(f->cache_fd, &cache) != 0 || fstat(f->models_fd, &models) != 0)
         return syn_fail(err, SYN_IO, "looking at the folders: %s", strerror(errno));
     if (cache.st_dev == models.st_dev && cache.st_ino == models.st_ino)
-        return syn_fail(err, SYN_INVALID, "the cache and the models folder are the same: %s", f->cache);
+        return syn_fail(err, SYN_INVALID, "the cache and the models folder are the same: %s",
+                        f->cache);
     if ((st = lock_folder(f->cache_fd, "cache", err)) != SYN_OK) return st;
     return lock_folder(f->models_fd, "models", err);
 }
@@ -305,7 +322,8 @@ static void close_all(struct fetch *f)
 }
 
 syn_status syn_catalog_fetch(const struct syn_catalog *c, const char *id, const char *models_dir,
-                             const char *cache_dir, syn_fetch_progress *progress, void *user, struct syn_err *err)
+                             const char *cache_dir, syn_fetch_progress *progress, void *user,
+                             struct syn_err *err)
 {
     struct fetch *f = syn_calloc(1, sizeof *f);
     syn_status st;

@@ -12,7 +12,8 @@
 bool syn_name_plain(const char *name)
 {
     size_t n = name ? strlen(name) : 0;
-    if (n == 0 || n > SYN_FILE_NAME_MAX || name[0] == '.' || name[0] == '-' || name[0] == ' ') return false;
+    if (n == 0 || n > SYN_FILE_NAME_MAX || name[0] == '.' || name[0] == '-' || name[0] == ' ')
+        return false;
     if (strstr(name, "..") || name[n - 1] == ' ') return false;
     for (size_t i = 0; i < n; i++) {
         char c = name[i];
@@ -27,8 +28,10 @@ static syn_status fail_open(struct syn_err *err, const char *what, const char *n
 {
     int code = errno;
     if (code == ENOENT) return syn_fail(err, SYN_NOT_FOUND, "%s '%s' does not exist", what, name);
-    if (code == ELOOP) return syn_fail(err, SYN_INVALID, "%s '%s' is a symbolic link: refused", what, name);
-    if (code == ENOTDIR) return syn_fail(err, SYN_INVALID, "'%s' is not a folder (or a symbolic link to one)", name);
+    if (code == ELOOP)
+        return syn_fail(err, SYN_INVALID, "%s '%s' is a symbolic link: refused", what, name);
+    if (code == ENOTDIR)
+        return syn_fail(err, SYN_INVALID, "'%s' is not a folder (or a symbolic link to one)", name);
     return syn_fail(err, SYN_IO, "%s '%s': %s", what, name, strerror(code));
 }
 
@@ -67,7 +70,8 @@ syn_status syn_folder_file(int dir, const char *name, int *fd, struct stat *st, 
     return SYN_OK;
 }
 
-syn_status syn_folder_read(int dir, const char *name, size_t limit, char **bytes, size_t *n, struct syn_err *err)
+syn_status syn_folder_read(int dir, const char *name, size_t limit, char **bytes, size_t *n,
+                           struct syn_err *err)
 {
     struct stat s;
     syn_status st;
@@ -77,7 +81,8 @@ syn_status syn_folder_read(int dir, const char *name, size_t limit, char **bytes
     st = syn_folder_file(dir, name, &fd, &s, err);
     if (st != SYN_OK) return st;
     if (s.st_size < 0 || (uint64_t)s.st_size > limit) {
-        st = syn_fail(err, SYN_TOO_LARGE, "'%s' has %lld bytes: at most %zu", name, (long long)s.st_size, limit);
+        st = syn_fail(err, SYN_TOO_LARGE, "'%s' has %lld bytes: at most %zu", name,
+                      (long long)s.st_size, limit);
         goto done;
     }
     size = (size_t)s.st_size;
@@ -91,7 +96,8 @@ syn_status syn_folder_read(int dir, const char *name, size_t limit, char **bytes
         if (k < 0 && errno == EINTR) continue;
         if (k <= 0) {
             st = k < 0 ? syn_fail(err, SYN_IO, "reading '%s': %s", name, strerror(errno))
-                       : syn_fail(err, SYN_TRUNCATED, "'%s' ended after %zu of %zu bytes", name, got, size);
+                       : syn_fail(err, SYN_TRUNCATED, "'%s' ended after %zu of %zu bytes", name,
+                                  got, size);
             goto done;
         }
         got += (size_t)k;

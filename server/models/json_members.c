@@ -21,20 +21,22 @@ static const char *type_of(const json_t *value)
     return "nothing";
 }
 
-static syn_status fail_type(struct syn_err *err, const char *where, const char *key, const json_t *value,
-                            const char *wanted)
+static syn_status fail_type(struct syn_err *err, const char *where, const char *key,
+                            const json_t *value, const char *wanted)
 {
-    if (!value) return syn_fail(err, SYN_INVALID, "%s%s is missing: must be %s", where, key, wanted);
+    if (!value)
+        return syn_fail(err, SYN_INVALID, "%s%s is missing: must be %s", where, key, wanted);
     return syn_fail(err, SYN_INVALID, "%s%s is %s: must be %s", where, key, type_of(value), wanted);
 }
 
-syn_status syn_json_known(const json_t *object, const char *where, const char *const *keys, size_t n,
-                          struct syn_err *err)
+syn_status syn_json_known(const json_t *object, const char *where, const char *const *keys,
+                          size_t n, struct syn_err *err)
 {
     const char *key;
     json_t *value;
     if (!json_is_object(object)) return fail_type(err, where, "", object, "an object");
-    json_object_foreach((json_t *)(uintptr_t)object, key, value) {
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
         size_t i = 0;
         while (i < n && strcmp(keys[i], key)) i++;
         if (i == n) return syn_fail(err, SYN_INVALID, "%s%.60s: no such member", where, key);
@@ -42,8 +44,8 @@ syn_status syn_json_known(const json_t *object, const char *where, const char *c
     return SYN_OK;
 }
 
-syn_status syn_json_text(const json_t *object, const char *where, const char *key, char *out, size_t size,
-                         struct syn_err *err)
+syn_status syn_json_text(const json_t *object, const char *where, const char *key, char *out,
+                         size_t size, struct syn_err *err)
 {
     const json_t *value = json_object_get(object, key);
     const char *text;
@@ -52,16 +54,18 @@ syn_status syn_json_text(const json_t *object, const char *where, const char *ke
     text = json_string_value(value);
     n = json_string_length(value);
     if (n == 0 || n >= size)
-        return syn_fail(err, SYN_INVALID, "%s%s has %zu bytes: must have 1 to %zu", where, key, n, size - 1);
+        return syn_fail(err, SYN_INVALID, "%s%s has %zu bytes: must have 1 to %zu", where, key, n,
+                        size - 1);
     for (size_t i = 0; i < n; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return syn_fail(err, SYN_INVALID, "%s%s holds a control character at byte %zu", where, key, i);
+            return syn_fail(err, SYN_INVALID, "%s%s holds a control character at byte %zu", where,
+                            key, i);
     memcpy(out, text, n + 1);
     return SYN_OK;
 }
 
-syn_status syn_json_int(const json_t *object, const char *where, const char *key, bool optional, int64_t lo,
-                        int64_t hi, int64_t *out, struct syn_err *err)
+syn_status syn_json_int(const json_t *object, const char *where, const char *key, bool optional,
+                        int64_t lo, int64_t hi, int64_t *out, struct syn_err *err)
 {
     const json_t *value = json_object_get(object, key);
     json_int_t x;
@@ -69,14 +73,14 @@ syn_status syn_json_int(const json_t *object, const char *where, const char *key
     if (!json_is_integer(value)) return fail_type(err, where, key, value, "a whole number");
     x = json_integer_value(value); /* 64 bits: jansson's parser refuses what does not fit */
     if (x < lo || x > hi)
-        return syn_fail(err, SYN_INVALID, "%s%s = %lld: must be in [%lld, %lld]", where, key, (long long)x,
-                        (long long)lo, (long long)hi);
+        return syn_fail(err, SYN_INVALID, "%s%s = %lld: must be in [%lld, %lld]", where, key,
+                        (long long)x, (long long)lo, (long long)hi);
     *out = x;
     return SYN_OK;
 }
 
-syn_status syn_json_number(const json_t *object, const char *where, const char *key, double limit, float *out,
-                           struct syn_err *err)
+syn_status syn_json_number(const json_t *object, const char *where, const char *key, double limit,
+                           float *out, struct syn_err *err)
 {
     const json_t *value = json_object_get(object, key);
     double x;
@@ -89,7 +93,8 @@ syn_status syn_json_number(const json_t *object, const char *where, const char *
     return SYN_OK;
 }
 
-syn_status syn_json_flag(const json_t *object, const char *where, const char *key, bool *out, struct syn_err *err)
+syn_status syn_json_flag(const json_t *object, const char *where, const char *key, bool *out,
+                         struct syn_err *err)
 {
     const json_t *value = json_object_get(object, key);
     if (!value) return SYN_OK;
@@ -106,7 +111,8 @@ syn_status syn_json_sha256(const json_t *object, const char *where, const char *
     if (!json_is_string(value)) return fail_type(err, where, key, value, "64 hex digits");
     text = json_string_value(value);
     if (json_string_length(value) != 64 || strspn(text, "0123456789abcdef") != 64)
-        return syn_fail(err, SYN_INVALID, "%s%s = '%.70s': must be 64 lower-case hex digits", where, key, text);
+        return syn_fail(err, SYN_INVALID, "%s%s = '%.70s': must be 64 lower-case hex digits", where,
+                        key, text);
     memcpy(out, text, 65);
     return SYN_OK;
 }
@@ -128,12 +134,12 @@ syn_status syn_json_word(const json_t *object, const char *where, const char *ke
             strcat(list, words[i]);
         }
     }
-    return syn_fail(err, SYN_INVALID, "%s%s = '%.60s': must be one of %s", where, key, json_string_value(value),
-                    list);
+    return syn_fail(err, SYN_INVALID, "%s%s = '%.60s': must be one of %s", where, key,
+                    json_string_value(value), list);
 }
 
-syn_status syn_json_array(const json_t *object, const char *where, const char *key, size_t lo, size_t hi,
-                          const json_t **out, struct syn_err *err)
+syn_status syn_json_array(const json_t *object, const char *where, const char *key, size_t lo,
+                          size_t hi, const json_t **out, struct syn_err *err)
 {
     const json_t *value = json_object_get(object, key);
     if (!json_is_array(value)) return fail_type(err, where, key, value, "an array");

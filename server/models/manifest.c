@@ -1,9 +1,11 @@
 /* manifest.c - model.json to struct syn_manifest, and the files of a folder against it.
  *
- * model.json is written by hand, by `synthd models add` or by a fetch; it is hostile until checked.
- * proto/model.schema.json says the same as this reader: change both together.
+ * model.json is written by hand, by `synthd models add` or by a fetch; it is hostile until
+ * checked. proto/model.schema.json says the same as this reader: change both together.
  *
- * Layer:   server/models.   Threads: pure functions.   Ownership: everything is copied into *out. */
+ * Layer:   server/models.
+ * Threads: pure functions.
+ * Ownership: everything is copied into *out. */
 #include "server/models/manifest.h"
 #include "kernels/base/alloc.h"
 #include "server/models/digest.h"
@@ -32,23 +34,30 @@ bool syn_model_id_valid(const char *id)
 
 /* --- members ---------------------------------------------------------------------------------- */
 
-static syn_status read_names(const json_t *root, const char *where, struct syn_manifest *m, struct syn_err *err)
+static syn_status read_names(const json_t *root, const char *where, struct syn_manifest *m,
+                             struct syn_err *err)
 {
     static const char *const kinds[] = {"upscale"};
     static const char *const formats[] = {"ncnn"};
     /* Terms of the digital source type vocabulary that the output of a model can have. */
-    static const char *const terms[] = {"algorithmicallyEnhanced", "compositeWithTrainedAlgorithmicMedia",
-                                        "trainedAlgorithmicMedia", "compositeSynthetic", "algorithmicMedia"};
+    static const char *const terms[] = {
+        "algorithmicallyEnhanced", "compositeWithTrainedAlgorithmicMedia",
+        "trainedAlgorithmicMedia", "compositeSynthetic", "algorithmicMedia"};
     int64_t version = 0;
     size_t kind = 0, format = 0, term = 0;
     syn_status st;
-    if ((st = syn_json_int(root, where, "manifest", false, 1, 1, &version, err)) != SYN_OK) return st;
+    if ((st = syn_json_int(root, where, "manifest", false, 1, 1, &version, err)) != SYN_OK)
+        return st;
     if ((st = syn_json_text(root, where, "id", m->id, sizeof m->id, err)) != SYN_OK) return st;
     if (!syn_model_id_valid(m->id))
-        return syn_fail(err, SYN_INVALID, "%sid = '%s': must match [a-z0-9][a-z0-9._-]* without '..'", where, m->id);
-    if ((st = syn_json_text(root, where, "title", m->title, sizeof m->title, err)) != SYN_OK) return st;
-    if ((st = syn_json_text(root, where, "licence", m->licence, sizeof m->licence, err)) != SYN_OK) return st;
-    if ((st = syn_json_text(root, where, "source", m->source, sizeof m->source, err)) != SYN_OK) return st;
+        return syn_fail(err, SYN_INVALID,
+                        "%sid = '%s': must match [a-z0-9][a-z0-9._-]* without '..'", where, m->id);
+    if ((st = syn_json_text(root, where, "title", m->title, sizeof m->title, err)) != SYN_OK)
+        return st;
+    if ((st = syn_json_text(root, where, "licence", m->licence, sizeof m->licence, err)) != SYN_OK)
+        return st;
+    if ((st = syn_json_text(root, where, "source", m->source, sizeof m->source, err)) != SYN_OK)
+        return st;
     st = syn_json_text(root, where, "trained_on", m->trained_on, sizeof m->trained_on, err);
     if (st != SYN_OK) return st;
     st = syn_json_word(root, where, "kind", false, kinds, COUNT(kinds), &kind, err);
@@ -64,21 +73,23 @@ static syn_status read_names(const json_t *root, const char *where, struct syn_m
 }
 
 /* {"scale": s, "offset": o}, both optional. */
-static syn_status read_range(const json_t *root, const char *where, const char *key, float *scale, float *offset,
-                             struct syn_err *err)
+static syn_status read_range(const json_t *root, const char *where, const char *key, float *scale,
+                             float *offset, struct syn_err *err)
 {
     static const char *const keys[] = {"scale", "offset"};
     const json_t *range = json_object_get(root, key);
     char inner[96];
     syn_status st;
     if (!range) return SYN_OK;
-    if (!json_is_object(range)) return syn_fail(err, SYN_INVALID, "%s%s: must be an object", where, key);
+    if (!json_is_object(range))
+        return syn_fail(err, SYN_INVALID, "%s%s: must be an object", where, key);
     snprintf(inner, sizeof inner, "%s%s.", where, key);
     if ((st = syn_json_known(range, inner, keys, COUNT(keys), err)) != SYN_OK) return st;
     if ((st = syn_json_number(range, inner, "scale", 1e6, scale, err)) != SYN_OK) return st;
     if ((st = syn_json_number(range, inner, "offset", 1e6, offset, err)) != SYN_OK) return st;
     if (*scale > -1e-6f && *scale < 1e-6f)
-        return syn_fail(err, SYN_INVALID, "%sscale = %g: must be at least 1e-6 from zero", inner, (double)*scale);
+        return syn_fail(err, SYN_INVALID, "%sscale = %g: must be at least 1e-6 from zero", inner,
+                        (double)*scale);
     return SYN_OK;
 }
 
@@ -98,24 +109,28 @@ static syn_status read_noise(const json_t *object, const char *where, const char
 static syn_status read_processing(const json_t *root, const char *where, struct syn_manifest *m,
                                   struct syn_err *err)
 {
-    static const char *const edges[] = {"zero", "replicate", "reflect"}; /* order of enum syn_edge */
+    /* In the order of enum syn_edge. */
+    static const char *const edges[] = {"zero", "replicate", "reflect"};
     size_t edge = SYN_EDGE_REPLICATE;
     int64_t halo = 0;
     syn_status st;
     m->in_scale = m->out_scale = 1;
-    if ((st = read_range(root, where, "input", &m->in_scale, &m->in_offset, err)) != SYN_OK) return st;
-    if ((st = read_range(root, where, "output", &m->out_scale, &m->out_offset, err)) != SYN_OK) return st;
+    if ((st = read_range(root, where, "input", &m->in_scale, &m->in_offset, err)) != SYN_OK)
+        return st;
+    if ((st = read_range(root, where, "output", &m->out_scale, &m->out_offset, err)) != SYN_OK)
+        return st;
     st = syn_json_word(root, where, "edge", true, edges, COUNT(edges), &edge, err);
     if (st != SYN_OK) return st;
     if ((st = syn_json_int(root, where, "halo", true, 0, 1024, &halo, err)) != SYN_OK) return st;
     if ((st = syn_json_flag(root, where, "pin_f32", &m->pin_f32, err)) != SYN_OK) return st;
-    if ((st = read_noise(root, where, "default_noise", &m->default_noise, err)) != SYN_OK) return st;
+    if ((st = read_noise(root, where, "default_noise", &m->default_noise, err)) != SYN_OK)
+        return st;
     m->edge = (enum syn_edge)edge;
     m->halo = (int32_t)halo;
     return SYN_OK;
 }
 
-/* --- files and variants ------------------------------------------------------------------------ */
+/* --- files and variants ----------------------------------------------------------------------- */
 
 static struct file_entry *find_file(struct file_entry *file, size_t n, const char *name)
 {
@@ -124,8 +139,8 @@ static struct file_entry *find_file(struct file_entry *file, size_t n, const cha
     return NULL;
 }
 
-static syn_status read_files(const json_t *root, const char *where, struct file_entry *file, size_t *n_files,
-                             struct syn_err *err)
+static syn_status read_files(const json_t *root, const char *where, struct file_entry *file,
+                             size_t *n_files, struct syn_err *err)
 {
     static const char *const keys[] = {"name", "bytes", "sha256"};
     const json_t *array = NULL;
@@ -138,12 +153,16 @@ static syn_status read_files(const json_t *root, const char *where, struct file_
         char inner[96];
         snprintf(inner, sizeof inner, "%sfiles[%zu].", where, i);
         if ((st = syn_json_known(one, inner, keys, COUNT(keys), err)) != SYN_OK) return st;
-        if ((st = syn_json_text(one, inner, "name", f->name, sizeof f->name, err)) != SYN_OK) return st;
+        if ((st = syn_json_text(one, inner, "name", f->name, sizeof f->name, err)) != SYN_OK)
+            return st;
         if (!syn_name_plain(f->name) || !strcmp(f->name, SYN_MANIFEST_FILE))
-            return syn_fail(err, SYN_INVALID, "%sname = '%s': must be a plain file name of the model's folder",
-                            inner, f->name);
-        if (find_file(file, i, f->name)) return syn_fail(err, SYN_INVALID, "%sname = '%s': listed twice", inner, f->name);
-        st = syn_json_int(one, inner, "bytes", false, 1, (int64_t)SYN_MODEL_FILE_LIMIT, &bytes, err);
+            return syn_fail(err, SYN_INVALID,
+                            "%sname = '%s': must be a plain file name of the model's folder", inner,
+                            f->name);
+        if (find_file(file, i, f->name))
+            return syn_fail(err, SYN_INVALID, "%sname = '%s': listed twice", inner, f->name);
+        st = syn_json_int(one, inner, "bytes", false, 1, (int64_t)SYN_MODEL_FILE_LIMIT, &bytes,
+                          err);
         if (st != SYN_OK) return st;
         if ((st = syn_json_sha256(one, inner, "sha256", f->sha256, err)) != SYN_OK) return st;
         f->bytes = (uint64_t)bytes;
@@ -152,8 +171,9 @@ static syn_status read_files(const json_t *root, const char *where, struct file_
     return SYN_OK;
 }
 
-static syn_status pick_file(const json_t *object, const char *where, const char *key, struct file_entry *file,
-                            size_t n_files, char name[128], char sha256[65], uint64_t *bytes, struct syn_err *err)
+static syn_status pick_file(const json_t *object, const char *where, const char *key,
+                            struct file_entry *file, size_t n_files, char name[128],
+                            char sha256[65], uint64_t *bytes, struct syn_err *err)
 {
     struct file_entry *f;
     syn_status st = syn_json_text(object, where, key, name, 128, err);
@@ -166,8 +186,8 @@ static syn_status pick_file(const json_t *object, const char *where, const char 
     return SYN_OK;
 }
 
-static syn_status read_variant(const json_t *one, const char *where, struct file_entry *file, size_t n_files,
-                               struct syn_variant *v, struct syn_err *err)
+static syn_status read_variant(const json_t *one, const char *where, struct file_entry *file,
+                               size_t n_files, struct syn_variant *v, struct syn_err *err)
 {
     static const char *const keys[] = {"scale", "noise", "graph", "weights", "adds_input"};
     char both[129];
@@ -177,9 +197,11 @@ static syn_status read_variant(const json_t *one, const char *where, struct file
     if ((st = syn_json_int(one, where, "scale", false, 1, 4, &scale, err)) != SYN_OK) return st;
     if ((st = read_noise(one, where, "noise", &v->noise, err)) != SYN_OK) return st;
     if ((st = syn_json_flag(one, where, "adds_input", &v->adds_input, err)) != SYN_OK) return st;
-    st = pick_file(one, where, "graph", file, n_files, v->graph_file, v->graph_sha256, &v->graph_bytes, err);
+    st = pick_file(one, where, "graph", file, n_files, v->graph_file, v->graph_sha256,
+                   &v->graph_bytes, err);
     if (st != SYN_OK) return st;
-    st = pick_file(one, where, "weights", file, n_files, v->weights_file, v->weights_sha256, &v->weights_bytes, err);
+    st = pick_file(one, where, "weights", file, n_files, v->weights_file, v->weights_sha256,
+                   &v->weights_bytes, err);
     if (st != SYN_OK) return st;
     v->scale = (int32_t)scale;
     memcpy(both, v->graph_sha256, 64);
@@ -187,8 +209,8 @@ static syn_status read_variant(const json_t *one, const char *where, struct file
     return syn_digest_bytes(both, 128, v->digest, err);
 }
 
-static syn_status read_variants(const json_t *root, const char *where, struct file_entry *file, size_t n_files,
-                                struct syn_manifest *m, struct syn_err *err)
+static syn_status read_variants(const json_t *root, const char *where, struct file_entry *file,
+                                size_t n_files, struct syn_manifest *m, struct syn_err *err)
 {
     const json_t *array = NULL;
     bool has_default = false;
@@ -202,25 +224,30 @@ static syn_status read_variants(const json_t *root, const char *where, struct fi
         if (st != SYN_OK) return st;
         for (size_t k = 0; k < i; k++)
             if (m->variant[k].scale == v->scale && m->variant[k].noise == v->noise)
-                return syn_fail(err, SYN_INVALID, "%sscale: variants[%zu] has the same scale and noise", inner, k);
+                return syn_fail(err, SYN_INVALID,
+                                "%sscale: variants[%zu] has the same scale and noise", inner, k);
         has_default = has_default || v->noise == m->default_noise;
     }
     m->n_variants = (int32_t)json_array_size(array);
-    if (!has_default) return syn_fail(err, SYN_INVALID, "%sdefault_noise: no variant has this noise level", where);
+    if (!has_default)
+        return syn_fail(err, SYN_INVALID, "%sdefault_noise: no variant has this noise level",
+                        where);
     for (size_t i = 0; i < n_files; i++)
         if (!file[i].used)
-            return syn_fail(err, SYN_INVALID, "%sfiles[%zu].name = '%s': no variant uses it", where, i, file[i].name);
+            return syn_fail(err, SYN_INVALID, "%sfiles[%zu].name = '%s': no variant uses it", where,
+                            i, file[i].name);
     return SYN_OK;
 }
 
-/* --- whole manifests --------------------------------------------------------------------------- */
+/* --- whole manifests -------------------------------------------------------------------------- */
 
 syn_status syn_manifest_from_json(const json_t *root, const char *where, struct syn_manifest *out,
                                   struct syn_err *err)
 {
-    static const char *const keys[] = {"manifest", "id", "title", "kind", "format", "licence", "source",
-                                       "trained_on", "label_term", "files", "variants", "input", "output",
-                                       "edge", "halo", "pin_f32", "default_noise"};
+    static const char *const keys[] = {
+        "manifest", "id",         "title",      "kind",    "format",       "licence",
+        "source",   "trained_on", "label_term", "files",   "variants",     "input",
+        "output",   "edge",       "halo",       "pin_f32", "default_noise"};
     struct syn_manifest *m = syn_calloc(1, sizeof *m);
     struct file_entry *file = syn_calloc(SYN_MAX_FILES, sizeof *file);
     size_t n_files = 0;
@@ -241,13 +268,15 @@ done:
     return st;
 }
 
-syn_status syn_manifest_parse(const char *text, size_t n, struct syn_manifest *out, struct syn_err *err)
+syn_status syn_manifest_parse(const char *text, size_t n, struct syn_manifest *out,
+                              struct syn_err *err)
 {
     json_error_t where;
     json_t *root;
     syn_status st;
     if (n > SYN_MANIFEST_LIMIT)
-        return syn_fail(err, SYN_TOO_LARGE, SYN_MANIFEST_FILE " has %zu bytes: at most %zu", n, SYN_MANIFEST_LIMIT);
+        return syn_fail(err, SYN_TOO_LARGE, SYN_MANIFEST_FILE " has %zu bytes: at most %zu", n,
+                        SYN_MANIFEST_LIMIT);
     root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &where);
     if (!root) {
         const char *mistake = syn_content_mistake((const uint8_t *)text, n);
@@ -280,7 +309,7 @@ syn_status syn_manifest_read(const char *folder, struct syn_manifest *out, struc
     return st;
 }
 
-/* --- files against the manifest ---------------------------------------------------------------- */
+/* --- files against the manifest --------------------------------------------------------------- */
 
 static syn_status verify_file(int dir, const char *name, uint64_t bytes, const char *sha256,
                               const atomic_bool *cancel, struct syn_err *err)
@@ -301,39 +330,44 @@ static syn_status verify_file(int dir, const char *name, uint64_t bytes, const c
         goto done;
     }
     if ((uint64_t)s.st_size != bytes) {
-        st = syn_fail(err, SYN_INVALID, "%s has %lld bytes: the manifest says %llu", name, (long long)s.st_size,
-                      (unsigned long long)bytes);
+        st = syn_fail(err, SYN_INVALID, "%s has %lld bytes: the manifest says %llu", name,
+                      (long long)s.st_size, (unsigned long long)bytes);
         goto done;
     }
     st = syn_digest_fd(fd, cancel, NULL, NULL, hex, &got, err);
     if (st != SYN_OK) {
         st = syn_fail_in(err, st, "%s: ", name);
     } else if (strcmp(hex, sha256)) {
-        st = syn_fail(err, SYN_INVALID, "%s has sha256 %s: the manifest says %s", name, hex, sha256);
+        st = syn_fail(err, SYN_INVALID, "%s has sha256 %s: the manifest says %s", name, hex,
+                      sha256);
     }
 done:
     close(fd);
     return st;
 }
 
-syn_status syn_variant_verify(int dir, const struct syn_variant *v, const atomic_bool *cancel, struct syn_err *err)
+syn_status syn_variant_verify(int dir, const struct syn_variant *v, const atomic_bool *cancel,
+                              struct syn_err *err)
 {
     syn_status st = verify_file(dir, v->graph_file, v->graph_bytes, v->graph_sha256, cancel, err);
     if (st != SYN_OK) return st;
     return verify_file(dir, v->weights_file, v->weights_bytes, v->weights_sha256, cancel, err);
 }
 
-syn_status syn_manifest_verify(const char *folder, const struct syn_manifest *m, struct syn_err *err)
+syn_status syn_manifest_verify(const char *folder, const struct syn_manifest *m,
+                               struct syn_err *err)
 {
     int dir = -1;
     syn_status st = syn_folder_open(folder, &dir, err);
     if (st != SYN_OK) return st;
-    for (int32_t i = 0; i < m->n_variants && st == SYN_OK; i++) st = syn_variant_verify(dir, &m->variant[i], NULL, err);
+    for (int32_t i = 0; i < m->n_variants && st == SYN_OK; i++)
+        st = syn_variant_verify(dir, &m->variant[i], NULL, err);
     close(dir);
     return st;
 }
 
-const struct syn_variant *syn_manifest_variant(const struct syn_manifest *m, int32_t scale, int32_t noise)
+const struct syn_variant *syn_manifest_variant(const struct syn_manifest *m, int32_t scale,
+                                               int32_t noise)
 {
     const struct syn_variant *best = NULL;
     for (int32_t i = 0; i < m->n_variants; i++) {

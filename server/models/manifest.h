@@ -8,8 +8,8 @@
 #include <jansson.h>
 
 #define SYN_MANIFEST_FILE "model.json"
-#define SYN_MANIFEST_LIMIT ((size_t)1 << 20)          /* bytes of a model.json */
-#define SYN_MODEL_FILE_LIMIT ((uint64_t)64 << 30)     /* bytes of one file */
+#define SYN_MANIFEST_LIMIT ((size_t)1 << 20)      /* bytes of a model.json */
+#define SYN_MODEL_FILE_LIMIT ((uint64_t)64 << 30) /* bytes of one file */
 #define SYN_MAX_FILES (2 * SYN_MAX_VARIANTS)
 
 bool syn_model_id_valid(const char *id); /* [a-z0-9][a-z0-9._-]{0,62}, no ".." */
@@ -22,10 +22,11 @@ SYN_MUST_CHECK syn_status syn_manifest_parse(const char *text, size_t n, struct 
 SYN_MUST_CHECK syn_status syn_manifest_from_json(const json_t *root, const char *where,
                                                  struct syn_manifest *out, struct syn_err *err);
 /* Beneath an open folder. */
-SYN_MUST_CHECK syn_status syn_manifest_read_at(int dir, struct syn_manifest *out, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_manifest_read_at(int dir, struct syn_manifest *out,
+                                               struct syn_err *err);
 
 /* Hashes both files of one variant beneath an open folder. cancel may be NULL. */
-SYN_MUST_CHECK syn_status syn_variant_verify(int dir, const struct syn_variant *v, const atomic_bool *cancel,
-                                             struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_variant_verify(int dir, const struct syn_variant *v,
+                                             const atomic_bool *cancel, struct syn_err *err);
 
 #endif

@@ -18,7 +18,8 @@ struct syn_package {
     char id[64];
     enum syn_client client;
     char name[128], version[32];
-    char python[16], implementation[16], abi[16], platform[64]; /* pip: which wheel; "" = pure Python */
+    /* pip: which wheel, whatever machine this is; "" = not said. */
+    char python[16], implementation[16], abi[16], platform[64];
     char archive[128]; /* the name its client gives the archive */
     uint64_t bytes;    /* of the archive */
     char sha256[65];
@@ -49,22 +50,25 @@ struct syn_catalog {
     size_t n_models;
 };
 
-const struct syn_catalog_model *syn_catalog_find(const struct syn_catalog *c, const char *id); /* or NULL */
+/* NULL: unknown. */
+const struct syn_catalog_model *syn_catalog_find(const struct syn_catalog *c, const char *id);
 
 /* The built-in config/catalog.json. */
 extern const char syn_catalog_text[], syn_catalog_text_end[];
 
-/* Takes the members out of a zip, tar or tar.gz archive (read from fd's start) into the folder dir, each
- * with its size and sha256 checked; nothing else is written. SYN_INVALID: a member is missing, not a
- * plain file, or differs; files already written stay (the caller throws the folder away).
- * done/total bytes of the members go to progress as stage "verify". */
+/* Takes the members out of a zip, tar or tar.gz archive (read from fd's start) into the folder
+ * dir, each with its size and sha256 checked; nothing else is written. SYN_INVALID: a member is
+ * missing, not a plain file, or differs; files already written stay (the caller throws the folder
+ * away). done/total bytes of the members go to progress as stage "verify". */
 SYN_MUST_CHECK syn_status syn_unpack(int fd, const struct syn_member *member, size_t n, int dir,
-                                     syn_fetch_progress *progress, void *user, struct syn_err *err);
+                                     syn_fetch_progress *progress, void *user,
+                                              struct syn_err *err);
 
 /* Runs the package's client so that its archive lands in the folder part (absolute); reports the
  * growing file as stage "download". SYN_IO: the client is missing or failed. */
 SYN_MUST_CHECK syn_status syn_client_download(const struct syn_package *p, const char *part,
-                                              syn_fetch_progress *progress, void *user, struct syn_err *err);
+                                              syn_fetch_progress *progress, void *user,
+                                              struct syn_err *err);
 
 /* Removes a tree, following no links. Best effort. */
 void syn_remove_tree(int dir, const char *name);

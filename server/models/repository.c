@@ -1,8 +1,8 @@
 /* repository.c - scans the model folders into an index by id.
  *
- * A folder that is no model or has a bad manifest is logged and left out: one bad model does not keep the
- * others from being served. Where two folders carry one id, the first in the order of the folders given
- * (then by name) wins.
+ * A folder that is no model or has a bad manifest is logged and left out: one bad model does not
+ * keep the others from being served. Where two folders carry one id, the first in the order of the
+ * folders given (then by name) wins.
  *
  * Layer:   server/models.   Threads: open and close alone; the rest any.
  * Ownership: the index owns manifests and paths until close. */
@@ -41,7 +41,8 @@ static void free_entry(struct syn_model_entry *e)
 static syn_status push_entry(struct syn_models *ms, struct syn_model_entry *e, struct syn_err *err)
 {
     struct syn_model_entry **grown;
-    if (ms->n_entries >= MAX_ENTRIES) return syn_fail(err, SYN_TOO_LARGE, "more than %d models", MAX_ENTRIES);
+    if (ms->n_entries >= MAX_ENTRIES)
+        return syn_fail(err, SYN_TOO_LARGE, "more than %d models", MAX_ENTRIES);
     grown = syn_realloc(ms->entry, (size_t)ms->n_entries + 1, sizeof(struct syn_model_entry *));
     if (!grown) return syn_fail(err, SYN_NO_MEMORY, "no memory for the index of models");
     ms->entry = grown;
@@ -50,7 +51,8 @@ static syn_status push_entry(struct syn_models *ms, struct syn_model_entry *e, s
 }
 
 /* One folder beneath dir. A bad manifest is not an error of the scan. */
-static syn_status scan_model(struct syn_models *ms, int dir, const char *root, const char *name, struct syn_err *err)
+static syn_status scan_model(struct syn_models *ms, int dir, const char *root, const char *name,
+                             struct syn_err *err)
 {
     struct syn_model_entry *e = NULL, *other;
     struct syn_err why = {""};
@@ -58,7 +60,8 @@ static syn_status scan_model(struct syn_models *ms, int dir, const char *root, c
     syn_status st;
     int fd = -1;
     if ((st = syn_folder_open_at(dir, name, &fd, &why)) != SYN_OK) {
-        syn_log(SYN_LOG_WARN, "model folder skipped folder=\"%s/%s\" reason=\"%s\"", root, name, why.text);
+        syn_log(SYN_LOG_WARN, "model folder skipped folder=\"%s/%s\" reason=\"%s\"", root, name,
+                why.text);
         return SYN_OK;
     }
     e = syn_calloc(1, sizeof *e);
@@ -70,14 +73,16 @@ static syn_status scan_model(struct syn_models *ms, int dir, const char *root, c
     snprintf(e->folder, n, "%s/%s", root, name);
     st = syn_manifest_read_at(fd, &e->manifest, &why);
     if (st != SYN_OK) {
-        syn_log(SYN_LOG_WARN, "model folder skipped folder=\"%s\" reason=\"%s\"", e->folder, why.text);
+        syn_log(SYN_LOG_WARN, "model folder skipped folder=\"%s\" reason=\"%s\"", e->folder,
+                why.text);
         st = st == SYN_NO_MEMORY ? syn_fail(err, st, "%s", why.text) : SYN_OK;
         goto done;
     }
     other = syn_models_entry(ms, e->manifest.id);
     if (other) {
-        syn_log(SYN_LOG_WARN, "model folder skipped folder=\"%s\" reason=\"id %s is already that of %s\"", e->folder,
-                e->manifest.id, other->folder);
+        syn_log(SYN_LOG_WARN,
+                "model folder skipped folder=\"%s\" reason=\"id %s is already that of %s\"",
+                e->folder, e->manifest.id, other->folder);
         goto done;
     }
     e->owner = ms;
@@ -96,7 +101,8 @@ done:
 /* Plain names of sub-folders (and of links, to be refused aloud), by name. */
 static int is_candidate(const struct dirent *d)
 {
-    return d->d_name[0] != '.' && (d->d_type == DT_DIR || d->d_type == DT_LNK || d->d_type == DT_UNKNOWN) &&
+    return d->d_name[0] != '.' &&
+           (d->d_type == DT_DIR || d->d_type == DT_LNK || d->d_type == DT_UNKNOWN) &&
            syn_name_plain(d->d_name);
 }
 
@@ -129,7 +135,8 @@ static int by_id(const void *a, const void *b)
     return strcmp((*x)->manifest.id, (*y)->manifest.id);
 }
 
-syn_status syn_models_open(const struct syn_models_opts *opts, struct syn_models **out, struct syn_err *err)
+syn_status syn_models_open(const struct syn_models_opts *opts, struct syn_models **out,
+                           struct syn_err *err)
 {
     struct syn_models *ms = syn_calloc(1, sizeof *ms);
     pthread_condattr_t clock;
@@ -142,12 +149,14 @@ syn_status syn_models_open(const struct syn_models_opts *opts, struct syn_models
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&ms->changed, &clock);
     pthread_condattr_destroy(&clock);
-    for (size_t i = 0; st == SYN_OK && opts->dirs && opts->dirs[i]; i++) st = scan_root(ms, opts->dirs[i], err);
+    for (size_t i = 0; st == SYN_OK && opts->dirs && opts->dirs[i]; i++)
+        st = scan_root(ms, opts->dirs[i], err);
     if (st != SYN_OK) {
         syn_models_close(ms);
         return st;
     }
-    if (ms->n_entries) qsort(ms->entry, (size_t)ms->n_entries, sizeof(struct syn_model_entry *), by_id);
+    if (ms->n_entries)
+        qsort(ms->entry, (size_t)ms->n_entries, sizeof(struct syn_model_entry *), by_id);
     *out = ms;
     return SYN_OK;
 }

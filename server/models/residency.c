@@ -1,12 +1,14 @@
-/* residency.c - which networks are in memory: single-flight loads, a byte budget, eviction of idle ones.
+/* residency.c - which networks are in memory: single-flight loads, a byte budget, eviction of idle
+ * ones.
  *
- * Each load runs in a thread of its own, so that every caller, the first one included, can cancel while it
- * waits, and a load that others still want goes on. The thread
+ * Each load runs in a thread of its own, so that every caller, the first one included, can cancel
+ * while it waits, and a load that others still want goes on. The thread
  *   1. hashes the files (nothing was given up yet if they are wrong),
  *   2. makes room: closes idle networks, least recently used first, or waits for a release,
  *   3. opens the network.
- * The budget counts the files' bytes of loaded networks; the packed weights that plans keep are asked of
- * the engine and add to the pressure on idle networks, but never block a load by themselves.
+ * The budget counts the files' bytes of loaded networks; the packed weights that plans keep are
+ * asked of the engine and add to the pressure on idle networks, but never block a load by
+ * themselves.
  *
  * Locks: ms->mu guards all slots; it is not held while files are read or the engine works.
  * Layer:   server/models.   Threads: any.
@@ -44,7 +46,7 @@ static void wait_a_little(struct syn_models *ms)
     pthread_cond_timedwait(&ms->changed, &ms->mu, &until);
 }
 
-/* --- files ------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static bool take_mark(int dir, const char *name, struct syn_file_mark *mark)
 {
@@ -65,8 +67,8 @@ static bool same_time(struct timespec a, struct timespec b)
 
 static bool same_mark(const struct syn_file_mark *a, const struct syn_file_mark *b)
 {
-    return a->dev == b->dev && a->ino == b->ino && a->size == b->size && same_time(a->mtime, b->mtime) &&
-           same_time(a->ctime, b->ctime);
+    return a->dev == b->dev && a->ino == b->ino && a->size == b->size &&
+           same_time(a->mtime, b->mtime) && same_time(a->ctime, b->ctime);
 }
 
 /* Hashes the variant's files unless they are the ones that were right before. */
@@ -79,7 +81,8 @@ static syn_status check_files(struct syn_loaded *slot, struct syn_err *err)
     syn_status st = syn_folder_open(slot->entry->folder, &dir, err);
     if (st != SYN_OK) return st;
     known = take_mark(dir, v->graph_file, &now[0]) && take_mark(dir, v->weights_file, &now[1]);
-    if (!known || !slot->marked || !same_mark(&now[0], &slot->mark[0]) || !same_mark(&now[1], &slot->mark[1])) {
+    if (!known || !slot->marked || !same_mark(&now[0], &slot->mark[0]) ||
+        !same_mark(&now[1], &slot->mark[1])) {
         slot->marked = false;
         st = syn_variant_verify(dir, v, &slot->cancel, err);
         if (st == SYN_OK && known) {
@@ -94,12 +97,13 @@ static syn_status check_files(struct syn_loaded *slot, struct syn_err *err)
 /* Clients read these texts: of the folder's path only the last part stays in them. */
 static void strip_folder(const char *folder, struct syn_err *err)
 {
-    size_t skip = (size_t)(strrchr(folder, '/') + 1 - folder); /* the repository joined it with a '/' */
+    /* The repository joined the path with a '/'. */
+    size_t skip = (size_t)(strrchr(folder, '/') + 1 - folder);
     char *at;
     while ((at = strstr(err->text, folder)) != NULL) memmove(at, at + skip, strlen(at + skip) + 1);
 }
 
-/* --- making room ------------------------------------------------------------------------------- */
+/* --- making room ------------------------------------------------------------------------------ */
 
 static struct syn_loaded *oldest_idle(struct syn_models *ms)
 {
@@ -139,15 +143,18 @@ static uint64_t packed_bytes(struct syn_models *ms)
 }
 
 /* Charges the slot's bytes to the budget. need <= budget was checked. Called with mu held. */
-static syn_status make_room(struct syn_models *ms, struct syn_loaded *slot, uint64_t need, struct syn_err *err)
+static syn_status make_room(struct syn_models *ms, struct syn_loaded *slot, uint64_t need,
+                            struct syn_err *err)
 {
     while (ms->budget && ms->charged + packed_bytes(ms) + need > ms->budget) {
         struct syn_loaded *idle = oldest_idle(ms);
-        if (atomic_load(&slot->cancel)) return syn_fail(err, SYN_CANCELED, "canceled while waiting for memory");
+        if (atomic_load(&slot->cancel))
+            return syn_fail(err, SYN_CANCELED, "canceled while waiting for memory");
         if (idle) {
             idle->evictions++;
-            syn_log(SYN_LOG_INFO, "model evicted model=%s scale=%d noise=%d bytes=%llu", idle->entry->manifest.id,
-                    (int)idle->variant->scale, (int)idle->variant->noise, (unsigned long long)idle->bytes);
+            syn_log(SYN_LOG_INFO, "model evicted model=%s scale=%d noise=%d bytes=%llu",
+                    idle->entry->manifest.id, (int)idle->variant->scale, (int)idle->variant->noise,
+                    (unsigned long long)idle->bytes);
             close_idle(ms, idle);
         } else if (ms->charged + need > ms->budget) {
             wait_a_little(ms);
@@ -160,15 +167,16 @@ static syn_status make_room(struct syn_models *ms, struct syn_loaded *slot, uint
     return SYN_OK;
 }
 
-/* --- the loading thread ------------------------------------------------------------------------ */
+/* --- the loading thread ----------------------------------------------------------------------- */
 
-static syn_status open_network(struct syn_models *ms, struct syn_loaded *slot, struct syn_model **out,
-                               struct syn_err *err)
+static syn_status open_network(struct syn_models *ms, struct syn_loaded *slot,
+                               struct syn_model **out, struct syn_err *err)
 {
     const struct syn_variant *v = slot->variant;
     const char *folder = slot->entry->folder;
     char graph[PATH_MAX], weights[PATH_MAX];
-    struct syn_model_source src = {.format = slot->entry->manifest.format, .graph_path = graph, .weights_path = weights};
+    struct syn_model_source src = {
+        .format = slot->entry->manifest.format, .graph_path = graph, .weights_path = weights};
     struct syn_model_opts opts = {.cancel = &slot->cancel};
     if (snprintf(graph, sizeof graph, "%s/%s", folder, v->graph_file) >= (int)sizeof graph ||
         snprintf(weights, sizeof weights, "%s/%s", folder, v->weights_file) >= (int)sizeof weights)
@@ -176,8 +184,8 @@ static syn_status open_network(struct syn_models *ms, struct syn_loaded *slot, s
     return syn_model_open(ms->engine, &src, &opts, out, err);
 }
 
-static void finish_load(struct syn_models *ms, struct syn_loaded *slot, syn_status st, struct syn_model *model,
-                        double seconds, const struct syn_err *why)
+static void finish_load(struct syn_models *ms, struct syn_loaded *slot, syn_status st,
+                        struct syn_model *model, double seconds, const struct syn_err *why)
 {
     if (st == SYN_OK) {
         slot->model = model;
@@ -191,7 +199,8 @@ static void finish_load(struct syn_models *ms, struct syn_loaded *slot, syn_stat
         slot->bytes = 0;
         slot->state = st == SYN_CANCELED ? SYN_MODEL_UNLOADED : SYN_MODEL_FAILED;
         slot->failure_status = st;
-        snprintf(slot->failure, sizeof slot->failure, "%.*s", (int)sizeof slot->failure - 1, why->text);
+        snprintf(slot->failure, sizeof slot->failure, "%.*s", (int)sizeof slot->failure - 1,
+                 why->text);
     }
     slot->attempt++;
     pthread_cond_broadcast(&ms->changed);
@@ -219,11 +228,12 @@ static void *load_thread(void *ctx)
                 slot->entry->manifest.id, (int)v->scale, (int)v->noise,
                 (unsigned long long)(v->graph_bytes + v->weights_bytes), seconds);
     else if (st == SYN_CANCELED)
-        syn_log(SYN_LOG_INFO, "model load stopped model=%s scale=%d noise=%d", slot->entry->manifest.id, (int)v->scale,
-                (int)v->noise);
+        syn_log(SYN_LOG_INFO, "model load stopped model=%s scale=%d noise=%d",
+                slot->entry->manifest.id, (int)v->scale, (int)v->noise);
     else
         syn_log(SYN_LOG_ERROR, "model failed model=%s scale=%d noise=%d status=%s reason=\"%s\"",
-                slot->entry->manifest.id, (int)v->scale, (int)v->noise, syn_status_word(st), err.text);
+                slot->entry->manifest.id, (int)v->scale, (int)v->noise, syn_status_word(st),
+                err.text);
     pthread_mutex_lock(&ms->mu);
     finish_load(ms, slot, st, model, seconds, &err);
     pthread_mutex_unlock(&ms->mu);
@@ -246,37 +256,40 @@ static syn_status start_load(struct syn_loaded *slot, struct syn_err *err)
     return SYN_OK;
 }
 
-/* --- callers ----------------------------------------------------------------------------------- */
+/* --- callers ---------------------------------------------------------------------------------- */
 
 static bool wants_out(const atomic_bool *cancel)
 {
     return cancel && atomic_load(cancel);
 }
 
-/* Waits for the load under way; slot is LOADING. Called with mu held. SYN_OK: READY, and one user more.
- * SYN_BUSY: that load had been given up by others before this caller came; look again. */
-static syn_status wait_for_load(struct syn_models *ms, struct syn_loaded *slot, const atomic_bool *cancel,
-                                struct syn_err *err)
+/* Waits for the load under way; slot is LOADING. Called with mu held. SYN_OK: READY, and one user
+ * more. SYN_BUSY: that load had been given up by others before this caller came; look again. */
+static syn_status wait_for_load(struct syn_models *ms, struct syn_loaded *slot,
+                                const atomic_bool *cancel, struct syn_err *err)
 {
     uint64_t attempt = slot->attempt;
     slot->users++;
     while (slot->attempt == attempt && !wants_out(cancel)) wait_a_little(ms);
-    if (slot->attempt != attempt && slot->state == SYN_MODEL_READY && !wants_out(cancel)) return SYN_OK;
+    if (slot->attempt != attempt && slot->state == SYN_MODEL_READY && !wants_out(cancel))
+        return SYN_OK;
     slot->users--;
     if (wants_out(cancel)) {
         if (slot->users == 0 && slot->state == SYN_MODEL_LOADING) atomic_store(&slot->cancel, true);
         return syn_fail(err, SYN_CANCELED, "canceled while the model was loading");
     }
     if (slot->failure_status == SYN_CANCELED || slot->attempt > attempt + 1) return SYN_BUSY;
-    return syn_fail(err, slot->failure_status, "model '%s': %s", slot->entry->manifest.id, slot->failure);
+    return syn_fail(err, slot->failure_status, "model '%s': %s", slot->entry->manifest.id,
+                    slot->failure);
 }
 
-static syn_status acquire_locked(struct syn_models *ms, struct syn_loaded *slot, const atomic_bool *cancel,
-                                 struct syn_err *err)
+static syn_status acquire_locked(struct syn_models *ms, struct syn_loaded *slot,
+                                 const atomic_bool *cancel, struct syn_err *err)
 {
     for (;;) {
         syn_status st;
-        if (wants_out(cancel)) return syn_fail(err, SYN_CANCELED, "canceled before the model was loaded");
+        if (wants_out(cancel))
+            return syn_fail(err, SYN_CANCELED, "canceled before the model was loaded");
         if (slot->state == SYN_MODEL_READY) {
             slot->users++;
             slot->last_used = ++ms->clock;
@@ -289,7 +302,8 @@ static syn_status acquire_locked(struct syn_models *ms, struct syn_loaded *slot,
 }
 
 syn_status syn_models_acquire(struct syn_models *ms, const char *id, const struct syn_variant *v,
-                              const atomic_bool *cancel, struct syn_loaded **out, struct syn_err *err)
+                              const atomic_bool *cancel, struct syn_loaded **out,
+                              struct syn_err *err)
 {
     struct syn_model_entry *e = syn_models_entry(ms, id);
     uint64_t need;
@@ -297,11 +311,14 @@ syn_status syn_models_acquire(struct syn_models *ms, const char *id, const struc
     syn_status st;
     if (!e) return syn_fail(err, SYN_NOT_FOUND, "model '%.64s' is not here", id ? id : "");
     while (i < e->manifest.n_variants && v != &e->manifest.variant[i]) i++;
-    if (i == e->manifest.n_variants) return syn_fail(err, SYN_NOT_FOUND, "model '%s' has no such variant", id);
-    if (!ms->engine) return syn_fail(err, SYN_UNSUPPORTED, "models are only listed here: there is no engine");
+    if (i == e->manifest.n_variants)
+        return syn_fail(err, SYN_NOT_FOUND, "model '%s' has no such variant", id);
+    if (!ms->engine)
+        return syn_fail(err, SYN_UNSUPPORTED, "models are only listed here: there is no engine");
     need = v->graph_bytes + v->weights_bytes;
     if (ms->budget && need > ms->budget)
-        return syn_fail(err, SYN_TOO_LARGE, "model '%s' needs %llu bytes: the budget for all models is %llu", id,
+        return syn_fail(err, SYN_TOO_LARGE,
+                        "model '%s' needs %llu bytes: the budget for all models is %llu", id,
                         (unsigned long long)need, (unsigned long long)ms->budget);
     pthread_mutex_lock(&ms->mu);
     st = acquire_locked(ms, &e->slot[i], cancel, err);
@@ -333,8 +350,10 @@ syn_status syn_models_unload(struct syn_models *ms, const char *id, struct syn_e
     pthread_mutex_lock(&ms->mu);
     for (int32_t i = 0; i < e->manifest.n_variants; i++) {
         struct syn_loaded *s = &e->slot[i];
-        if (s->state == SYN_MODEL_READY && s->users == 0) close_idle(ms, s);
-        else if (s->state == SYN_MODEL_READY || s->state == SYN_MODEL_LOADING) busy++;
+        if (s->state == SYN_MODEL_READY && s->users == 0)
+            close_idle(ms, s);
+        else if (s->state == SYN_MODEL_READY || s->state == SYN_MODEL_LOADING)
+            busy++;
     }
     pthread_mutex_unlock(&ms->mu);
     if (busy) return syn_fail(err, SYN_BUSY, "model '%s': %d networks are in use", id, (int)busy);

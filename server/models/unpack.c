@@ -1,8 +1,8 @@
 /* unpack.c - named members of a wheel (zip) or npm pack (tar.gz), and nothing else.
  *
- * libarchive reads the containers; only zip, tar and gzip are switched on. A member is taken when its
- * path equals a wanted one byte for byte and it is a regular file; it is written under the plain name
- * that the catalog gives it, so no path from the archive is ever opened.
+ * libarchive reads the containers; only zip, tar and gzip are switched on. A member is taken when
+ * its path equals a wanted one byte for byte and it is a regular file; it is written under the
+ * plain name that the catalog gives it, so no path from the archive is ever opened.
  *
  * Layer:   server/models.   Threads: any.   Ownership: fd and dir stay the caller's. */
 #include "kernels/base/alloc.h"
@@ -27,7 +27,8 @@ struct unpacker {
     void *user;
 };
 
-static syn_status write_all(int fd, const uint8_t *bytes, size_t n, const char *name, struct syn_err *err)
+static syn_status write_all(int fd, const uint8_t *bytes, size_t n, const char *name,
+                            struct syn_err *err)
 {
     while (n > 0) {
         ssize_t k = write(fd, bytes, n);
@@ -48,20 +49,24 @@ static syn_status copy_entry(struct unpacker *u, const struct syn_member *m, int
         la_ssize_t k = archive_read_data(u->in, u->piece, PIECE);
         syn_status st;
         if (k == ARCHIVE_RETRY) continue;
-        if (k < 0) return syn_fail(err, SYN_INVALID, "%s in the archive: %s", m->member, archive_error_string(u->in));
+        if (k < 0)
+            return syn_fail(err, SYN_INVALID, "%s in the archive: %s", m->member,
+                            archive_error_string(u->in));
         if (k == 0) break;
         got += (uint64_t)k;
         if (got > limit)
-            return syn_fail(err, SYN_INVALID, "%s in the archive has more than %llu bytes", m->member,
-                            (unsigned long long)limit);
-        if (EVP_DigestUpdate(md, u->piece, (size_t)k) != 1) return syn_fail(err, SYN_INTERNAL, "sha256 failed");
+            return syn_fail(err, SYN_INVALID, "%s in the archive has more than %llu bytes",
+                            m->member, (unsigned long long)limit);
+        if (EVP_DigestUpdate(md, u->piece, (size_t)k) != 1)
+            return syn_fail(err, SYN_INTERNAL, "sha256 failed");
         if ((st = write_all(fd, u->piece, (size_t)k, m->name, err)) != SYN_OK) return st;
         u->done += (uint64_t)k;
-        if (u->progress) u->progress(u->user, "verify", u->done, u->total > u->done ? u->total : u->done);
+        if (u->progress)
+            u->progress(u->user, "verify", u->done, u->total > u->done ? u->total : u->done);
     }
     if (m->bytes && got != m->bytes)
-        return syn_fail(err, SYN_INVALID, "%s in the archive has %llu bytes: the catalog says %llu", m->member,
-                        (unsigned long long)got, (unsigned long long)m->bytes);
+        return syn_fail(err, SYN_INVALID, "%s in the archive has %llu bytes: the catalog says %llu",
+                        m->member, (unsigned long long)got, (unsigned long long)m->bytes);
     return SYN_OK;
 }
 
@@ -72,8 +77,8 @@ static syn_status check_digest(const struct syn_member *m, EVP_MD_CTX *md, struc
     if (EVP_DigestFinal_ex(md, raw, NULL) != 1) return syn_fail(err, SYN_INTERNAL, "sha256 failed");
     for (int i = 0; i < 32; i++) snprintf(hex + 2 * i, 3, "%02x", raw[i]);
     if (!strcmp(hex, m->sha256)) return SYN_OK;
-    return syn_fail(err, SYN_INVALID, "%s in the archive has sha256 %s: the catalog says %s", m->member, hex,
-                    m->sha256);
+    return syn_fail(err, SYN_INVALID, "%s in the archive has sha256 %s: the catalog says %s",
+                    m->member, hex, m->sha256);
 }
 
 static syn_status take_entry(struct unpacker *u, const struct syn_member *m, struct syn_err *err)
@@ -99,15 +104,16 @@ done:
     return st;
 }
 
-static size_t find_wanted(const struct syn_member *member, size_t n, const bool *taken, const char *path)
+static size_t find_wanted(const struct syn_member *member, size_t n, const bool *taken,
+                          const char *path)
 {
     size_t i = 0;
     while (i < n && (taken[i] || strcmp(member[i].member, path))) i++;
     return i;
 }
 
-static syn_status take_all(struct unpacker *u, const struct syn_member *member, size_t n, bool *taken,
-                           struct syn_err *err)
+static syn_status take_all(struct unpacker *u, const struct syn_member *member, size_t n,
+                           bool *taken, struct syn_err *err)
 {
     size_t left = n;
     for (long entry = 0; left > 0; entry++) {
@@ -118,24 +124,28 @@ static syn_status take_all(struct unpacker *u, const struct syn_member *member, 
         int r = archive_read_next_header(u->in, &e);
         if (r == ARCHIVE_EOF) break;
         if (r == ARCHIVE_RETRY) continue;
-        if (r < ARCHIVE_WARN) return syn_fail(err, SYN_INVALID, "the archive: %s", archive_error_string(u->in));
-        if (entry > MAX_ENTRIES) return syn_fail(err, SYN_TOO_LARGE, "the archive has over %d entries", MAX_ENTRIES);
+        if (r < ARCHIVE_WARN)
+            return syn_fail(err, SYN_INVALID, "the archive: %s", archive_error_string(u->in));
+        if (entry > MAX_ENTRIES)
+            return syn_fail(err, SYN_TOO_LARGE, "the archive has over %d entries", MAX_ENTRIES);
         path = archive_entry_pathname(e);
         i = path ? find_wanted(member, n, taken, path) : n;
         if (i == n) continue;
         if (archive_entry_filetype(e) != AE_IFREG || archive_entry_hardlink(e))
-            return syn_fail(err, SYN_INVALID, "%s in the archive is not a regular file", member[i].member);
+            return syn_fail(err, SYN_INVALID, "%s in the archive is not a regular file",
+                            member[i].member);
         if ((st = take_entry(u, &member[i], err)) != SYN_OK) return st;
         taken[i] = true;
         left--;
     }
     for (size_t i = 0; i < n; i++)
-        if (!taken[i]) return syn_fail(err, SYN_INVALID, "%s is not in the archive", member[i].member);
+        if (!taken[i])
+            return syn_fail(err, SYN_INVALID, "%s is not in the archive", member[i].member);
     return SYN_OK;
 }
 
-syn_status syn_unpack(int fd, const struct syn_member *member, size_t n, int dir, syn_fetch_progress *progress,
-                      void *user, struct syn_err *err)
+syn_status syn_unpack(int fd, const struct syn_member *member, size_t n, int dir,
+                      syn_fetch_progress *progress, void *user, struct syn_err *err)
 {
     struct unpacker u = {.dir = dir, .progress = progress, .user = user};
     bool *taken = syn_calloc(n + 1, sizeof *taken);
@@ -147,14 +157,15 @@ syn_status syn_unpack(int fd, const struct syn_member *member, size_t n, int dir
         st = syn_fail(err, SYN_NO_MEMORY, "no memory to unpack");
         goto done;
     }
-    if (archive_read_support_filter_gzip(u.in) < ARCHIVE_WARN || archive_read_support_format_tar(u.in) != ARCHIVE_OK ||
+    if (archive_read_support_filter_gzip(u.in) < ARCHIVE_WARN ||
+        archive_read_support_format_tar(u.in) != ARCHIVE_OK ||
         archive_read_support_format_zip(u.in) < ARCHIVE_WARN) {
         st = syn_fail(err, SYN_UNSUPPORTED, "libarchive here has no zip, tar or gzip");
         goto done;
     }
     if (lseek(fd, 0, SEEK_SET) != 0 || archive_read_open_fd(u.in, fd, PIECE) != ARCHIVE_OK) {
-        st = syn_fail(err, SYN_INVALID, "the archive: %s", archive_error_string(u.in) ? archive_error_string(u.in)
-                                                                                     : strerror(errno));
+        st = syn_fail(err, SYN_INVALID, "the archive: %s",
+                      archive_error_string(u.in) ? archive_error_string(u.in) : strerror(errno));
         goto done;
     }
     st = take_all(&u, member, n, taken, err);

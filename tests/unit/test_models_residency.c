@@ -1,5 +1,6 @@
-/* test_models_residency.c - the index of model folders, and what is loaded: one load for many callers, the
- * byte budget, cancelling, failures, memory given back. Networks are made here and run by the references.
+/* test_models_residency.c - the index of model folders, and what is loaded: one load for many
+ * callers, the byte budget, cancelling, failures, memory given back. Networks are made here and
+ * run by the references.
  *
  * Layer:   tests. */
 #include "kernels/base/log.h"
@@ -83,7 +84,7 @@ static uint64_t bytes_of(struct syn_models *ms, const char *id)
     return v->graph_bytes + v->weights_bytes;
 }
 
-/* --- the index ----------------------------------------------------------------------------------- */
+/* --- the index -------------------------------------------------------------------------------- */
 
 static void test_scan(void)
 {
@@ -121,33 +122,47 @@ static void test_scan(void)
     T_CHECK(syn_models_open(&opts, &ms, &err) == SYN_OK, "%s", err.text);
     T_CHECK(syn_models_count(ms) == 3, "%d", syn_models_count(ms));
     T_CHECK(!strcmp(syn_models_at(ms, 0)->id, "ape") && !strcmp(syn_models_at(ms, 1)->id, "bear") &&
-                !strcmp(syn_models_at(ms, 2)->id, "zebra"), "order");
+                !strcmp(syn_models_at(ms, 2)->id, "zebra"),
+            "order");
     T_CHECK(syn_models_find(ms, "ape")->n_variants == 2, "the first folder wins");
-    T_CHECK(strstr(syn_models_folder(ms, "bear"), two) == syn_models_folder(ms, "bear"), "%s", syn_models_folder(ms, "bear"));
-    T_CHECK(strstr(logged, "id is a whole number") && strstr(logged, "'model.json' does not exist") &&
-                strstr(logged, "/linked\"") && strstr(logged, "id ape is already that of"), "%s", logged);
+    T_CHECK(strstr(syn_models_folder(ms, "bear"), two) == syn_models_folder(ms, "bear"), "%s",
+            syn_models_folder(ms, "bear"));
+    T_CHECK(strstr(logged, "id is a whole number") &&
+                strstr(logged, "'model.json' does not exist") && strstr(logged, "/linked\"") &&
+                strstr(logged, "id ape is already that of"),
+            "%s", logged);
     T_CHECK(!strstr(logged, "a-file") && !strstr(logged, ".fetch"), "%s", logged);
     {
-        static const char *const hostile[] = {"../x", "..%2fx", "..\\x", "/etc/passwd", "", "linked", "bad", "APE", "ape/"};
+        static const char *const hostile[] = {"../x",   "..%2fx", "..\\x", "/etc/passwd", "",
+                                              "linked", "bad",    "APE",   "ape/"};
         char long_id[301];
         memset(long_id, 'a', 300);
         long_id[300] = '\0';
         for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) { /* E07 */
             T_CHECK(!syn_models_find(ms, hostile[i]), "%s", hostile[i]);
-            T_CHECK(syn_models_acquire(ms, hostile[i], &syn_models_at(ms, 0)->variant[0], NULL, &l, &err) == SYN_NOT_FOUND, "%s", hostile[i]);
+            T_CHECK(syn_models_acquire(ms, hostile[i], &syn_models_at(ms, 0)->variant[0], NULL, &l,
+                                       &err) == SYN_NOT_FOUND,
+                    "%s", hostile[i]);
         }
-        T_CHECK(!syn_models_find(ms, long_id) && !syn_models_find(ms, NULL) && !syn_models_folder(ms, "x"), "unknown");
+        T_CHECK(!syn_models_find(ms, long_id) && !syn_models_find(ms, NULL) &&
+                    !syn_models_folder(ms, "x"),
+                "unknown");
     }
-    T_CHECK(syn_models_acquire(ms, "ape", &syn_models_find(ms, "bear")->variant[0], NULL, &l, &err) == SYN_NOT_FOUND, "other's variant");
-    T_CHECK(syn_models_acquire(ms, "ape", first(ms, "ape"), NULL, &l, &err) == SYN_UNSUPPORTED && !l, "%s", err.text);
-    T_CHECK(status_of(ms, "ape").state == SYN_MODEL_UNLOADED && status_of(ms, "nothing").loads == 0, "status");
+    T_CHECK(syn_models_acquire(ms, "ape", &syn_models_find(ms, "bear")->variant[0], NULL, &l,
+                               &err) == SYN_NOT_FOUND,
+            "other's variant");
+    T_CHECK(syn_models_acquire(ms, "ape", first(ms, "ape"), NULL, &l, &err) == SYN_UNSUPPORTED &&
+                !l,
+            "%s", err.text);
+    T_CHECK(status_of(ms, "ape").state == SYN_MODEL_UNLOADED && status_of(ms, "nothing").loads == 0,
+            "status");
     syn_models_close(ms);
     syn_models_close(NULL);
     fx_remove(one);
     fx_remove(two);
 }
 
-/* --- loading --------------------------------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 /* Runs the network on a small picture; true when it gives finite numbers of the right size. */
 static bool works(struct syn_loaded *l)
@@ -163,7 +178,8 @@ static bool works(struct syn_loaded *l)
     for (int i = 0; i < 3 * 16 * 16; i++) out[i] = NAN;
     if (syn_plan_get(syn_loaded_model(l), -1, &in_shape, SYN_PRECISION_F32, &p, &err) == SYN_OK) {
         syn_plan_info(p, &info);
-        fine = syn_shape_equal(&info.out[0], &y.shape) && syn_plan_run(p, &x, &y, NULL, &err) == SYN_OK;
+        fine = syn_shape_equal(&info.out[0], &y.shape) &&
+               syn_plan_run(p, &x, &y, NULL, &err) == SYN_OK;
         for (int i = 0; fine && i < 3 * 16 * 16; i++) fine = out[i] > -1e4f && out[i] < 1e4f;
     }
     if (!fine) fprintf(stderr, "network does not work: %s\n", err.text);
@@ -186,11 +202,14 @@ static void test_load(void)
     l = take(ms, "toy");
     if (l) T_CHECK(works(l), "run");
     s = status_of(ms, "toy");
-    T_CHECK(s.state == SYN_MODEL_READY && s.loads == 1 && s.load_seconds > 0 && s.resident_bytes == bytes_of(ms, "toy"),
+    T_CHECK(s.state == SYN_MODEL_READY && s.loads == 1 && s.load_seconds > 0 &&
+                s.resident_bytes == bytes_of(ms, "toy"),
             "%d %lld", s.state, (long long)s.loads);
     again = take(ms, "toy");
     T_CHECK(again == l && status_of(ms, "toy").loads == 1, "the same");
-    T_CHECK(syn_models_acquire(ms, "toy", &syn_models_find(ms, "toy")->variant[1], NULL, &other, &err) == SYN_OK && other != l,
+    T_CHECK(syn_models_acquire(ms, "toy", &syn_models_find(ms, "toy")->variant[1], NULL, &other,
+                               &err) == SYN_OK &&
+                other != l,
             "%s", err.text);
     T_CHECK(status_of(ms, "toy").loads == 2, "a variant of its own");
     T_CHECK(syn_models_unload(ms, "toy", &err) == SYN_BUSY, "%s", err.text);
@@ -199,10 +218,12 @@ static void test_load(void)
     syn_models_release(ms, NULL);
     T_CHECK(syn_models_unload(ms, "toy", &err) == SYN_BUSY, "the other is in use");
     syn_models_release(ms, other);
-    T_CHECK(syn_models_unload(ms, "toy", &err) == SYN_OK && syn_models_resident_bytes(ms) == 0, "%s", err.text);
+    T_CHECK(syn_models_unload(ms, "toy", &err) == SYN_OK && syn_models_resident_bytes(ms) == 0,
+            "%s", err.text);
     T_CHECK(syn_models_unload(ms, "no", &err) == SYN_NOT_FOUND, "%s", err.text);
     s = status_of(ms, "toy");
-    T_CHECK(s.state == SYN_MODEL_UNLOADED && s.resident_bytes == 0 && s.evictions == 0, "%d", s.state);
+    T_CHECK(s.state == SYN_MODEL_UNLOADED && s.resident_bytes == 0 && s.evictions == 0, "%d",
+            s.state);
     syn_models_close(ms);
     fx_remove(root);
 }
@@ -250,14 +271,15 @@ static void test_single_flight(void)
             T_CHECK(c[i].st == SYN_OK && c[i].l == c[0].l, "%s", c[i].err.text);
             syn_models_release(ms, c[i].l);
         }
-        T_CHECK(status_of(ms, "toy").loads == round, "round %d: %lld loads", round, (long long)status_of(ms, "toy").loads);
+        T_CHECK(status_of(ms, "toy").loads == round, "round %d: %lld loads", round,
+                (long long)status_of(ms, "toy").loads);
         T_CHECK(syn_models_unload(ms, "toy", &err) == SYN_OK, "%s", err.text);
     }
     syn_models_close(ms);
     fx_remove(root);
 }
 
-/* --- the budget ------------------------------------------------------------------------------------ */
+/* --- the budget ------------------------------------------------------------------------------- */
 
 /* B04, at a tenth of its sizes: budget 10 MB, models of 6, 6 and 12 MB. */
 static void test_B04_eviction(void)
@@ -273,12 +295,15 @@ static void test_B04_eviction(void)
     fx_model(root, "six-b", 1, 128, 12);
     fx_model(root, "twelve", 1, 128, 22);
     ms = open_models(root, 10000000);
-    T_CHECK(bytes_of(ms, "six-a") > 5500000 && bytes_of(ms, "six-a") < 7000000, "%llu", (unsigned long long)bytes_of(ms, "six-a"));
+    T_CHECK(bytes_of(ms, "six-a") > 5500000 && bytes_of(ms, "six-a") < 7000000, "%llu",
+            (unsigned long long)bytes_of(ms, "six-a"));
     T_CHECK(bytes_of(ms, "twelve") > 11000000, "%llu", (unsigned long long)bytes_of(ms, "twelve"));
     syn_models_release(ms, take(ms, "six-a"));
     T_CHECK(status_of(ms, "six-a").state == SYN_MODEL_READY, "kept while there is room");
     syn_models_release(ms, take(ms, "six-b"));
-    T_CHECK(status_of(ms, "six-a").state == SYN_MODEL_UNLOADED && status_of(ms, "six-a").evictions == 1, "evicted");
+    T_CHECK(status_of(ms, "six-a").state == SYN_MODEL_UNLOADED &&
+                status_of(ms, "six-a").evictions == 1,
+            "evicted");
     for (int i = 0; i < 10; i++) {
         const char *id = i % 2 ? "six-b" : "six-a";
         l = take(ms, id);
@@ -289,7 +314,8 @@ static void test_B04_eviction(void)
     t = now();
     st = syn_models_acquire(ms, "twelve", first(ms, "twelve"), NULL, &l, &err);
     t = now() - t;
-    T_CHECK(st == SYN_TOO_LARGE && !l && t < 0.1 && strstr(err.text, "10000000"), "%s after %.3f s", err.text, t);
+    T_CHECK(st == SYN_TOO_LARGE && !l && t < 0.1 && strstr(err.text, "10000000"), "%s after %.3f s",
+            err.text, t);
     T_CHECK(status_of(ms, "six-b").state == SYN_MODEL_READY, "nothing evicted for it");
     syn_models_close(ms);
     fx_remove(root);
@@ -316,9 +342,12 @@ static void test_lru_order(void)
     syn_models_release(ms, take(ms, "a")); /* now b is the oldest */
     syn_models_release(ms, take(ms, "d"));
     T_CHECK(status_of(ms, "b").state == SYN_MODEL_UNLOADED, "b went");
-    T_CHECK(status_of(ms, "a").state == SYN_MODEL_READY && status_of(ms, "c").state == SYN_MODEL_READY &&
-                status_of(ms, "d").state == SYN_MODEL_READY, "the others stayed");
-    T_CHECK(syn_models_resident_bytes(ms) == 3 * one, "%llu", (unsigned long long)syn_models_resident_bytes(ms));
+    T_CHECK(status_of(ms, "a").state == SYN_MODEL_READY &&
+                status_of(ms, "c").state == SYN_MODEL_READY &&
+                status_of(ms, "d").state == SYN_MODEL_READY,
+            "the others stayed");
+    T_CHECK(syn_models_resident_bytes(ms) == 3 * one, "%llu",
+            (unsigned long long)syn_models_resident_bytes(ms));
     syn_models_close(ms);
     fx_remove(root);
 }
@@ -349,7 +378,8 @@ static void test_C05_cancel(void)
     t = now() - t;
     T_CHECK(c[0].st == SYN_CANCELED && !c[0].l && t < 0.2, "%s after %.3f s", c[0].err.text, t);
     for (int i = 0; i < 100 && status_of(ms, "b").state == SYN_MODEL_LOADING; i++) nap(10);
-    T_CHECK(status_of(ms, "b").state == SYN_MODEL_UNLOADED && status_of(ms, "b").failure[0] == '\0', "stopped");
+    T_CHECK(status_of(ms, "b").state == SYN_MODEL_UNLOADED && status_of(ms, "b").failure[0] == '\0',
+            "stopped");
     T_CHECK(works(held) && syn_models_resident_bytes(ms) == bytes_of(ms, "a"), "a is untouched");
 
     logged[0] = '\0';
@@ -361,19 +391,28 @@ static void test_C05_cancel(void)
     pthread_join(c[0].thread, NULL);
     T_CHECK(c[0].st == SYN_CANCELED && !atomic_load(&c[1].done), "%s", c[0].err.text);
     nap(50);
-    T_CHECK(!atomic_load(&c[1].done) && status_of(ms, "b").state == SYN_MODEL_LOADING, "goes on for the other");
+    T_CHECK(!atomic_load(&c[1].done) && status_of(ms, "b").state == SYN_MODEL_LOADING,
+            "goes on for the other");
     syn_models_release(ms, held);
     pthread_join(c[1].thread, NULL);
     T_CHECK(c[1].st == SYN_OK && c[1].l && works(c[1].l), "%s", c[1].err.text);
-    T_CHECK(status_of(ms, "a").state == SYN_MODEL_UNLOADED && status_of(ms, "b").loads == 1, "a made room");
+    T_CHECK(status_of(ms, "a").state == SYN_MODEL_UNLOADED && status_of(ms, "b").loads == 1,
+            "a made room");
     T_CHECK(!strstr(logged, "load stopped"), "not begun anew: %s", logged);
     /* A caller that comes while an abandoned load is stopping gets a load of its own. */
-    start(&c[0], ms, "a");
-    nap(50);
-    atomic_store(&c[0].cancel, true);
+    for (int round = 0; round < 5; round++) {
+        start(&c[0], ms, "a");
+        nap(30);
+        atomic_store(&c[0].cancel, true);
+        pthread_join(c[0].thread, NULL);
+        start(&c[2], ms, "a"); /* the loading thread has not looked at the flag yet, most likely */
+        nap(50);
+        T_CHECK(c[0].st == SYN_CANCELED && !atomic_load(&c[2].done), "round %d: %s", round,
+                c[2].err.text);
+        atomic_store(&c[2].cancel, true);
+        pthread_join(c[2].thread, NULL);
+    }
     start(&c[2], ms, "a");
-    pthread_join(c[0].thread, NULL);
-    T_CHECK(c[0].st == SYN_CANCELED, "%s", c[0].err.text);
     syn_models_release(ms, c[1].l);
     pthread_join(c[2].thread, NULL);
     T_CHECK(c[2].st == SYN_OK && c[2].l, "%s", c[2].err.text);
@@ -382,7 +421,17 @@ static void test_C05_cancel(void)
     fx_remove(root);
 }
 
-/* --- failures --------------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
+
+static void flip_byte(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    FILE *f = fopen(fx_join(path, folder, name), "r+b");
+    int c = -1;
+    fx_need(f && fseek(f, 100, SEEK_SET) == 0 && (c = fgetc(f)) >= 0 &&
+                fseek(f, 100, SEEK_SET) == 0 && fputc(c ^ 1, f) >= 0 && fclose(f) == 0,
+            path);
+}
 
 static void test_failed_load(void)
 {
@@ -415,14 +464,18 @@ static void test_failed_load(void)
     fx_join(folder, root, "bad");
     fx_text(folder, "a.bin", "<!doctype html><title>403</title>"); /* G13, after the start */
     st = syn_models_acquire(ms, "bad", first(ms, "bad"), NULL, &l, &err);
-    T_CHECK(st == SYN_INVALID && !l && strstr(err.text, "model 'bad': a.bin is an HTML"), "%s", err.text);
+    T_CHECK(st == SYN_INVALID && !l && strstr(err.text, "model 'bad': a.bin is an HTML"), "%s",
+            err.text);
     T_CHECK(!strstr(err.text, root), "a path: %s", err.text);
     s = status_of(ms, "bad");
-    T_CHECK(s.state == SYN_MODEL_FAILED && strstr(s.failure, "a.bin is an HTML") && s.loads == 0, "%s", s.failure);
-    T_CHECK(status_of(ms, "good").state == SYN_MODEL_READY && status_of(ms, "good").evictions == 0, "nothing given up");
+    T_CHECK(s.state == SYN_MODEL_FAILED && strstr(s.failure, "a.bin is an HTML") && s.loads == 0,
+            "%s", s.failure);
+    T_CHECK(status_of(ms, "good").state == SYN_MODEL_READY && status_of(ms, "good").evictions == 0,
+            "nothing given up");
 
     st = syn_models_acquire(ms, "nonsense", first(ms, "nonsense"), NULL, &l, &err);
-    T_CHECK(st == SYN_UNSUPPORTED && strstr(err.text, "NoSuchLayer") && !strstr(err.text, root), "%s", err.text);
+    T_CHECK(st == SYN_UNSUPPORTED && strstr(err.text, "NoSuchLayer") && !strstr(err.text, root),
+            "%s", err.text);
     T_CHECK(syn_models_resident_bytes(ms) == one, "nothing charged for failures");
     good = take(ms, "good");
     if (good) T_CHECK(works(good), "good");
@@ -434,13 +487,15 @@ static void test_failed_load(void)
     T_CHECK(s.state == SYN_MODEL_READY && s.failure[0] == '\0' && s.loads == 1, "%s", s.failure);
     syn_models_release(ms, l);
     T_CHECK(syn_models_unload(ms, "bad", &err) == SYN_OK, "%s", err.text);
-    fx_network(folder, "a", 2, 32, 4, 1001); /* changed after it was right once: hashed again */
+    flip_byte(folder, "a.bin"); /* changed after it was right once: hashed again */
     l = NULL;
     st = syn_models_acquire(ms, "bad", first(ms, "bad"), NULL, &l, &err);
     T_CHECK(st == SYN_INVALID && strstr(err.text, "a.bin has sha256"), "%s", err.text);
     fx_remove(folder);
     st = syn_models_acquire(ms, "bad", first(ms, "bad"), NULL, &l, &err);
-    T_CHECK(st == SYN_NOT_FOUND && strstr(err.text, "folder 'bad' does not exist") && !strstr(err.text, root), "%s", err.text);
+    T_CHECK(st == SYN_NOT_FOUND && strstr(err.text, "folder 'bad' does not exist") &&
+                !strstr(err.text, root),
+            "%s", err.text);
     syn_models_close(ms);
     fx_remove(root);
 }
@@ -513,13 +568,14 @@ static void test_churn(void)
     }
     for (int i = 0; i < 8; i++) {
         pthread_join(thread[i], NULL);
-        T_CHECK(c[i].good == 40 && c[i].over == 0, "thread %d: %d good, %d over", i, c[i].good, c[i].over);
+        T_CHECK(c[i].good == 40 && c[i].over == 0, "thread %d: %d good, %d over", i, c[i].good,
+                c[i].over);
     }
     syn_models_close(ms);
     fx_remove(root);
 }
 
-/* --- memory ------------------------------------------------------------------------------------------ */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static long rss_kb(void)
 {
@@ -560,7 +616,9 @@ int main(void)
     struct syn_err err = {""};
     syn_log_set(keep_log, NULL, SYN_LOG_DEBUG);
     test_scan();
-    fx_need(syn_engine_open(&(struct syn_engine_opts){.device = "ref", .threads = 1}, &engine, &err) == SYN_OK, err.text);
+    fx_need(syn_engine_open(&(struct syn_engine_opts){.device = "ref", .threads = 1}, &engine,
+                            &err) == SYN_OK,
+            err.text);
     test_load();
     test_single_flight();
     test_B04_eviction();
