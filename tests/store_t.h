@@ -23,13 +23,19 @@
         }                                                                                          \
     } while (0)
 
-static inline char *t_folder(void)
+static inline char *t_folder_under(const char *base)
 {
-    const char *base = getenv("TMPDIR");
     char *path = (char *)t_alloc(4096);
     snprintf(path, 4096, "%s/synthd-test-XXXXXX", base && base[0] ? base : "/tmp");
     T_MUST(mkdtemp(path));
     return path;
+}
+static inline char *t_folder(void) { return t_folder_under(getenv("TMPDIR")); }
+
+/* In memory where there is such a place: for tests of many small changes that are not about the disk. */
+static inline char *t_folder_quick(void)
+{
+    return access("/dev/shm", W_OK | X_OK) == 0 ? t_folder_under("/dev/shm") : t_folder();
 }
 
 static inline int t_folder_one(const char *path, const struct stat *info, int kind, struct FTW *at)

@@ -69,7 +69,7 @@ static void test_transitions(void)
         [CANCEL] = {{OK, OK, NO, NO, OK, NO}, {SYN_JOB_CANCELED, SYN_JOB_RUNNING, 2, 3, 4, 5}},
         [RETRY] = {{NO, NO, NO, OK, OK, SYN_EXPIRED}, {0, 1, 2, 3, 4, 5}},
     };
-    char *dir = t_folder(), id[SYN_JOB_ID_SIZE];
+    char *dir = t_folder_quick(), id[SYN_JOB_ID_SIZE];
     struct syn_store_opts o = t_opts(dir);
     struct syn_store *s;
     o.result_retention_ms = 5000;
@@ -556,7 +556,7 @@ static void test_C11_progress(void)
 
 static void test_retention(void)
 {
-    char *dir = t_folder(), id[3][SYN_JOB_ID_SIZE], in_sha[SYN_SHA256_HEX_SIZE],
+    char *dir = t_folder_quick(), id[3][SYN_JOB_ID_SIZE], in_sha[SYN_SHA256_HEX_SIZE],
          loose[SYN_SHA256_HEX_SIZE];
     struct syn_store_opts o = t_opts(dir);
     struct syn_store *s;

@@ -56,7 +56,7 @@ static void judge(struct duel *d, syn_status cancel, bool running, int round)
 
 static void test_C06_cancel_races(void)
 {
-    char *dir = t_folder();
+    char *dir = t_folder_quick();
     struct syn_store_opts o = t_opts(dir);
     struct duel d = {.s = t_open(&o)};
     pthread_t worker;
@@ -119,7 +119,7 @@ static void test_one_finish(void)
     enum { N = 4, ROUNDS = 50 };
     static const enum syn_job_state end[N] = {SYN_JOB_SUCCEEDED, SYN_JOB_FAILED, SYN_JOB_CANCELED,
                                               SYN_JOB_SUCCEEDED};
-    char *dir = t_folder(), id[SYN_JOB_ID_SIZE];
+    char *dir = t_folder_quick(), id[SYN_JOB_ID_SIZE];
     struct syn_store_opts o = t_opts(dir);
     struct syn_store *s = t_open(&o);
     struct syn_store_counts n;
@@ -188,8 +188,7 @@ static void *submitter(void *p)
         if (i % 5 == 0) {
             st = syn_store_cancel(c->s, id, &running, &e);
             T_MUST(st == SYN_OK || st == SYN_CONFLICT);
-            if (st == SYN_OK && !running && t_state(c->s, id) == SYN_JOB_CANCELED)
-                atomic_fetch_add(&c->canceled_queued, 1);
+            if (st == SYN_OK && !running) atomic_fetch_add(&c->canceled_queued, 1);
         }
         if (i % 7 == 0) T_MUST(syn_store_wait_final(c->s, id, 5, &e) == SYN_OK);
     }
