@@ -40,7 +40,8 @@ const char *syn_precision_word(syn_precision p); /* "auto" "f32" "bf16" */
 /* Rewrite passes; each can be turned off, results then stay equal to rounding. */
 enum {
     SYN_PASS_FOLD = 1 << 0,         /* constants computed once, identities removed */
-    SYN_PASS_FUSE_CONV = 1 << 1,    /* conv + bias + activation + scaled residuals in one node */
+    SYN_PASS_FUSE_CONV = 1 << 1,    /* conv + bias + activation + scaled residuals in one node; pixel shuffle +
+                                       enlarged residual likewise */
     SYN_PASS_PHASES = 1 << 2,       /* nearest-2x + conv 3x3 as a transposed convolution of four phases */
     SYN_PASS_CONCAT_VIEWS = 1 << 3, /* operands of a concat are written in place */
     SYN_PASS_SHARE_MEMORY = 1 << 4, /* values with disjoint lifetimes share bytes */

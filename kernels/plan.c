@@ -19,6 +19,7 @@ syn_status syn_specialise(struct syn_model *m, int32_t stage, const struct syn_s
     if (st == SYN_OK) st = syn_graph_infer(g, in_shapes, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_FOLD)) st = syn_pass_fold(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_conv(g, err);
+    if (st == SYN_OK && (m->passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_shuffle(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_PHASES)) st = syn_pass_phases(g, err);
     if (st == SYN_OK) st = syn_graph_infer(g, in_shapes, err); /* a pass that breaks a type is caught here */
     if (st != SYN_OK) {
@@ -156,6 +157,7 @@ static syn_status build(struct syn_model *m, int32_t stage, const struct syn_sha
     if (e->workspace_limit && p->info.peak_bytes > e->workspace_limit)
         st = syn_fail(err, SYN_TOO_LARGE, "plan: needs %llu bytes of workspace: the limit is %llu",
                       (unsigned long long)p->info.peak_bytes, (unsigned long long)e->workspace_limit);
+    if (e->backend != &syn_backend_ref) syn_mapfile_drop(&m->weights); /* packed copies are what runs read */
 done:
     syn_graph_free(g);
     if (st != SYN_OK) {

@@ -252,7 +252,7 @@ syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_place
     d->bias = cpu_per_channel(p, n, SYN_CONV_BIAS, d->c.co, 0);
     d->slope = cpu_conv_slopes(p, n, &d->c);
     if (st == SYN_OK && (!d->bias || !d->slope)) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
-    if (st == SYN_OK) st = cpu_pack_get(self->packs, &d->c, &p->g->value[n->in[SYN_CONV_W]], d->bf16, &d->pack, err);
+    if (st == SYN_OK) st = cpu_pack_get(self, &d->c, &p->g->value[n->in[SYN_CONV_W]], d->bf16, &d->pack, err);
     if (st == SYN_OK) st = make_phases(d, &place[d->x], err);
     if (st != SYN_OK) {
         direct_free(d);

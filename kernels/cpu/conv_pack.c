@@ -4,7 +4,7 @@
  *         [channel block][tap][channel / step][output block in group][16 output channels][step]
  *         with step 2 for bf16 and 1 for f32. See conv_row.h.
  * Threads: the list is used under the engine's build lock. */
-#include "kernels/cpu/conv_pack.h"
+#include "kernels/cpu/cpu_private.h"
 #include "kernels/base/alloc.h"
 #include "kernels/base/half.h"
 #include <string.h>
@@ -111,22 +111,39 @@ static int64_t direct_elements(const struct syn_conv *c, bool bf16)
     return elements;
 }
 
-static void pack_direct(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data)
+static void pack_direct(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data, int64_t task)
 {
     const int32_t rows = c->transposed ? (int32_t)c->stride_h : 1, cols = c->transposed ? (int32_t)c->stride_w : 1;
     const int64_t out_blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
     struct cpu_tap tap[CPU_MAX_TAPS];
     int64_t at = 0;
-    for (int32_t phase = 0; phase < rows * cols; phase++) {
+    for (int32_t phase = 0; phase < rows * cols; phase++) { /* a task is one group of all phases */
         int32_t n_taps = cpu_conv_taps(c, phase / cols, phase % cols, tap);
-        for (int64_t o = 0; o < out_blocks; o += 2)
-            at = pack_group(c, w, bf16, tap, n_taps, o * CPU_BLOCK, out_blocks - o < 2 ? 1 : 2, data, at);
+        int64_t group = cpu_pack_group_elements(c, bf16, n_taps, 2);
+        pack_group(c, w, bf16, tap, n_taps, task * 2 * CPU_BLOCK, out_blocks - 2 * task < 2 ? 1 : 2, data, at + task * group);
+        at += cpu_pack_group_elements(c, bf16, n_taps, (int32_t)out_blocks);
     }
 }
 
-syn_status cpu_pack_find(struct cpu_packs *ps, enum cpu_pack_form form, const struct syn_conv *c, const struct syn_value *w,
-                         bool bf16, int64_t elements, cpu_pack_fn *fill, struct cpu_pack **out, struct syn_err *err)
+struct fill_job {
+    const struct syn_conv *c;
+    const struct syn_value *w;
+    bool bf16;
+    void *data;
+    cpu_pack_fn *fill;
+};
+static void fill_task(void *ctx, int64_t task)
 {
+    const struct fill_job *j = ctx;
+    j->fill(j->c, j->w, j->bf16, j->data, task);
+}
+
+syn_status cpu_pack_find(struct cpu_self *self, enum cpu_pack_form form, const struct syn_conv *c, const struct syn_value *w,
+                         bool bf16, int64_t elements, cpu_pack_fn *fill, int64_t n_tasks, struct cpu_pack **out,
+                         struct syn_err *err)
+{
+    struct cpu_packs *ps = self->packs;
+    struct fill_job job = {.c = c, .w = w, .bf16 = bf16, .fill = fill};
     struct cpu_pack *p;
     for (p = w->key ? ps->first : NULL; p; p = p->next)
         if (p->key == w->key && p->form == form && p->bf16 == bf16 && same_pack(&p->shape, c)) {
@@ -140,7 +157,8 @@ syn_status cpu_pack_find(struct cpu_packs *ps, enum cpu_pack_form form, const st
         return syn_fail(err, SYN_NO_MEMORY, "conv: no memory for %lld weights", (long long)elements);
     }
     memset(p->data, 0, p->bytes); /* channels past the last one */
-    fill(c, w, bf16, p->data);
+    job.data = p->data;
+    syn_pool_run(self->pool, n_tasks, fill_task, &job);
     p->key = w->key;
     p->form = form;
     p->shape = *c;
@@ -152,8 +170,9 @@ syn_status cpu_pack_find(struct cpu_packs *ps, enum cpu_pack_form form, const st
     return SYN_OK;
 }
 
-syn_status cpu_pack_get(struct cpu_packs *ps, const struct syn_conv *c, const struct syn_value *w, bool bf16,
+syn_status cpu_pack_get(struct cpu_self *self, const struct syn_conv *c, const struct syn_value *w, bool bf16,
                         struct cpu_pack **out, struct syn_err *err)
 {
-    return cpu_pack_find(ps, CPU_PACK_DIRECT, c, w, bf16, direct_elements(c, bf16), pack_direct, out, err);
+    const int64_t groups = (c->co + 2 * CPU_BLOCK - 1) / (2 * CPU_BLOCK);
+    return cpu_pack_find(self, CPU_PACK_DIRECT, c, w, bf16, direct_elements(c, bf16), pack_direct, groups, out, err);
 }

@@ -4,6 +4,8 @@
 
 #include "kernels/cpu/conv.h"
 
+struct cpu_self;
+
 #define CPU_MAX_TAPS 128
 
 struct cpu_tap {
@@ -25,14 +27,14 @@ static inline int32_t cpu_last_k(const struct syn_conv *c, bool bf16)
 int64_t cpu_pack_group_elements(const struct syn_conv *c, bool bf16, int32_t n_taps, int32_t n_out);
 
 /* The packed weights of w, from the list or made anew by fill (into zeroed memory of that many elements, 2 or
- * 4 bytes each); the caller releases them. One key may be packed in several forms. */
-typedef void cpu_pack_fn(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data);
-SYN_MUST_CHECK syn_status cpu_pack_find(struct cpu_packs *ps, enum cpu_pack_form form, const struct syn_conv *c,
+ * 4 bytes each), in n_tasks tasks on the pool; the caller releases them. One key may be packed in several forms. */
+typedef void cpu_pack_fn(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data, int64_t task);
+SYN_MUST_CHECK syn_status cpu_pack_find(struct cpu_self *self, enum cpu_pack_form form, const struct syn_conv *c,
                                         const struct syn_value *w, bool bf16, int64_t elements, cpu_pack_fn *fill,
-                                        struct cpu_pack **out, struct syn_err *err);
+                                        int64_t n_tasks, struct cpu_pack **out, struct syn_err *err);
 
 /* In the form of the row kernels (CPU_PACK_DIRECT). group must be 1. */
-SYN_MUST_CHECK syn_status cpu_pack_get(struct cpu_packs *ps, const struct syn_conv *c, const struct syn_value *w,
+SYN_MUST_CHECK syn_status cpu_pack_get(struct cpu_self *self, const struct syn_conv *c, const struct syn_value *w,
                                        bool bf16, struct cpu_pack **out, struct syn_err *err);
 
 #endif

@@ -38,7 +38,7 @@ static inline __attribute__((always_inline)) __m512 finish(const struct cpu_row 
                                                            int64_t px)
 {
     v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ), v, slope);
-    v = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(r->low)), _mm512_set1_ps(r->high));
+    v = _mm512_min_ps(_mm512_set1_ps(r->high), _mm512_max_ps(_mm512_set1_ps(r->low), v)); /* NaN: the second */
     v = _mm512_mul_ps(v, _mm512_set1_ps(r->alpha));
     if (r->res1)
         v = _mm512_fmadd_ps(_mm512_set1_ps(r->beta1),

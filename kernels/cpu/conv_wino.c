@@ -62,20 +62,22 @@ static void wino_free(void *state)
 
 /* --- weights -------------------------------------------------------------------------------- */
 
-/* U = G g G^T, G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1]. */
-static void transform_weight(const struct syn_conv *c, const struct syn_value *w, int64_t co, int64_t ci, float u[POSITIONS])
+/* One line of G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1] times three numbers, for all four lines. */
+static void times_g(float a, float b, float c, float *u, int stride)
 {
-    static const double g[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
-    double half[4][3] = {{0}};
-    for (int i = 0; i < 4; i++)
-        for (int x = 0; x < 3; x++)
-            for (int y = 0; y < 3; y++) half[i][x] += g[i][y] * (double)syn_value_float(w, ((co * c->ci + ci) * 3 + y) * 3 + x);
-    for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++) {
-            double sum = 0;
-            for (int x = 0; x < 3; x++) sum += half[i][x] * g[j][x];
-            u[4 * i + j] = (float)sum;
-        }
+    const float ends = 0.5f * (a + c), middle = 0.5f * b;
+    u[0] = a;
+    u[stride] = ends + middle;
+    u[2 * stride] = ends - middle;
+    u[3 * stride] = c;
+}
+
+/* U = G g G^T. Sums of four halves of f16 or f32 weights: f32 is exact to its last bit or two. */
+static void transform_weight(const float g[9], float u[POSITIONS])
+{
+    float down[12]; /* 4 x 3 */
+    for (int x = 0; x < 3; x++) times_g(g[x], g[3 + x], g[6 + x], down + x, 3);
+    for (int i = 0; i < 4; i++) times_g(down[3 * i], down[3 * i + 1], down[3 * i + 2], u + 4 * i, 1);
 }
 
 /* Elements of one position of one group. */
@@ -84,24 +86,25 @@ static int64_t group_elements(const struct syn_conv *c, bool bf16, int64_t n_out
     return cpu_pack_group_elements(c, bf16, 1, (int32_t)n_out);
 }
 
-/* By group of two output blocks: [position][channel block][channel / step][output block][16][step]. */
-static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data)
+/* By group of two output blocks: [position][channel block][channel / step][output block][16][step]. One task is one
+ * output channel. */
+static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data, int64_t co)
 {
     const int32_t step = bf16 ? 2 : 1;
-    const int64_t blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
-    for (int64_t co = 0; co < c->co; co++)
-        for (int64_t ci = 0; ci < c->ci; ci++) {
-            const int64_t group = co / (2 * CPU_BLOCK), n_out = blocks - 2 * group < 2 ? 1 : 2, in_group = co % (2 * CPU_BLOCK);
-            const int64_t at = group * POSITIONS * group_elements(c, bf16, 2) + ci / step * n_out * CPU_BLOCK * step +
-                               in_group * step + ci % step;
-            float u[POSITIONS];
-            transform_weight(c, w, co, ci, u);
-            for (int pos = 0; pos < POSITIONS; pos++) {
-                const int64_t i = at + pos * group_elements(c, bf16, n_out);
-                if (bf16) ((uint16_t *)data)[i] = syn_bf16_from_float(u[pos]);
-                else ((float *)data)[i] = u[pos];
-            }
+    const int64_t blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK, group = co / (2 * CPU_BLOCK);
+    const int64_t n_out = blocks - 2 * group < 2 ? 1 : 2, in_group = co % (2 * CPU_BLOCK);
+    const int64_t position = group_elements(c, bf16, n_out);
+    for (int64_t ci = 0; ci < c->ci; ci++) {
+        int64_t at = group * POSITIONS * group_elements(c, bf16, 2) + ci / step * n_out * CPU_BLOCK * step + in_group * step +
+                     ci % step;
+        float g[9], u[POSITIONS];
+        syn_value_floats(w, (co * c->ci + ci) * 9, 9, g);
+        transform_weight(g, u);
+        for (int pos = 0; pos < POSITIONS; pos++, at += position) {
+            if (bf16) ((uint16_t *)data)[at] = syn_bf16_from_float(u[pos]);
+            else ((float *)data)[at] = u[pos];
         }
+    }
 }
 
 /* --- running -------------------------------------------------------------------------------- */
@@ -303,8 +306,8 @@ syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placeme
     w->zero = syn_calloc(2 * CPU_BLOCK, sizeof *w->zero);
     if (st == SYN_OK && (!w->bias || !w->slope || !w->zero)) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
     if (st == SYN_OK)
-        st = cpu_pack_find(self->packs, CPU_PACK_WINO, &w->c, &p->g->value[n->in[SYN_CONV_W]], w->bf16,
-                           POSITIONS * group_elements(&w->c, w->bf16, w->y_blocks), pack_wino, &w->pack, err);
+        st = cpu_pack_find(self, CPU_PACK_WINO, &w->c, &p->g->value[n->in[SYN_CONV_W]], w->bf16,
+                           POSITIONS * group_elements(&w->c, w->bf16, w->y_blocks), pack_wino, w->c.co, &w->pack, err);
     if (st != SYN_OK) {
         wino_free(w);
         k->scratch_bytes = 0;

@@ -45,8 +45,8 @@ static void combine(syn_op_id id, float *acc, const float *x, int64_t n, float c
     case SYN_OP_SUB: for (int64_t i = 0; i < n; i++) acc[i] -= x[i]; break;
     case SYN_OP_MUL: for (int64_t i = 0; i < n; i++) acc[i] *= x[i]; break;
     case SYN_OP_DIV: for (int64_t i = 0; i < n; i++) acc[i] /= x[i]; break;
-    case SYN_OP_MIN: for (int64_t i = 0; i < n; i++) acc[i] = x[i] < acc[i] ? x[i] : acc[i]; break;
-    case SYN_OP_MAX: for (int64_t i = 0; i < n; i++) acc[i] = x[i] > acc[i] ? x[i] : acc[i]; break;
+    case SYN_OP_MIN: for (int64_t i = 0; i < n; i++) acc[i] = x[i] < acc[i] || x[i] != x[i] ? x[i] : acc[i]; break;
+    case SYN_OP_MAX: for (int64_t i = 0; i < n; i++) acc[i] = x[i] > acc[i] || x[i] != x[i] ? x[i] : acc[i]; break;
     default: for (int64_t i = 0; i < n; i++) acc[i] += coeff * x[i]; break; /* ADD, SCALED_SUM */
     }
 }
@@ -54,7 +54,7 @@ static void combine(syn_op_id id, float *acc, const float *x, int64_t n, float c
 static void activate(const struct loop *l, float *v, const float *slope, int64_t n)
 {
     switch (l->id) {
-    case SYN_OP_RELU: for (int64_t i = 0; i < n; i++) v[i] = v[i] > 0 ? v[i] : 0; break;
+    case SYN_OP_RELU: for (int64_t i = 0; i < n; i++) v[i] = v[i] < 0 ? 0 : v[i]; break; /* NaN stays */
     case SYN_OP_LEAKY_RELU: for (int64_t i = 0; i < n; i++) v[i] = v[i] >= 0 ? v[i] : v[i] * l->a; break;
     case SYN_OP_PRELU: for (int64_t i = 0; i < n; i++) v[i] = v[i] >= 0 ? v[i] : v[i] * slope[i]; break;
     case SYN_OP_CLIP: for (int64_t i = 0; i < n; i++) v[i] = v[i] < l->a ? l->a : v[i] > l->b ? l->b : v[i]; break;

@@ -177,6 +177,20 @@ static struct taps *make_taps(const struct syn_resize_axis *axis, int32_t *n_tap
 
 /* --- pixel shuffle -------------------------------------------------------------------------- */
 
+/* Adds res[n, o, y/r, x0 + x] to the r pixels of each x, channel o at `at`. */
+static void add_residual(const struct spatial_run *run, int64_t n, int64_t o, int64_t y, int64_t x0, int64_t pixels, float *at)
+{
+    const struct spatial *s = run->s;
+    const struct syn_place *res = &s->place[s->in[1]];
+    const int64_t block = s->place[s->out].block;
+    const int64_t from = cpu_row_at(res, n, o / res->block, y / s->r) + o % res->block + x0 * res->block;
+    for (int64_t x = 0; x < pixels; x++) {
+        float v;
+        cpu_row_read(res, run->in[1], from + x * res->block, 1, &v);
+        for (int64_t dx = 0; dx < s->r; dx++) at[(x * s->r + dx) * block] += v;
+    }
+}
+
 /* Output row y of channel c of block cb (planes: c = 0, cb = the channel) from input row y/r. */
 static void shuffle_task(void *ctx, int64_t task)
 {
@@ -204,6 +218,8 @@ static void shuffle_task(void *ctx, int64_t task)
                             memcpy(&at[x * r * block], &wide, sizeof wide);
                         }
                 }
+            for (int64_t c = 0; s->n_in > 1 && c < block && cb * block + c < channels; c++)
+                add_residual(run, n, cb * block + c, y, x0, pixels, piece + c);
             cpu_row_write(out, run->out, cpu_row_at(out, n, cb, y) + x0 * r * block, pixels * r * block, piece);
         }
         cpu_zero_frame(out, &s->y_shape, run->out, n, cb, y);
@@ -267,7 +283,7 @@ static bool prepare_shuffle(struct spatial *s, const struct syn_node *n, struct 
     s->dcr = syn_attr_int(n->op, n->attr, "mode") == 1;
     k->impl = "shuffle rows";
     k->run = shuffle_run;
-    return s->n_in == 1 && s->place[s->out].block * s->r <= CPU_CHUNK;
+    return s->place[s->out].block * s->r <= CPU_CHUNK;
 }
 
 syn_status cpu_spatial_prepare(struct cpu_self *self, const struct syn_placement *p, const struct syn_place *place,

@@ -279,14 +279,23 @@ int32_t syn_graph_sweep(struct syn_graph *g)
     return killed;
 }
 
+void syn_value_floats(const struct syn_value *v, int64_t i, int64_t n, float *to)
+{
+    const char *from = (const char *)v->data + i * (v->dtype == SYN_F16 ? 2 : 4);
+    if (v->dtype != SYN_F16) {
+        memcpy(to, from, (size_t)n * sizeof *to);
+        return;
+    }
+    for (int64_t k = 0; k < n; k++) {
+        uint16_t bits;
+        memcpy(&bits, from + 2 * k, sizeof bits);
+        to[k] = syn_f16_to_float(bits);
+    }
+}
+
 float syn_value_float(const struct syn_value *v, int64_t i)
 {
-    if (v->dtype == SYN_F16) {
-        uint16_t bits;
-        memcpy(&bits, (const char *)v->data + i * 2, sizeof bits);
-        return syn_f16_to_float(bits);
-    }
     float x;
-    memcpy(&x, (const char *)v->data + i * 4, sizeof x);
+    syn_value_floats(v, i, 1, &x);
     return x;
 }

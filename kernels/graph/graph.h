@@ -94,6 +94,8 @@ int32_t syn_graph_sweep(struct syn_graph *g);
 
 /* Reads element i of a constant as float (f32 or f16). */
 float syn_value_float(const struct syn_value *v, int64_t i);
+/* Elements [i, i + n). */
+void syn_value_floats(const struct syn_value *v, int64_t i, int64_t n, float *to);
 
 #ifdef __cplusplus
 }

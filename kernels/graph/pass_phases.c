@@ -1,6 +1,7 @@
 /* pass_phases.c - see passes.h: nearest-2x + conv 3x3 as a transposed convolution. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/op_words.h"
+#include "kernels/graph/nearest.h"
 #include "kernels/graph/passes.h"
 #include <string.h>
 
@@ -14,24 +15,6 @@ static bool list_is(const struct syn_node *n, const char *name, int32_t count, i
 static bool list_is_or_empty(const struct syn_node *n, const char *name, int32_t count, int64_t each)
 {
     return syn_attr_list(n->op, n->attr, name)->n == 0 || list_is(n, name, count, each);
-}
-
-/* Doubling each pixel. Half-pixel coordinates land at .25 and .75, so rounding to nearest gives o/2; asymmetric
- * ones are o/2 itself and must round down (o/2 = k + 0.5 is a tie). */
-static bool is_nearest_2x(const struct syn_graph *g, const struct syn_node *n)
-{
-    const struct syn_shape *x, *y;
-    int64_t coord, round;
-    if (!n->op || n->id != SYN_OP_RESIZE || syn_attr_int(n->op, n->attr, "mode") != SYN_RESIZE_NEAREST) return false;
-    coord = syn_attr_int(n->op, n->attr, "coord");
-    round = syn_attr_int(n->op, n->attr, "round");
-    if (coord == SYN_COORD_HALF_PIXEL ? round != SYN_ROUND_PREFER_FLOOR && round != SYN_ROUND_PREFER_CEIL
-                                      : coord != SYN_COORD_ASYMMETRIC ||
-                                            (round != SYN_ROUND_FLOOR && round != SYN_ROUND_PREFER_FLOOR))
-        return false;
-    x = &g->value[n->in[0]].shape;
-    y = &g->value[n->out[0]].shape;
-    return x->rank == 4 && y->dim[2] == 2 * x->dim[2] && y->dim[3] == 2 * x->dim[3];
 }
 
 static bool is_plain_3x3(const struct syn_graph *g, const struct syn_node *n)
@@ -107,7 +90,7 @@ syn_status syn_pass_phases(struct syn_graph *g, struct syn_err *err)
         syn_status st;
         if (!is_plain_3x3(g, &g->node[i])) continue;
         p = g->value[g->node[i].in[0]].producer;
-        if (p < 0 || !is_nearest_2x(g, &g->node[p]) || syn_graph_uses(g, g->node[i].in[0]) != 1) continue;
+        if (p < 0 || !syn_is_nearest_by(g, &g->node[p], 2) || syn_graph_uses(g, g->node[i].in[0]) != 1) continue;
         if ((st = rewrite(g, p, i, err)) != SYN_OK) return st;
     }
     return SYN_OK;

@@ -19,6 +19,10 @@ SYN_MUST_CHECK syn_status syn_pass_fold(struct syn_graph *g, struct syn_err *err
  * block's and the group's residual. The fused node stands where the last of its parts stood. */
 SYN_MUST_CHECK syn_status syn_pass_fuse_conv(struct syn_graph *g, struct syn_err *err);
 
+/* PIXEL_SHUFFLE(a) + nearest r-fold RESIZE(b), each read by the sum alone: one PIXEL_SHUFFLE with b as its
+ * residual, so that the enlarged picture is never stored. */
+SYN_MUST_CHECK syn_status syn_pass_fuse_shuffle(struct syn_graph *g, struct syn_err *err);
+
 /* Nearest-2x RESIZE read by one 3x3 convolution (stride 1, padding 1) becomes a transposed convolution of
  * kernel 4, stride 2, padding 1, which backends run as four 2x2 convolutions, one per output phase:
  * 16 multiply-adds per output instead of 36, and the enlarged picture is never stored. Along each axis the

@@ -57,6 +57,11 @@ done:
     return st;
 }
 
+void syn_mapfile_drop(const struct syn_mapfile *m)
+{
+    if (m && m->data) (void)madvise((void *)(uintptr_t)m->data, m->size, MADV_DONTNEED);
+}
+
 void syn_mapfile_close(struct syn_mapfile *m)
 {
     if (!m || !m->data) return;

@@ -29,6 +29,8 @@ struct syn_mapfile {
  * SYN_TOO_LARGE: over max_bytes; SYN_IO, SYN_NO_MEMORY: the system's word. *m is written on success only. */
 SYN_MUST_CHECK syn_status syn_mapfile_open(const char *path, uint64_t max_bytes, struct syn_mapfile *m,
                                            struct syn_err *err);
+/* Gives the pages back to the system; they are read from the file again when somebody looks. NULL-safe. */
+void syn_mapfile_drop(const struct syn_mapfile *m);
 void syn_mapfile_close(struct syn_mapfile *m); /* NULL-safe; a zeroed or closed one is fine */
 
 #ifdef __cplusplus

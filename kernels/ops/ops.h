@@ -33,7 +33,7 @@
  *                 syn_resize_round. Rules of coordinates: known ties are exact (see resize.c).
  *                 Output size from scales: floor(in*scale), or k where scale is k/in rounded to float32.
  *                 Each axis has a scale or a size, not both. Edges: clamp.
- * PIXEL_SHUFFLE   attr r, mode 0 = CRD (PyTorch: channel c*r*r + y*r + x), 1 = DCR. PIXEL_UNSHUFFLE: inverse.
+ * PIXEL_SHUFFLE   in: x, res [n,c,h,w]? (added to each of its pixels' r*r); attr r, mode 0 = CRD (PyTorch: channel c*r*r + y*r + x), 1 = DCR. PIXEL_UNSHUFFLE: inverse.
  * MAX_POOL, AVERAGE_POOL   attrs kernel[2], strides, pads, dilations, ceil_mode, count_include_pad
  *                 (average only). Pads never win a maximum; details in pool.c.
  * GLOBAL_AVERAGE_POOL      [n,c,h,w] -> [n,c,1,1]. */

@@ -4,7 +4,8 @@
  *          inverses: PyTorch pixel_unshuffle (mode 0), ONNX SpaceToDepth-13 (mode 1).
  * Maths:   wide[n, k, y*r + dy, x*r + dx] = deep[n, d, y, x] with d = (k*r + dy)*r + dx in mode 0
  *          and d = (dy*r + dx)*c + k in mode 1; c = channels of wide. SHUFFLE writes wide,
- *          UNSHUFFLE deep.
+ *          UNSHUFFLE deep. SHUFFLE with a residual adds res[n, k, y, x] to all r*r pixels of
+ *          (y, x): what nearest enlargement by r and a sum would.
  * Shapes:  deep [n, c*r*r, h, w], wide [n, c, h*r, w*r].
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/check.h"
@@ -23,7 +24,14 @@ static syn_status shuffle_shape(struct syn_op_call *c, struct syn_err *err)
         return syn_fail(err, SYN_INVALID,
                         "%s: x has %" PRId64 " channels: must be a multiple of r*r = %" PRId64,
                         c->op->name, y.dim[1], r * r);
-    y.dim[1] /= r * r, y.dim[2] *= r, y.dim[3] *= r;
+    y.dim[1] /= r * r;
+    if (c->n_in > 1 && c->in[1].shape.rank >= 0 && !syn_shape_equal(&c->in[1].shape, &y)) {
+        char got[96], want[96];
+        return syn_fail(err, SYN_INVALID, "%s: res is %s: must be %s", c->op->name,
+                        syn_shape_text(&c->in[1].shape, got, sizeof got),
+                        syn_shape_text(&y, want, sizeof want));
+    }
+    y.dim[2] *= r, y.dim[3] *= r;
     return syn_ops_out(c, &y, err);
 }
 
@@ -71,8 +79,16 @@ static void move_pixels(const struct syn_op_call *c, const struct syn_shape *wid
 
 static syn_status shuffle_reference(const struct syn_op_call *c, struct syn_err *err)
 {
+    const struct syn_shape *wide = &c->out[0].shape;
+    const int64_t r = syn_attr_int(c->op, c->attr, "r"), h = wide->dim[2], w = wide->dim[3];
+    const float *res = c->n_in > 1 ? c->in[1].data : NULL;
+    float *y = c->out[0].data;
     (void)err;
-    move_pixels(c, &c->out[0].shape, false);
+    move_pixels(c, wide, false);
+    for (int64_t plane = 0; res && plane < wide->dim[0] * wide->dim[1]; plane++)
+        for (int64_t row = 0; row < h; row++)
+            for (int64_t column = 0; column < w; column++)
+                y[(plane * h + row) * w + column] += res[(plane * (h / r) + row / r) * (w / r) + column / r];
     return SYN_OK;
 }
 
@@ -89,7 +105,7 @@ static const struct syn_attr_spec shuffle_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_pixel_shuffle = {
-    .name = "PixelShuffle", .min_in = 1, .max_in = 1, .n_out = 1,
+    .name = "PixelShuffle", .min_in = 1, .max_in = 2, .n_out = 1,
     .attrs = shuffle_attrs, .shape = shuffle_shape, .reference = shuffle_reference,
 };
 const struct syn_op syn_op_pixel_unshuffle = {
