@@ -116,6 +116,7 @@ struct estimate {
     const struct syn_network *net;
     syn_precision precision;
     int32_t whole_w, whole_h; /* a window of this size is the whole picture: one run, no stages */
+    int32_t shortest;         /* no window is smaller, but to fit the picture */
 };
 
 static uint64_t tensor_bytes(const struct syn_shape *s)
@@ -133,8 +134,10 @@ static syn_status stage_bytes(const struct estimate *e, int32_t stage, int32_t w
     if (!syn_network_output(e->net, stage, width, height, &out))
         return syn_fail(err, SYN_INTERNAL, "tile: a window of %dx%d leaves no pixel", width, height);
     syn_status st = syn_plan_estimate(e->net->model, stage, in, e->precision, &peak, err);
-    if (st == SYN_TOO_LARGE) peak = UINT64_MAX / 4; /* over a limit of the engine's own: a smaller one may do */
-    else if (st != SYN_OK) return st;
+    if (st == SYN_TOO_LARGE && (width > e->shortest || height > e->shortest))
+        peak = UINT64_MAX / 4; /* over a limit of the engine's own: a smaller one may do */
+    else if (st != SYN_OK)
+        return st;
     *bytes = peak + tensor_bytes(&out);
     for (int32_t k = 0; k < n_in; k++) *bytes += tensor_bytes(&in[k]);
     return SYN_OK;
@@ -160,7 +163,7 @@ syn_status syn_network_cut(const struct syn_network *n, int32_t width, int32_t h
                            uint64_t budget_bytes, syn_precision precision, struct syn_tiles *out, struct syn_err *err)
 {
     struct estimate e = {n, precision, syn_tile_extended(&n->geometry, width),
-                         syn_tile_extended(&n->geometry, height)};
+                         syn_tile_extended(&n->geometry, height), syn_tile_shortest(&n->geometry)};
     const struct syn_tile_limits lim = {max_core, budget_bytes, window_bytes, &e};
     return syn_tiles_plan(&n->geometry, width, height, &lim, out, err);
 }

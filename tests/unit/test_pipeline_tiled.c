@@ -19,7 +19,8 @@ static int walk(const char *edge, int p, int n)
     return at;
 }
 
-/* The whole picture through the engine with the border written by hand; 16-bit result. */
+/* The whole picture through the engine with the border written by hand (zero: in the network's input, not
+ * in the picture); 16-bit result. */
 static struct syn_image by_hand(struct house *h, const char *id, const struct syn_image *im, const char *edge, int trim,
                                 int align, int scale)
 {
@@ -35,7 +36,7 @@ static struct syn_image by_hand(struct house *h, const char *id, const struct sy
         for (int y = 0; y < hh; y++)
             for (int x = 0; x < w; x++) {
                 const int sx = walk(edge, x - trim, im->width), sy = walk(edge, y - trim, im->height);
-                in[(c * hh + y) * w + x] = sx < 0 || sy < 0 ? 0 : (float)sample(im, sx, sy, c) * (1.0f / 65535.0f);
+                in[(c * hh + y) * w + x] = sx < 0 || sy < 0 ? 0 : (float)sample(im, sx, sy, c) * (m->in_scale / 65535.0f) + m->in_offset;
             }
     fx_need(syn_models_acquire(h->models, id, &m->variant[0], NULL, &l, &err) == SYN_OK, err.text);
     const struct syn_shape shape = syn_shape4(1, 3, hh, w), out_shape = syn_shape4(1, 3, oh, ow);
@@ -112,7 +113,7 @@ int main(void)
     net_padded(&net, 100);
     house_one(&h, "padded", "", &net, 2, false);
     net_valid(&net, 200);
-    house_one(&h, "valid-zero", "\"edge\": \"zero\",", &net, 2, false);
+    house_one(&h, "valid-zero", "\"edge\": \"zero\", \"input\": {\"scale\": 1.5, \"offset\": 0.25},", &net, 2, false);
     house_one(&h, "valid-replicate", "\"edge\": \"replicate\",", &net, 2, false);
     house_one(&h, "valid-reflect", "\"edge\": \"reflect\",", &net, 2, false);
     net_branched(&net, 300, false);

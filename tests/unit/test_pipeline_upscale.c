@@ -234,6 +234,35 @@ static void test_C04_cancel(struct house *h)
     syn_image_deinit(&out);
 }
 
+/* The driver asks for nothing once a job is cancelled, and ends when there is nothing more. */
+struct counted {
+    struct syn_pipeline base;
+    int asked, closed;
+};
+static syn_status counted_next(struct syn_pipeline *p, struct syn_unit *unit, bool *more, struct syn_err *err)
+{
+    (void)unit, (void)err;
+    ((struct counted *)p)->asked++;
+    *more = false;
+    return SYN_OK;
+}
+static void counted_close(struct syn_pipeline *p)
+{
+    ((struct counted *)p)->closed++;
+}
+static void test_C04_driver(void)
+{
+    static const struct syn_pipeline_kind kind = {.kind = "counted", .next = counted_next, .close = counted_close};
+    struct counted p = {.base = {&kind}};
+    atomic_bool cancel = true;
+    const struct syn_drive d = {.cancel = &cancel};
+    T_CHECK(syn_pipeline_drive(&p.base, &d, NULL) == SYN_CANCELED && p.asked == 0, "asked %d times", p.asked);
+    atomic_store(&cancel, false);
+    T_CHECK(syn_pipeline_drive(&p.base, &d, NULL) == SYN_OK && p.asked == 1, "asked %d times", p.asked);
+    syn_pipeline_close(&p.base);
+    T_CHECK(p.closed == 1, "closed %d times", p.closed);
+}
+
 /* A01: never a picture: asked for in either precision, an infinite result fails after one retry at most. */
 static void test_A01_numeric_error(struct house *h)
 {
@@ -430,6 +459,7 @@ int main(void)
     test_A09_opaque_alpha(&h);
     test_A10_fringe(&h);
     test_C04_cancel(&h);
+    test_C04_driver();
     test_A01_numeric_error(&h);
     test_B09_budget(&h);
     test_B08_allocations(&h);
