@@ -74,6 +74,8 @@ static void *do_later(void *p)
     if (l->what == 0) T_MUST(syn_store_cancel(l->s, l->id, NULL, &e) == SYN_OK);
     if (l->what == 1) syn_store_stop_waiters(l->s);
     if (l->what == 2) syn_store_wake(l->s);
+    if (l->what == 4) T_MUST(syn_store_requeue(l->s, l->id, &e) == SYN_OK);
+    if (l->what == 5) T_MUST(syn_store_pause(l->s, false, &e) == SYN_OK);
     if (l->what == 3) {
         char id[SYN_JOB_ID_SIZE];
         t_submit(l->s, 0, id);
@@ -125,6 +127,11 @@ static void test_waits(void)
     start = t_now_ms();
     syn_store_wait(s, 80);
     T_CHECK(t_now_ms() - start >= 75, "kept once");
+    T_CHECK(timed(s, 4, id, 60000) < 30000, "woken by a job that is put back");
+    T_MUST(syn_store_pause(s, true, &err) == SYN_OK);
+    T_CHECK(timed(s, 5, NULL, 60000) < 30000, "woken by the end of a pause");
+    t_take(s, taken);
+    T_CHECK(strcmp(taken, id) == 0, "which gives it out again");
     T_CHECK(timed(s, 3, NULL, 60000) < 30000, "woken by a submit");
     T_CHECK(timed(s, 1, id, 60000) < 30000, "shutdown");
     T_CHECK(t_state(s, id) == SYN_JOB_RUNNING, "and it has not ended");
