@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#define IN "7767517\n2 2\nInput in 0 1 x\n" /* one layer follows */
+
 struct model {
     char text[8192];
     uint8_t bin[8192];
@@ -283,6 +285,82 @@ static void test_others(void)
     free(y);
 }
 
+/* The activations that are computed with a convolution (keys 9 and 10), here with a kernel of 1x1. */
+static void test_activations(void)
+{
+    static const struct { const char *keys; float y[3]; } row[] = { /* inputs -4 -3 -2, weight -1.25 */
+        {"", {5, 3.75f, 2.5f}},
+        {"9=0", {5, 3.75f, 2.5f}},
+        {"9=1 -23310=0", {5, 3.75f, 2.5f}},
+        {"9=2 -23310=1,3e0", {5, 3.75f, 2.5f}},
+        {"9=3 -23310=2,-1e+0,+3.", {3, 3, 2.5f}},
+        {"9=4", {0.9933071f, 0.9770226f, 0.9241418f}},
+        {"5=1", {1, -0.25f, -1.5f}}, /* bias -4 */
+        {"5=1 9=1", {1, 0, 0}},
+        {"5=1 9=2 -23310=1,.5", {1, -0.125f, -0.75f}},
+        {"5=1 9=3 -23310=2,-1,0.5", {0.5f, -0.25f, -1}},
+    };
+    for (size_t r = 0; r < sizeof row / sizeof row[0]; r++)
+        for (int deconvolution = 0; deconvolution < 2; deconvolution++) {
+            struct model m;
+            memset(&m, 0, sizeof m);
+            snprintf(m.text, sizeof m.text, IN "%s a 1 1 x y 0=1 1=1 6=1 %s\n",
+                     deconvolution ? "Deconvolution" : "Convolution", row[r].keys);
+            put_weights(&m, 1, false);
+            if (strstr(row[r].keys, "5=1")) put_float(&m, -4);
+            float *y = run_model(&m, 1, 1, 3, syn_shape4(1, 1, 1, 3));
+            for (int i = 0; y && i < 3; i++)
+                T_CHECK(fabsf(y[i] - row[r].y[i]) < 1e-6f, "%s: %d: %g instead of %g", m.text, i, (double)y[i],
+                        (double)row[r].y[i]);
+            free(y);
+        }
+}
+
+/* -233 puts the odd padding after, -234 before the picture. */
+static void test_same_size(void)
+{
+    for (int lower = 0; lower < 2; lower++) {
+        struct model m;
+        memset(&m, 0, sizeof m);
+        snprintf(m.text, sizeof m.text, IN "Convolution a 1 1 x y 0=1 1=2 11=1 4=%d 6=2\n", lower ? -234 : -233);
+        put_weights(&m, 2, true); /* -1.25 0.5 */
+        float *y = run_model(&m, 1, 1, 3, syn_shape4(1, 1, 1, 3)); /* of -4 -3 -2 */
+        const float want[2][3] = {{3.5f, 2.75f, 2.5f}, {-2, 3.5f, 2.75f}};
+        for (int i = 0; y && i < 3; i++)
+            T_CHECK(y[i] == want[lower][i], "%s: %d: %g instead of %g", m.text, i, (double)y[i], (double)want[lower][i]);
+        free(y);
+    }
+}
+
+/* Vectors: pooled, joined, multiplied, kept by layers that only rename; a 1x1 convolution of one is one. */
+static void test_vectors(void)
+{
+    struct model m = {.text = "7767517\n9 10\nInput in 0 1 x 0=9 1=9 2=2\nSplit s 1 2 x x0 x1\n"
+                              "Pooling p 1 1 x0 p 0=1 4=1\nPooling q 1 1 x1 q 0=1 7=1 8=1 18=1\n"
+                              "Concat c 2 1 p q c 0=0\nFlatten f 1 1 c f\nReshape r 1 1 f r 0=4\n"
+                              "Convolution k 1 1 r k 0=2 1=1 6=8\nInnerProduct i 1 1 k y 0=1 2=2\n"};
+    put_weights(&m, 8, true); /* -1.25 0.5 -1.75 0 / 1.75 -0.5 1.25 -1 */
+    put_weights(&m, 2, true);
+    float *y = run_model(&m, 2, 1, 2, syn_shape4(1, 1, 1, 1)); /* means -3.5 -1.5, twice */
+    const float a = -3.5f * (-1.25f - 1.75f) - 1.5f * 0.5f, b = -3.5f * (1.75f + 1.25f) - 1.5f * -1.5f;
+    if (y) T_CHECK(y[0] == -1.25f * a + 0.5f * b, "%g instead of %g", (double)y[0], (double)(-1.25f * a + 0.5f * b));
+    free(y);
+}
+
+/* Every blob that no layer reads is an output; one that is an input as it is gets a node of its own. */
+static void test_outputs(void)
+{
+    struct model m = {.text = "7767517\n4 5\nInput in 0 1 x 0=1 1=1 2=1\nSplit s 1 2 x x0 x1\n"
+                              "ReLU r 1 1 x0 a\nNoop n 1 1 x1 b\n"};
+    struct syn_graph *g = load(&m, "two outputs");
+    if (!g) return;
+    T_CHECK(g->n_outputs == 2, "%d outputs", (int)g->n_outputs);
+    T_CHECK(g->n_nodes == 2 && g->node[0].id == SYN_OP_RELU && g->node[1].id == SYN_OP_IDENTITY, "%d nodes", (int)g->n_nodes);
+    T_CHECK(g->output[0] == g->node[0].out[0] && g->output[1] == g->node[1].out[0], "outputs belong to nodes");
+    T_CHECK(g->n_inputs == 1 && g->node[1].in[0] == g->input[0], "the second is the input");
+    syn_graph_free(g);
+}
+
 /* f16 constants are used where they lie. */
 static void test_borrowed(void)
 {
@@ -300,7 +378,6 @@ static void test_borrowed(void)
 /* Each case: text, weight bytes given (zeros), the status, and words that the message must hold. */
 static void test_refused(void)
 {
-#define IN "7767517\n2 2\nInput in 0 1 x\n"
     static const struct {
         const char *text;
         size_t n;
@@ -324,6 +401,9 @@ static void test_refused(void)
         {IN "ReLU r 1 1 x\ty\x01\n", 0, SYN_INVALID, {"line 4", "0x01", "column 15"}},
         {IN "ReLU r 1\n", 0, SYN_INVALID, {"line 4", "3 words"}},
         {IN "ReLU r one 1 x y\n", 0, SYN_INVALID, {"line 4", "one"}},
+        {IN "ReLU r 1x 1 x y\n", 0, SYN_INVALID, {"line 4", "1x"}},
+        {IN "ReLU r 1 - x y\n", 0, SYN_INVALID, {"line 4", "outputs -"}},
+        {IN "ReLU r 1 0000000000000000001 x y\n", 0, SYN_INVALID, {"line 4", "outputs 0000"}},
         {IN "ReLU r 65 1 x y\n", 0, SYN_INVALID, {"line 4", "65", "64"}},
         {IN "ReLU r 1 1 x\n", 0, SYN_INVALID, {"line 4", "1 names"}},
         {IN "ReLU r 1 1 q y\n", 0, SYN_INVALID, {"line 4", "input q"}},
@@ -345,6 +425,18 @@ static void test_refused(void)
         {IN "Eltwise r 2 1 x x y 0=1 -23301=1,1\n", 0, SYN_INVALID, {"line 4", "1 coefficients of 2"}},
         {IN "BinaryOp r 2 1 x x y 0=6\n", 0, SYN_UNSUPPORTED, {"line 4", "operation 6"}},
         {IN "BinaryOp r 1 1 x y 0=0\n", 0, SYN_INVALID, {"line 4", "1 inputs: takes 2"}},
+        {IN "Padding r 2 1 x x y 0=1\n", 0, SYN_INVALID, {"line 4", "2 inputs", "1 to 1"}},
+        {IN "Convolution r 2 1 x x y 0=1 1=1 6=1\n", 8, SYN_INVALID, {"line 4", "2 inputs", "1 to 1"}},
+        {IN "Convolution r 1 1 x y 0=1 1=1\n", 8, SYN_INVALID, {"line 4", "key 6 = 0"}},
+        {IN "Eltwise r 2 1 x x y 0=3\n", 0, SYN_INVALID, {"line 4", "key 0 = 3"}},
+        {IN "Interp r 1 1 x y 0=1 1=257 2=2\n", 0, SYN_INVALID, {"line 4", "257"}},
+        {IN "Interp r 1 1 x y 0=1 1=2 2=0\n", 0, SYN_INVALID, {"line 4", "scales 2 and 0"}},
+        {"7767517\n3 3\nInput in 0 1 x 0=1 1=1 2=2\nPooling p 1 1 x v 0=1 4=1\nConcat c 2 1 v v y 0=1\n", 0, SYN_INVALID,
+         {"line 5", "axis 0"}},
+        {"7767517\n3 3\nInput in 0 1 x 0=1 1=1 2=2\nPooling p 1 1 x v 0=1 4=1\nConcat c 2 1 x v y 0=0\n", 0, SYN_INVALID,
+         {"line 5", "a vector among"}},
+        {"7767517\n3 3\nInput in 0 1 x 0=1 1=1 2=2\nPooling p 1 1 x v 0=1 4=1\nReshape r 1 1 v y 0=1\n", 0, SYN_UNSUPPORTED,
+         {"line 5", "vector of 2 to 1"}},
         {IN "Interp r 1 1 x y 0=4\n", 0, SYN_INVALID, {"line 4", "key 0 = 4"}},
         {IN "Interp r 1 1 x y 0=1 1=-2 2=2\n", 0, SYN_INVALID, {"line 4", "-2"}},
         {IN "Interp r 1 1 x y 0=1 1=2 2=2 5=1\n", 0, SYN_UNSUPPORTED, {"line 4", "key 5"}},
@@ -509,6 +601,10 @@ int main(void)
     test_squeeze(false);
     test_plain_layers();
     test_others();
+    test_activations();
+    test_same_size();
+    test_vectors();
+    test_outputs();
     test_borrowed();
     test_refused();
     test_tags();
