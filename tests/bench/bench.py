@@ -207,7 +207,7 @@ class Bench:
                     if job.get("state") in ("queued", "running"):
                         job = daemon.finished(job["id"], 600)
                     if job.get("state") != "succeeded":
-                        raise RuntimeError("http512: %s" % json.dumps(job)[:400])
+                        raise RuntimeError("http512: %s: %s" % (job.get("state"), json.dumps(job.get("error") or job)[:400]))
                     result = daemon.get("/v1/jobs/%s/outputs/0" % job["id"], timeout=60)
                     took = (time.perf_counter() - began) * 1e3
                     if result.status != 200 or not result.body:
