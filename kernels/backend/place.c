@@ -82,19 +82,28 @@ void syn_place_scatter(const struct syn_place *p, const struct syn_shape *s, con
 
 struct move {
     const struct syn_place *place; /* the program's */
-    struct syn_shape shape;
+    const struct syn_value *of;    /* the program's graph outlives its kernels */
     int32_t value, index;
 };
 
 static void run_load(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct move *m = k->state;
-    syn_place_scatter(&m->place[m->value], &m->shape, r->in[m->index], syn_place_at(r, m->place, m->value));
+    syn_place_scatter(&m->place[m->value], &m->of->shape, r->in[m->index], syn_place_at(r, m->place, m->value));
 }
 static void run_store(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct move *m = k->state;
-    syn_place_gather(&m->place[m->value], &m->shape, syn_place_at(r, m->place, m->value), r->out[m->index]);
+    syn_place_gather(&m->place[m->value], &m->of->shape, syn_place_at(r, m->place, m->value), r->out[m->index]);
+}
+/* An output that folding made a constant has no place. */
+static void run_store_constant(const struct syn_kernel *k, const struct syn_run *r)
+{
+    const struct move *m = k->state;
+    float *to = r->out[m->index];
+    int64_t n = 0;
+    if (!syn_shape_elements(&m->of->shape, &n)) return;
+    for (int64_t i = 0; i < n; i++) to[i] = syn_value_float(m->of, i);
 }
 
 static syn_status prepare_move(const struct syn_placement *p, const struct syn_place *place, int32_t value,
@@ -105,7 +114,7 @@ static syn_status prepare_move(const struct syn_placement *p, const struct syn_p
     m->place = place;
     m->value = value;
     m->index = index;
-    m->shape = p->g->value[value].shape;
+    m->of = &p->g->value[value];
     k->state = m;
     return SYN_OK;
 }
@@ -121,6 +130,6 @@ syn_status syn_prepare_store(const struct syn_placement *p, const struct syn_pla
                              struct syn_kernel *k, struct syn_err *err)
 {
     k->impl = "store";
-    k->run = run_store;
+    k->run = p->g->value[p->g->output[output]].data ? run_store_constant : run_store;
     return prepare_move(p, place, p->g->output[output], output, k, err);
 }

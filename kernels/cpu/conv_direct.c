@@ -32,8 +32,10 @@ bool cpu_conv_of(const struct syn_placement *p, int32_t node, struct syn_conv *c
     bool ok = call != NULL;
     if (ok) syn_graph_call(p->g, node, call);
     ok = ok && syn_conv_parse(call, c, NULL) == SYN_OK;
-    for (int32_t k = SYN_CONV_W; ok && k <= SYN_CONV_SLOPE && k < n->n_in; k++)
-        ok = n->in[k] < 0 ? k != SYN_CONV_W : p->g->value[n->in[k]].data != NULL;
+    for (int32_t k = 0; ok && k < n->n_in; k++) {
+        const bool constant = k >= SYN_CONV_W && k <= SYN_CONV_SLOPE; /* pictures: values that have a place */
+        ok = n->in[k] < 0 ? k > SYN_CONV_W : (p->g->value[n->in[k]].data != NULL) == constant;
+    }
     syn_free(call);
     return ok;
 }
