@@ -12,7 +12,7 @@
 #include <math.h>
 #include <string.h>
 
-#define OUTER(type, w) ((type *)(void *)((char *)(w) - offsetof(type, write)))
+#define OUTER(type, w) ((type *)(void *)((char *)(w)-offsetof(type, write)))
 
 static const char *const state_word[SYN_JOB_STATE_COUNT] = {"queued", "running",  "succeeded",
                                                             "failed", "canceled", "expired"};
@@ -44,7 +44,7 @@ static syn_status run_take(struct syn_store *s, struct syn_write *w, struct syn_
 {
     struct take *o = OUTER(struct take, w);
     sqlite3_stmt *st = syn_conn_stmt(&s->conn, SYN_SQL_NEXT);
-    int64_t now = syn_job_now_ms(), created;
+    int64_t now = syn_job_now_ms(), created, seq;
     bool row = false;
     syn_status status;
     if (s->paused_in_db) return syn_fail(err, SYN_NOT_FOUND, "the queue is paused");
@@ -68,7 +68,7 @@ static syn_status run_take(struct syn_store *s, struct syn_write *w, struct syn_
     if (status != SYN_OK) return status;
     if (!row)
         return syn_fail(err, SYN_INTERNAL, "job %s is gone while it is taken", o->progress->id);
-    status = syn_conn_load(&s->conn, st, true, &o->job, err);
+    status = syn_conn_load(&s->conn, st, true, &o->job, &seq, err);
     sqlite3_reset(st);
     if (status != SYN_OK) return status;
     o->progress->attempts = o->job.attempts;

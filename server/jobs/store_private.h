@@ -44,8 +44,11 @@
                   "ORDER BY id DESC LIMIT ?6")                                                     \
     X(BLOBS_OF, "SELECT role, n, name, sha256, media_type, bytes, width, height FROM job_blob "    \
                 "WHERE seq = ?1 ORDER BY role, n")                                                 \
-    X(POSITION, "SELECT (SELECT count(*) FROM job WHERE state = 0 AND priority > ?1) + "           \
-                "(SELECT count(*) FROM job WHERE state = 0 AND priority = ?1 AND seq < ?2)")       \
+    X(POSITION, "SELECT (SELECT count(*) FROM job INDEXED BY job_queue WHERE state = 0 "           \
+                "AND priority > ?1) + (SELECT count(*) FROM job INDEXED BY job_queue "             \
+                "WHERE state = 0 AND priority = ?1 AND seq < ?2)")                                 \
+    X(QUEUE, "SELECT seq FROM job INDEXED BY job_queue WHERE state = 0 "                           \
+             "ORDER BY priority DESC, seq")                                                        \
     X(OLDEST_QUEUED, "SELECT created_ms FROM job WHERE state = 0 ORDER BY id LIMIT 1")             \
     X(STATE_OF, "SELECT seq, state, cancel_requested FROM job WHERE id = ?1")                      \
     X(KEY, "SELECT id, canonical_request FROM job WHERE idempotency_key = ?1")                     \
@@ -54,7 +57,8 @@
               "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")              \
     X(INSERT_BLOB, "INSERT INTO job_blob (seq, role, n, name, sha256, media_type, bytes, width, "  \
                    "height) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                          \
-    X(NEXT, "SELECT id, created_ms FROM job WHERE state = 0 ORDER BY priority DESC, seq LIMIT 1")  \
+    X(NEXT, "SELECT id, created_ms FROM job INDEXED BY job_queue WHERE state = 0 "                 \
+            "ORDER BY priority DESC, seq LIMIT 1")                                                 \
     X(TAKE, "UPDATE job SET state = 1, attempts = attempts + 1, started_ms = ?2, seconds_queue = ?3, " \
             "units_done = 0, units_total = 0, stage = '' WHERE id = ?1 AND state = 0")             \
     X(FINISH, "UPDATE job SET state = ?2, finished_ms = ?3, expires_ms = ?4, error_code = ?5, "    \
@@ -124,10 +128,10 @@ void syn_column_copy(sqlite3_stmt *st, int column, char *to, size_t size);
 void syn_bind_text(sqlite3_stmt *st, int at, const char *text);
 /* Cuts at a UTF-8 character's edge; NULL counts as "". */
 void syn_text_cut(char *to, size_t size, const char *from);
-/* Fills *out from the current row of SYN_SQL_GET or LIST, then its blobs and its place in the queue.
- * On failure *out holds nothing. */
-SYN_MUST_CHECK syn_status syn_conn_load(struct syn_conn *c, sqlite3_stmt *st, bool whole, struct syn_job *out,
-                                        struct syn_err *err);
+/* Fills *out and *seq from the current row of SYN_SQL_GET or LIST, then its blobs; queue_position is
+ * left at -1. On failure *out holds nothing. */
+SYN_MUST_CHECK syn_status syn_conn_load(struct syn_conn *c, sqlite3_stmt *st, bool whole,
+                                        struct syn_job *out, int64_t *seq, struct syn_err *err);
 
 /* --- store_schema.c ------------------------------------------------------------------------- */
 

@@ -8,6 +8,8 @@
 #include "server/jobs/store_private.h"
 #include <string.h>
 
+#define SYN_MAX_LIST 200 /* store.h says so */
+
 static syn_status reader_take(struct syn_store *s, struct syn_conn **out, struct syn_err *err)
 {
     struct syn_conn *c;
@@ -69,6 +71,56 @@ static void overlay(struct syn_job *j, const struct syn_progress *p, size_t n)
     }
 }
 
+/* One job's place: as many as would be taken before it. */
+static syn_status find_place(struct syn_conn *c, int64_t seq, struct syn_job *j,
+                             struct syn_err *err)
+{
+    sqlite3_stmt *q;
+    syn_status st;
+    bool row;
+    if (j->state != SYN_JOB_QUEUED) return SYN_OK;
+    q = syn_conn_stmt(c, SYN_SQL_POSITION);
+    if (q) {
+        sqlite3_bind_int(q, 1, j->priority);
+        sqlite3_bind_int64(q, 2, seq);
+    }
+    st = syn_conn_row(c, q, &row, "read a job's place in the queue", err);
+    if (st != SYN_OK || !row) return st;
+    j->queue_position = sqlite3_column_int(q, 0);
+    sqlite3_reset(q);
+    return SYN_OK;
+}
+
+/* The places of a list in one walk along the queue: jobs are newest first, so seq falls. */
+static syn_status find_places(struct syn_conn *c, const int64_t *seq, struct syn_job *j, int32_t n,
+                              struct syn_err *err)
+{
+    int32_t left = 0, place = 0;
+    bool row = false;
+    sqlite3_stmt *q;
+    syn_status st = SYN_OK;
+    for (int32_t i = 0; i < n; i++) left += j[i].state == SYN_JOB_QUEUED;
+    if (left == 0) return SYN_OK;
+    q = syn_conn_stmt(c, SYN_SQL_QUEUE);
+    for (; left > 0; place++) {
+        int64_t at;
+        int32_t low = 0, high = n;
+        st = syn_conn_row(c, q, &row, "walk the queue", err);
+        if (st != SYN_OK || !row) break;
+        at = sqlite3_column_int64(q, 0);
+        while (low < high) {
+            int32_t middle = low + (high - low) / 2;
+            if (seq[middle] > at) low = middle + 1;
+            else high = middle;
+        }
+        if (low == n || seq[low] != at) continue;
+        j[low].queue_position = place;
+        left--;
+    }
+    if (row) sqlite3_reset(q);
+    return st;
+}
+
 syn_status syn_store_get(struct syn_store *s, const char *id, struct syn_job *out,
                          struct syn_err *err)
 {
@@ -76,6 +128,7 @@ syn_status syn_store_get(struct syn_store *s, const char *id, struct syn_job *ou
     struct syn_conn *c = NULL;
     struct syn_job job;
     size_t n = 0;
+    int64_t seq;
     bool row = false;
     sqlite3_stmt *q;
     syn_status st;
@@ -88,9 +141,13 @@ syn_status syn_store_get(struct syn_store *s, const char *id, struct syn_job *ou
     if (q) syn_bind_text(q, 1, id);
     st = syn_conn_row(c, q, &row, "read a job", err);
     if (st == SYN_OK && !row) st = syn_fail(err, SYN_NOT_FOUND, "job %s does not exist", id);
-    if (st == SYN_OK) st = syn_conn_load(c, q, true, &job, err);
+    if (st == SYN_OK) st = syn_conn_load(c, q, true, &job, &seq, err);
     if (row) sqlite3_reset(q);
-    if (st == SYN_OK) {
+    if (st != SYN_OK) goto done;
+    st = find_place(c, seq, &job, err);
+    if (st != SYN_OK) {
+        syn_job_deinit(&job);
+    } else {
         overlay(&job, progress, n);
         *out = job;
     }
@@ -116,8 +173,8 @@ static sqlite3_stmt *list_query(struct syn_conn *c, const struct syn_job_filter 
 
 static syn_status check_filter(const struct syn_job_filter *f, struct syn_err *err)
 {
-    if (f->limit < 1 || f->limit > 200)
-        return syn_fail(err, SYN_INVALID, "limit = %d: must be in [1, 200]", f->limit);
+    if (f->limit < 1 || f->limit > SYN_MAX_LIST)
+        return syn_fail(err, SYN_INVALID, "limit = %d: must be in [1, %d]", f->limit, SYN_MAX_LIST);
     if (f->state < -1 || f->state >= SYN_JOB_STATE_COUNT)
         return syn_fail(err, SYN_INVALID, "state = %d: no such state", f->state);
     if (f->before_id && !syn_job_id_ok(f->before_id))
@@ -131,6 +188,7 @@ syn_status syn_store_list(struct syn_store *s, const struct syn_job_filter *f, s
     struct syn_progress *progress = NULL;
     struct syn_conn *c = NULL;
     struct syn_job *jobs = NULL;
+    int64_t seq[SYN_MAX_LIST]; /* of each job */
     int32_t count = 0;
     size_t n_progress = 0;
     bool row = false;
@@ -144,11 +202,12 @@ syn_status syn_store_list(struct syn_store *s, const struct syn_job_filter *f, s
     if (st != SYN_OK) goto done;
     q = list_query(c, f);
     while (count < f->limit && (st = syn_conn_row(c, q, &row, "list jobs", err)) == SYN_OK && row) {
-        st = syn_conn_load(c, q, false, &jobs[count], err);
+        st = syn_conn_load(c, q, false, &jobs[count], &seq[count], err);
         if (st != SYN_OK) break;
         overlay(&jobs[count++], progress, n_progress);
     }
     if (row) sqlite3_reset(q);
+    if (st == SYN_OK) st = find_places(c, seq, jobs, count, err);
 done:
     if (c) reader_give(s, c);
     syn_free(progress);

@@ -188,7 +188,7 @@ static bool load_row(sqlite3_stmt *st, bool whole, struct syn_job *j, int64_t *s
     int c = 0;
     bool ok = true;
 #define COPY(member) syn_column_copy(st, c++, j->member, sizeof j->member)
-#define DUP(member)  ok = column_dup(st, c++, &j->member) && ok
+#define DUP(member) ok = column_dup(st, c++, &j->member) && ok
     COPY(id);
     j->state = (enum syn_job_state)sqlite3_column_int(st, c++);
     COPY(kind), COPY(family), COPY(owner), COPY(retry_of), COPY(model), COPY(model_digest);
@@ -239,36 +239,15 @@ static syn_status load_blobs(struct syn_conn *c, int64_t seq, struct syn_job *j,
     return status;
 }
 
-static syn_status load_position(struct syn_conn *c, int64_t seq, struct syn_job *j,
-                                struct syn_err *err)
-{
-    sqlite3_stmt *st;
-    syn_status status;
-    bool row;
-    j->queue_position = -1;
-    if (j->state != SYN_JOB_QUEUED) return SYN_OK;
-    st = syn_conn_stmt(c, SYN_SQL_POSITION);
-    if (st) {
-        sqlite3_bind_int(st, 1, j->priority);
-        sqlite3_bind_int64(st, 2, seq);
-    }
-    status = syn_conn_row(c, st, &row, "read a job's place in the queue", err);
-    if (status != SYN_OK || !row) return status;
-    j->queue_position = sqlite3_column_int(st, 0);
-    sqlite3_reset(st);
-    return SYN_OK;
-}
-
 syn_status syn_conn_load(struct syn_conn *c, sqlite3_stmt *st, bool whole, struct syn_job *out,
-                         struct syn_err *err)
+                         int64_t *seq, struct syn_err *err)
 {
-    int64_t seq;
     syn_status status = SYN_OK;
     memset(out, 0, sizeof *out);
-    if (!load_row(st, whole, out, &seq))
+    out->queue_position = -1;
+    if (!load_row(st, whole, out, seq))
         status = syn_fail(err, SYN_NO_MEMORY, "cannot read a job: out of memory");
-    if (status == SYN_OK) status = load_blobs(c, seq, out, err);
-    if (status == SYN_OK) status = load_position(c, seq, out, err);
+    if (status == SYN_OK) status = load_blobs(c, *seq, out, err);
     if (status != SYN_OK) {
         syn_job_deinit(out);
         memset(out, 0, sizeof *out);

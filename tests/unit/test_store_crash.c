@@ -7,6 +7,7 @@
  *   2. what was acknowledged as finished stays so, and is never given out again;
  *   3. nothing is running after open; what ran is queued, or failed as "crashed" at the limit;
  *   4. attempts never exceed the limit. */
+#include "server/jobs/store.h"
 #include "tests/store_t.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* test_store_life.c - the store as a whole: opening and its refusals, recovery, pause and retry, waits,
  * and each allocation failing in turn. */
+#include "server/jobs/store.h"
 #include "tests/store_t.h"
 #include <sys/stat.h>
 

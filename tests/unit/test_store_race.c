@@ -1,5 +1,6 @@
 /* test_store_race.c - many threads on one store: cancel against finish and take, group commit, sweep
  * against submit. What is checked is what must hold whichever comes first. */
+#include "server/jobs/store.h"
 #include "tests/store_t.h"
 #include <stdatomic.h>
 
