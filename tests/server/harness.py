@@ -297,9 +297,11 @@ class Daemon:
         return self
 
     def __exit__(self, *_):
+        """An orderly end is part of every test: under a sanitizer a leak or a race shows here."""
         if self.process.poll() is None:
-            self.stop()
-        else:
+            code = self.stop()
+            check(code == 0, f"the daemon's end: exit {code}: {self.log_text()[-2000:]}")
+        elif self in daemons:
             self._gone()
 
 
