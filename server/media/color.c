@@ -94,7 +94,8 @@ static bool is_srgb(cmsContext ctx, cmsHPROFILE profile)
     return same;
 }
 
-/* In place, so alpha stays as it is. 16 bits are not optimised: Little CMS would put a coarse grid in place of exact curves. */
+/* In place, so alpha stays as it is. 16 bits are not optimised: Little CMS would put a coarse
+ * grid in place of exact curves. */
 static bool convert_rgb(cmsContext ctx, cmsHPROFILE profile, struct syn_image *im)
 {
     bool alpha = im->channels == 4, deep = im->bits == 16;

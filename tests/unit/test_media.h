@@ -287,7 +287,8 @@ UNUSED_OK static bool decodes(const struct bytes *b, const struct syn_image_deco
     return st == SYN_OK;
 }
 
-/* Lengths to cut a file of `size` bytes at: each in its first `head` and last 40 bytes, some between. */
+/* Lengths to cut a file of `size` bytes at: each in its first `head` and last 40 bytes, some
+ * between. */
 UNUSED_OK static size_t next_cut(size_t n, size_t size, size_t head, size_t step)
 {
     if (n < head || n + 40 >= size) return n + 1;

@@ -254,7 +254,7 @@ static void test_png_chunks(void)
     expect(&b, false, 200, 100, 100, 0, SYN_COLOR_CONVERTED, "gAMA 0.45455");
     bytes_free(&b);
     c.n = 0;
-    png_chunk(&c, "gAMA", "\0\0\xb0\xc8", 4); /* 45256: 1 / 2.2 of somebody's rounding; dark would move */
+    png_chunk(&c, "gAMA", "\0\0\xb0\xc8", 4); /* 45256: dark would move */
     b = png_with((const uint16_t[]){3, 6, 9}, 3, 8, 2, &c);
     expect(&b, false, 3, 6, 9, 0, SYN_COLOR_CONVERTED, "gAMA 0.45256");
     bytes_free(&b);
