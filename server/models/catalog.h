@@ -32,7 +32,8 @@ typedef void syn_fetch_progress(void *user, const char *stage, uint64_t done, ui
 
 /* SYN_NOT_FOUND: not in the catalog; SYN_IO: the client failed (its last line is in the text);
  * SYN_INVALID: a digest differs, nothing was installed. Already installed and whole: SYN_OK at
- * once. */
+ * once (a model.json that says something else about the same files is replaced). SYN_CONFLICT: the
+ * folder of that name holds another model. */
 SYN_MUST_CHECK syn_status syn_catalog_fetch(const struct syn_catalog *c, const char *id,
                                             const char *models_dir, const char *cache_dir,
                                             syn_fetch_progress *progress, void *user,

@@ -195,7 +195,8 @@ static syn_status get_archive(struct fetch *f, struct syn_err *err)
 
 /* --- the model's folder ----------------------------------------------------------------------- */
 
-static syn_status write_manifest(const struct fetch *f, int dir, struct syn_err *err)
+static syn_status write_manifest(const struct fetch *f, int dir, const char *name,
+                                 struct syn_err *err)
 {
     char *text = json_dumps(f->model->json,
                             JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9));
@@ -203,7 +204,7 @@ static syn_status write_manifest(const struct fetch *f, int dir, struct syn_err 
     size_t n = text ? strlen(text) : 0;
     int fd;
     if (!text) return syn_fail(err, SYN_NO_MEMORY, "no memory to write " SYN_MANIFEST_FILE);
-    fd = openat(dir, SYN_MANIFEST_FILE, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
     if (fd < 0 || write(fd, text, n) != (ssize_t)n || write(fd, "\n", 1) != 1 || fsync(fd) != 0)
         st = syn_fail(err, SYN_IO, "writing " SYN_MANIFEST_FILE ": %s", strerror(errno));
     if (fd >= 0) close(fd);
@@ -217,6 +218,19 @@ static bool same_networks(const struct syn_manifest *a, const struct syn_manifes
     for (int32_t i = 0; i < a->n_variants; i++)
         if (strcmp(a->variant[i].digest, b->variant[i].digest)) return false;
     return true;
+}
+
+/* The same networks under another model.json (of an older catalog, or edited): the catalog's takes
+ * its place. */
+static syn_status refresh_manifest(const struct fetch *f, int dir, struct syn_err *err)
+{
+    static const char fresh[] = SYN_MANIFEST_FILE ".new";
+    syn_status st;
+    (void)unlinkat(dir, fresh, 0); /* of a killed fetch */
+    if ((st = write_manifest(f, dir, fresh, err)) != SYN_OK) return st;
+    if (renameat(dir, fresh, dir, SYN_MANIFEST_FILE) != 0 || fsync(dir) != 0)
+        return syn_fail(err, SYN_IO, "replacing " SYN_MANIFEST_FILE ": %s", strerror(errno));
+    return SYN_OK;
 }
 
 /* SYN_OK: installed and whole. SYN_NOT_FOUND: not here, or broken (to be replaced). SYN_CONFLICT:
@@ -244,6 +258,8 @@ static syn_status check_installed(const struct fetch *f, struct syn_err *err)
     } else if (strcmp(m->id, id) || !same_networks(m, &f->model->manifest)) {
         st = syn_fail(err, SYN_CONFLICT,
                       "folder '%s' holds another model (id '%s'): move it away first", id, m->id);
+    } else if (memcmp(m, &f->model->manifest, sizeof *m)) { /* unused bytes are zero in both */
+        st = refresh_manifest(f, dir, err);
     }
 done:
     if (dir >= 0) close(dir);
@@ -278,7 +294,7 @@ static syn_status install(struct fetch *f, struct syn_err *err)
         SYN_OK)
         goto done;
     tell(f, "install", 0, m->n_members + 1);
-    if ((st = write_manifest(f, dir, err)) != SYN_OK) goto done;
+    if ((st = write_manifest(f, dir, SYN_MANIFEST_FILE, err)) != SYN_OK) goto done;
     if (fchmod(dir, 0755) != 0 || fsync(dir) != 0) {
         st = syn_fail(err, SYN_IO, "finishing the model's folder: %s", strerror(errno));
         goto done;

