@@ -357,6 +357,7 @@ static inline syn_status gg_passes(struct syn_graph *g, unsigned passes, struct 
     for (int32_t i = 0; i < g->n_inputs; i++) in[i] = g->value[g->input[i]].shape;
     if (st == SYN_OK && (passes & SYN_PASS_FOLD)) st = syn_pass_fold(g, err);
     if (st == SYN_OK && (passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_conv(g, err);
+    if (st == SYN_OK && (passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_shuffle(g, err);
     if (st == SYN_OK && (passes & SYN_PASS_PHASES)) st = syn_pass_phases(g, err);
     return st == SYN_OK ? syn_graph_infer(g, in, err) : st;
 }

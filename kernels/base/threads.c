@@ -109,8 +109,9 @@ syn_status syn_pool_new(int32_t n_threads, struct syn_pool **out, struct syn_err
     p->n_threads = 1;
     for (; p->n_threads < n_threads; p->n_threads++)
         if (pthread_create(&p->thread[p->n_threads], NULL, helper, p) != 0) {
+            const int32_t started = p->n_threads;
             syn_pool_free(p);
-            return syn_fail(err, SYN_NO_MEMORY, "thread pool: cannot start thread %d", (int)p->n_threads);
+            return syn_fail(err, SYN_NO_MEMORY, "thread pool: cannot start thread %d", (int)started);
         }
     *out = p;
     return SYN_OK;
