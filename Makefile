@@ -16,7 +16,8 @@ have_pkg = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
 have_header = $(shell printf '\#include <$(1)>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
 SERVER_PKGS := libmicrohttpd jansson libjpeg spng libwebp lcms2 sqlite3 libcurl libcrypto zlib libarchive
 HAVE_SERVER := $(if $(filter-out yes,$(foreach p,$(SERVER_PKGS),$(or $(call have_pkg,$(p)),no))),,yes)
-HAVE_DNNL := $(call have_header,oneapi/dnnl/dnnl.h)
+# Not under ThreadSanitizer: it does not know the OpenMP team that oneDNN runs on.
+HAVE_DNNL := $(if $(filter thread,$(SAN)),,$(call have_header,oneapi/dnnl/dnnl.h))
 NVCC := $(shell command -v nvcc 2>/dev/null)
 
 # --- flags -----------------------------------------------------------------------------------
@@ -30,7 +31,7 @@ ALL_LDFLAGS = $(SANFLAGS) $(LDFLAGS) -pthread
 DEFS := -D_GNU_SOURCE -DSYN_VERSION='"$(VERSION)"' -DSYN_REVISION='"$(REVISION)"'
 SERVER_CFLAGS := $(if $(HAVE_SERVER),$(shell pkg-config --cflags $(SERVER_PKGS)))
 SERVER_LIBS := $(if $(HAVE_SERVER),$(shell pkg-config --libs $(SERVER_PKGS)))
-ENGINE_LIBS := $(if $(HAVE_DNNL),-ldnnl) -lm -ldl
+ENGINE_LIBS := $(if $(HAVE_DNNL),-ldnnl -lgomp) -lm -ldl
 
 # --- sources ---------------------------------------------------------------------------------
 # kernels/cpu/dnnl*.c need oneDNN; everything else in kernels/ needs a C compiler only.
@@ -70,6 +71,7 @@ $(SERVER_A): $(SERVER_O)
 # Vector code: one file per instruction set, named so; chosen at run time, never required.
 $(BUILD)/obj/%_avx512.o: VECTOR := -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c -mprefer-vector-width=512
 $(BUILD)/obj/%_avx512bf16.o: VECTOR := -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mfma -mf16c -mprefer-vector-width=512
+$(BUILD)/obj/kernels/cpu/dnnl_omp.o: VECTOR := -fopenmp
 $(BUILD)/obj/%_avx2.o: VECTOR := -O3 -mavx2 -mfma -mf16c
 
 $(BUILD)/obj/%.o: %.c

@@ -13,7 +13,9 @@ const char *syn_precision_word(syn_precision p)
 
 static const struct syn_backend *backend_of(const char *device)
 {
-    if (!device || !strcmp(device, "auto") || !strcmp(device, "cpu")) return &syn_backend_cpu;
+    if (!device || !strcmp(device, "auto") || !strcmp(device, "cpu") || !strcmp(device, "cpu:own") ||
+        !strcmp(device, "cpu:onednn"))
+        return &syn_backend_cpu;
     return !strcmp(device, "ref") ? &syn_backend_ref : NULL;
 }
 
@@ -23,6 +25,7 @@ syn_status syn_engine_open(const struct syn_engine_opts *opts, struct syn_engine
         .threads = opts->threads,
         .tuning_file = opts->tuning_file,
         .bf16 = opts->precision != SYN_PRECISION_F32,
+        .only = opts->device && !strncmp(opts->device, "cpu:", 4) ? opts->device + 4 : NULL,
     };
     const struct syn_backend *backend = backend_of(opts->device);
     struct syn_engine *e;

@@ -50,7 +50,8 @@ enum {
 };
 
 struct syn_engine_opts {
-    const char *device;     /* "auto", "cpu", "ref" (scalar references: slow, the definition); NULL = auto */
+    const char *device;     /* "auto", "cpu", "ref" (scalar references: slow, the definition); NULL = auto. "cpu:own" and
+                               "cpu:onednn" take only our or only oneDNN's convolutions, for comparisons */
     int32_t threads;        /* 0 = what the cgroup and affinity allow */
     syn_precision precision; /* AUTO = by measurement */
     uint64_t workspace_limit_bytes; /* plans that need more are refused (SYN_TOO_LARGE); 0 = no limit */

@@ -63,6 +63,8 @@ struct syn_backend_opts {
     int32_t threads;             /* 0 = syn_cpu_count() */
     const char *tuning_file;     /* measurements kept between starts; NULL = none */
     int32_t bf16;                /* 1: measure; 0: the caller wants f32 only */
+    const char *only;            /* "own" or "onednn": convolutions by these alone (tests, comparisons); NULL: the
+                                    quickest. What the build or the CPU lacks is SYN_UNSUPPORTED */
 };
 
 struct syn_placement {           /* what place() is asked */

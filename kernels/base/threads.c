@@ -21,6 +21,7 @@
 
 struct syn_pool {
     int32_t n_threads;
+    syn_team_fn *team;               /* not NULL: the threads are somebody else's and thread[] is empty */
     pthread_mutex_t one_loop;        /* held by the caller for the length of a loop */
     pthread_t thread[MAX_THREADS];   /* [0] unused: the caller */
     _Alignas(64) atomic_uint round;  /* raised once per loop; the helpers' futex */
@@ -86,6 +87,11 @@ void syn_pool_run(struct syn_pool *p, int64_t n_tasks, syn_task_fn *fn, void *ct
         return;
     }
     pthread_mutex_lock(&p->one_loop);
+    if (p->team) {
+        p->team(p->n_threads, n_tasks, fn, ctx);
+        pthread_mutex_unlock(&p->one_loop);
+        return;
+    }
     p->fn = fn;
     p->ctx = ctx;
     p->n_tasks = n_tasks;
@@ -117,13 +123,24 @@ syn_status syn_pool_new(int32_t n_threads, struct syn_pool **out, struct syn_err
     return SYN_OK;
 }
 
+syn_status syn_pool_wrap(int32_t n_threads, syn_team_fn *team, struct syn_pool **out, struct syn_err *err)
+{
+    struct syn_pool *p = NULL;
+    syn_status st = syn_pool_new(1, &p, err);
+    if (st != SYN_OK) return st;
+    p->n_threads = n_threads;
+    p->team = team;
+    *out = p;
+    return SYN_OK;
+}
+
 void syn_pool_free(struct syn_pool *p)
 {
     if (!p) return;
     atomic_store(&p->quit, true);
     atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
     futex_wake(&p->round, MAX_THREADS);
-    for (int32_t i = 1; i < p->n_threads; i++) pthread_join(p->thread[i], NULL);
+    for (int32_t i = 1; !p->team && i < p->n_threads; i++) pthread_join(p->thread[i], NULL);
     pthread_mutex_destroy(&p->one_loop);
     syn_free(p);
 }

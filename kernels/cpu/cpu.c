@@ -2,6 +2,8 @@
 #include "kernels/cpu/cpu.h"
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/cpu_private.h"
+#include "kernels/cpu/dnnl.h"
+#include "kernels/cpu/tune.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -9,9 +11,45 @@ static void cpu_close(void *state)
 {
     struct cpu_self *self = state;
     if (!self) return;
-    syn_pool_free(self->pool);
+#ifdef SYN_HAVE_DNNL
+    cpu_dnnl_free(self->dnnl);
+#endif
+    syn_pool_free(self->own_pool);
     cpu_packs_free(self->packs);
     syn_free(self);
+}
+
+static const char *name_of(const struct cpu_self *self)
+{
+    const bool bf16 = self->info.bf16_quicker;
+    if (bf16 ? self->own_bf16 : self->own_f32) return bf16 ? "avx512_bf16" : "avx512";
+    return self->dnnl ? bf16 ? "oneDNN bf16" : "oneDNN f32" : "portable";
+}
+
+/* Measures, decides, and lets oneDNN go again where it has nothing to do. */
+static syn_status choose(struct cpu_self *self, const struct syn_backend_opts *opts, struct syn_err *err)
+{
+    syn_status st = SYN_OK;
+    self->pool = self->own_pool;
+#ifdef SYN_HAVE_DNNL
+    st = cpu_dnnl_new(self->threads, &self->dnnl, err);
+#endif
+    if (st == SYN_OK && opts->only && (!strcmp(opts->only, "own") ? !self->f32.row : !self->dnnl))
+        return syn_fail(err, SYN_UNSUPPORTED, "cpu:%s: not in this build or not on this CPU", opts->only);
+    if (opts->only && strcmp(opts->only, "own")) self->f32 = self->bf16 = (struct cpu_conv_isa){NULL, NULL, NULL};
+#ifdef SYN_HAVE_DNNL
+    if (opts->only && !strcmp(opts->only, "own")) cpu_dnnl_free(self->dnnl), self->dnnl = NULL;
+#endif
+    if (st == SYN_OK) st = cpu_tune(self, opts->tuning_file, opts->bf16 != 0, err);
+#ifdef SYN_HAVE_DNNL
+    if (st == SYN_OK && self->own_f32 && (self->own_bf16 || !self->dnnl_bf16)) {
+        cpu_dnnl_free(self->dnnl);
+        self->dnnl = NULL;
+    }
+    if (st == SYN_OK && self->dnnl) self->pool = cpu_dnnl_pool(self->dnnl); /* one team, not two */
+#endif
+    snprintf(self->info.device, sizeof self->info.device, "cpu (%s, %d threads)", name_of(self), (int)self->threads);
+    return st;
 }
 
 static syn_status cpu_open(const struct syn_backend_opts *opts, void **out, struct syn_err *err)
@@ -22,15 +60,11 @@ static syn_status cpu_open(const struct syn_backend_opts *opts, void **out, stru
     self->threads = opts->threads > 0 ? opts->threads : syn_cpu_count();
     self->f32 = cpu_conv_isa_f32();
     self->bf16 = cpu_conv_isa_bf16();
-    self->own_f32 = self->f32.row != NULL;
-    self->own_bf16 = self->bf16.row != NULL;
     self->wino = true;
-    self->info.bf16_quicker = self->own_bf16 && opts->bf16;
     self->info.threads = self->threads;
-    snprintf(self->info.device, sizeof self->info.device, "cpu (%s, %d threads)",
-             self->own_bf16 ? "avx512_bf16" : self->own_f32 ? "avx512" : "portable", (int)self->threads);
     if (!(self->packs = cpu_packs_new())) st = syn_fail(err, SYN_NO_MEMORY, "cpu: no memory");
-    if (st == SYN_OK) st = syn_pool_new(self->threads, &self->pool, err);
+    if (st == SYN_OK) st = syn_pool_new(self->threads, &self->own_pool, err);
+    if (st == SYN_OK) st = choose(self, opts, err);
     if (st != SYN_OK) {
         cpu_close(self);
         return st;
@@ -55,6 +89,9 @@ static syn_status cpu_prepare(void *state, const struct syn_placement *p, const 
         return cpu_conv_wino_prepare(self, p, place, node, k, err);
     if (cpu_conv_direct_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))
         return cpu_conv_direct_prepare(self, p, place, node, k, err);
+    if (cpu_conv_dnnl_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16) &&
+        (st = cpu_conv_dnnl_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED)
+        return st;
     if ((st = cpu_loop_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
     if ((st = cpu_spatial_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
     return syn_prepare_reference(p, place, node, k, err);

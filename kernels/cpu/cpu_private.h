@@ -11,12 +11,14 @@
 /* The backend's state; immutable after open but for packs (guarded by the engine's build lock). */
 struct cpu_self {
     struct syn_backend_info info;
-    struct syn_pool *pool;
+    struct syn_pool *pool;            /* ours, or oneDNN's team while that runs convolutions */
+    struct syn_pool *own_pool;
+    struct cpu_dnnl *dnnl;            /* NULL: not built in, or of no use here */
     int32_t threads;
     struct cpu_conv_isa f32, bf16;    /* our kernels; empty where the CPU lacks the instructions */
     bool own_f32, own_bf16;           /* use them (measured against oneDNN where that is built in) */
     bool wino;                        /* Winograd where it fits */
-    bool dnnl_bf16;                   /* oneDNN has bf16 convolutions worth using */
+    bool dnnl_bf16;                   /* oneDNN's bf16 convolutions are the quickest */
     struct cpu_packs *packs;
 };
 
@@ -32,6 +34,12 @@ SYN_MUST_CHECK syn_status cpu_conv_direct_prepare(struct cpu_self *self, const s
  * the direct form, so the frame is the same. */
 bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16);
 SYN_MUST_CHECK syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                                const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                                                struct syn_err *err);
+
+/* By oneDNN. prepare says SYN_UNSUPPORTED, without text, when oneDNN has none for this form after all. */
+bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16);
+SYN_MUST_CHECK syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placement *p,
                                                 const struct syn_place *place, int32_t node, struct syn_kernel *k,
                                                 struct syn_err *err);
 
