@@ -90,22 +90,28 @@ static int64_t group_elements(const struct syn_conv *c, bool bf16, int64_t n_out
 }
 
 /* By group of two output blocks: [position][channel block][channel / step][output block][16][step]. One task is one
- * output channel. */
-static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data, int64_t co)
+ * block of input channels of one group: read in runs, written in runs. */
+static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data, int64_t task)
 {
     const int32_t step = bf16 ? 2 : 1;
-    const int64_t blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK, group = co / (2 * CPU_BLOCK);
-    const int64_t n_out = blocks - 2 * group < 2 ? 1 : 2, in_group = co % (2 * CPU_BLOCK);
-    const int64_t position = group_elements(c, bf16, n_out);
-    for (int64_t ci = 0; ci < c->ci; ci++) {
-        int64_t at = group * POSITIONS * group_elements(c, bf16, 2) + ci / step * n_out * CPU_BLOCK * step + in_group * step +
-                     ci % step;
-        float g[9], u[POSITIONS];
-        syn_value_floats(w, (co * c->ci + ci) * 9, 9, g);
-        transform_weight(g, u);
+    const int64_t x_blocks = (c->ci + CPU_BLOCK - 1) / CPU_BLOCK, y_blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
+    const int64_t group = task / x_blocks, ci0 = task % x_blocks * CPU_BLOCK, co0 = group * 2 * CPU_BLOCK;
+    const int64_t n_out = y_blocks - 2 * group < 2 ? 1 : 2, position = group_elements(c, bf16, n_out);
+    const int64_t n_ci = c->ci - ci0 < CPU_BLOCK ? c->ci - ci0 : CPU_BLOCK;
+    const int64_t n_co = c->co - co0 < n_out * CPU_BLOCK ? c->co - co0 : n_out * CPU_BLOCK, run = n_out * CPU_BLOCK * step;
+    float g[2 * CPU_BLOCK][CPU_BLOCK * 9], u[POSITIONS], runs[POSITIONS][2 * CPU_BLOCK * 2];
+    for (int64_t o = 0; o < n_co; o++) syn_value_floats(w, ((co0 + o) * c->ci + ci0) * 9, n_ci * 9, g[o]);
+    for (int64_t k = 0; k < n_ci; k += step) {
+        int64_t at = group * POSITIONS * group_elements(c, bf16, 2) + (ci0 + k) * n_out * CPU_BLOCK;
+        memset(runs, 0, sizeof runs); /* channels past the last ones */
+        for (int64_t o = 0; o < n_co; o++)
+            for (int64_t s = 0; s < step && k + s < n_ci; s++) {
+                transform_weight(g[o] + (k + s) * 9, u);
+                for (int pos = 0; pos < POSITIONS; pos++) runs[pos][o * step + s] = u[pos];
+            }
         for (int pos = 0; pos < POSITIONS; pos++, at += position) {
-            if (bf16) ((uint16_t *)data)[at] = syn_bf16_from_float(u[pos]);
-            else ((float *)data)[at] = u[pos];
+            if (!bf16) memcpy((float *)data + at, runs[pos], (size_t)run * sizeof(float));
+            for (int64_t i = 0; bf16 && i < run; i++) ((uint16_t *)data)[at + i] = syn_bf16_from_float(runs[pos][i]);
         }
     }
 }
@@ -316,7 +322,8 @@ syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placeme
     if (st == SYN_OK && (!w->bias || !w->slope || !w->zero)) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
     if (st == SYN_OK)
         st = cpu_pack_find(self, CPU_PACK_WINO, &w->c, &p->g->value[n->in[SYN_CONV_W]], w->bf16,
-                           POSITIONS * group_elements(&w->c, w->bf16, w->y_blocks), pack_wino, w->c.co, &w->pack, err);
+                           POSITIONS * group_elements(&w->c, w->bf16, w->y_blocks), pack_wino, w->n_groups * w->x_blocks,
+                           &w->pack, err);
     if (st != SYN_OK) {
         wino_free(w);
         k->scratch_bytes = 0;
