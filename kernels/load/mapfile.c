@@ -13,13 +13,14 @@ static syn_status fail_errno(struct syn_err *err, const char *path, const char *
     char text[128];
     const int code = errno;
     const syn_status st = code == ENOENT || code == ENOTDIR ? SYN_NOT_FOUND
-                        : code == ENOMEM                    ? SYN_NO_MEMORY
+                          : code == ENOMEM                  ? SYN_NO_MEMORY
                                                             : SYN_IO;
     return syn_fail(err, st, "%s: cannot %s: %s", path, what, strerror_r(code, text, sizeof text));
 }
 
 /* The file's size, if it is one that can be mapped. */
-static syn_status check_file(int fd, const char *path, uint64_t max_bytes, size_t *size, struct syn_err *err)
+static syn_status check_file(int fd, const char *path, uint64_t max_bytes, size_t *size,
+                             struct syn_err *err)
 {
     struct stat s;
     if (fstat(fd, &s) != 0) return fail_errno(err, path, "read its size");
@@ -32,12 +33,14 @@ static syn_status check_file(int fd, const char *path, uint64_t max_bytes, size_
     return SYN_OK;
 }
 
-syn_status syn_mapfile_open(const char *path, uint64_t max_bytes, struct syn_mapfile *m, struct syn_err *err)
+syn_status syn_mapfile_open(const char *path, uint64_t max_bytes, struct syn_mapfile *m,
+                            struct syn_err *err)
 {
     size_t size = 0;
     void *data;
     syn_status st;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not block */
+    const int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a FIFO must not block */
     if (fd < 0) return fail_errno(err, path, "open");
     st = check_file(fd, path, max_bytes, &size, err);
     if (st != SYN_OK) goto done;

@@ -1,8 +1,9 @@
 /* ncnn.c - see ncnn.h: header, names of blobs, and the loop over the layers.
  *
- * Two walks over the text: the first names every unknown layer type, so that a person learns all of them
- * at once; the second builds. Blob names are found through a hash table whose size follows the text, never
- * a count that the text states. */
+ * Two walks over the text: the first names every unknown layer type, so that a person learns all of
+ *                          them
+ * at once; the second builds. Blob names are found through a hash table whose size follows the
+ * text, never a count that the text states. */
 #include "kernels/load/ncnn.h"
 #include "kernels/base/alloc.h"
 #include "kernels/load/ncnn_build.h"
@@ -23,7 +24,7 @@ struct names {
     struct blob *blob;
     int32_t *bucket; /* first blob, -1 = none */
     int32_t n, cap;
-    uint32_t mask;   /* buckets - 1 */
+    uint32_t mask; /* buckets - 1 */
 };
 
 static uint32_t hash(const char *s)
@@ -41,7 +42,8 @@ static struct blob *blob_find(struct names *names, const char *name)
 }
 
 /* Room for `blobs` names, a number that the header states and the size of the text bounds. */
-static syn_status names_init(struct names *names, struct syn_arena *arena, int64_t blobs, struct syn_err *err)
+static syn_status names_init(struct names *names, struct syn_arena *arena, int64_t blobs,
+                             struct syn_err *err)
 {
     size_t buckets = 64;
     while (buckets < (size_t)blobs) buckets *= 2;
@@ -69,10 +71,10 @@ static void blob_add(struct names *names, struct syn_ncnn_build *b, const char *
     }
 }
 
-/* ---- header and unknown layers ---------------------------------------------------------------- */
+/* ---- header and unknown layers --------------------------------------------------------------- */
 
-/* Files that end up under a model file's name, known by how they begin; NULL: something else. Weights may
- * begin with any number, so they are held against the long beginnings only. */
+/* Files that end up under a model file's name, known by how they begin; NULL: something else.
+ * Weights may begin with any number, so they are held against the long beginnings only. */
 static const char *looks_like(const void *data, size_t n, bool weights)
 {
     static const struct {
@@ -89,14 +91,16 @@ static const char *looks_like(const void *data, size_t n, bool weights)
         {"{", "JSON", 1},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (n >= known[i].n && (known[i].n >= 4 || !weights) && !memcmp(data, known[i].begin, known[i].n))
+        if (n >= known[i].n && (known[i].n >= 4 || !weights) &&
+            !memcmp(data, known[i].begin, known[i].n))
             return known[i].what;
-    if (!weights && n > 9 && !memcmp((const char *)data + 8, "{\"", 2)) return "safetensors: convert it to ncnn";
+    if (!weights && n > 9 && !memcmp((const char *)data + 8, "{\"", 2))
+        return "safetensors: convert it to ncnn";
     return NULL;
 }
 
-static syn_status read_header(struct syn_ncnn_text *t, struct syn_arena *arena, int64_t *layers, int64_t *blobs,
-                              struct syn_err *err)
+static syn_status read_header(struct syn_ncnn_text *t, struct syn_arena *arena, int64_t *layers,
+                              int64_t *blobs, struct syn_err *err)
 {
     struct syn_ncnn_word *w = NULL;
     const size_t whole = t->left;
@@ -109,17 +113,23 @@ static syn_status read_header(struct syn_ncnn_text *t, struct syn_arena *arena, 
     st = syn_ncnn_text_next(t, arena, &w, &n, err);
     if (st != SYN_OK) return st;
     if (n != 1 || !syn_ncnn_integer(w[0], MAGIC, MAGIC, &magic))
-        return syn_fail(err, SYN_INVALID, "line %d: not an ncnn param file: the first line must be %d", (int)t->line,
+        return syn_fail(err, SYN_INVALID,
+                        "line %d: not an ncnn param file: the first line must be %d", (int)t->line,
                         MAGIC);
     st = syn_ncnn_text_next(t, arena, &w, &n, err);
     if (st != SYN_OK) return st;
-    if (n == 0) return syn_fail(err, SYN_TRUNCATED, "line 2: the file ends before the counts of layers and blobs");
+    if (n == 0)
+        return syn_fail(err, SYN_TRUNCATED,
+                        "line 2: the file ends before the counts of layers and blobs");
     /* A layer takes at least "A b 0 0\n", a blob's name at least two bytes. */
-    if (n != 2 || !syn_ncnn_integer(w[0], 1, SYN_MAX_NODES, layers) || !syn_ncnn_integer(w[1], 1, SYN_MAX_NODES, blobs))
-        return syn_fail(err, SYN_INVALID, "line %d: must be the counts of layers and blobs, each in [1, %d]", (int)t->line,
-                        SYN_MAX_NODES);
+    if (n != 2 || !syn_ncnn_integer(w[0], 1, SYN_MAX_NODES, layers) ||
+        !syn_ncnn_integer(w[1], 1, SYN_MAX_NODES, blobs))
+        return syn_fail(err, SYN_INVALID,
+                        "line %d: must be the counts of layers and blobs, each in [1, %d]",
+                        (int)t->line, SYN_MAX_NODES);
     if ((size_t)*layers > whole / 8 || (size_t)*blobs > whole / 2)
-        return syn_fail(err, SYN_TRUNCATED, "line %d: %" PRId64 " layers and %" PRId64 " blobs in a text of %zu bytes",
+        return syn_fail(err, SYN_TRUNCATED,
+                        "line %d: %" PRId64 " layers and %" PRId64 " blobs in a text of %zu bytes",
                         (int)t->line, *layers, *blobs, whole);
     return SYN_OK;
 }
@@ -133,8 +143,10 @@ static void list_type(char *list, size_t size, struct syn_ncnn_word type)
     snprintf(entry, sizeof entry, "%.*s", shown, type.p);
     for (const char *p = strstr(list, entry); p; p = strstr(p + 1, entry))
         if ((p == list || p[-1] == ' ') && (p[shown] == ',' || p[shown] == '\0')) return;
-    if (used + strlen(entry) + 8 < size) snprintf(list + used, size - used, "%s%s", used ? ", " : "", entry);
-    else if (used < 4 || strcmp(list + used - 3, "...")) snprintf(list + used, size - used, ", ...");
+    if (used + strlen(entry) + 8 < size)
+        snprintf(list + used, size - used, "%s%s", used ? ", " : "", entry);
+    else if (used < 4 || strcmp(list + used - 3, "..."))
+        snprintf(list + used, size - used, ", ...");
 }
 
 /* Looks at the type of each layer: the text after the header. */
@@ -156,17 +168,20 @@ static syn_status check_types(struct syn_ncnn_text t, int64_t layers, struct syn
     }
     syn_arena_deinit(&arena);
     if (first)
-        return syn_fail(err, SYN_UNSUPPORTED, "unknown layer types, the first in line %d: %s", (int)first, unknown);
+        return syn_fail(err, SYN_UNSUPPORTED, "unknown layer types, the first in line %d: %s",
+                        (int)first, unknown);
     if (st != SYN_OK) return st;
     if (seen < layers)
-        return syn_fail(err, SYN_TRUNCATED, "line %d: the file ends after %" PRId64 " layers: line 2 states %" PRId64,
+        return syn_fail(err, SYN_TRUNCATED,
+                        "line %d: the file ends after %" PRId64 " layers: line 2 states %" PRId64,
                         (int)t.line, seen, layers);
     if (seen > layers)
-        return syn_fail(err, SYN_INVALID, "line %d: %" PRId64 " layers: line 2 states %" PRId64, (int)t.line, seen, layers);
+        return syn_fail(err, SYN_INVALID, "line %d: %" PRId64 " layers: line 2 states %" PRId64,
+                        (int)t.line, seen, layers);
     return SYN_OK;
 }
 
-/* ---- layers ----------------------------------------------------------------------------------- */
+/* ---- layers ---------------------------------------------------------------------------------- */
 
 /* Parameters that this layer does not read must not ask for anything. */
 static void check_keys(struct syn_ncnn_build *b, const struct syn_ncnn_layer *layer)
@@ -175,7 +190,8 @@ static void check_keys(struct syn_ncnn_build *b, const struct syn_ncnn_layer *la
         const struct syn_ncnn_param *p = &b->line->param[key];
         if (!p->given || ((layer->keys | ALWAYS_KEYS) >> key & 1)) continue;
         if (p->array || p->v[0] != 0)
-            syn_ncnn_fail(b, SYN_UNSUPPORTED, "key %d = %g: nothing here knows it", (int)key, p->n ? p->v[0] : 0.0);
+            syn_ncnn_fail(b, SYN_UNSUPPORTED, "key %d = %g: nothing here knows it", (int)key,
+                          p->n ? p->v[0] : 0.0);
     }
 }
 
@@ -190,15 +206,17 @@ static void build_layer(struct syn_ncnn_build *b, struct names *names)
         syn_ncnn_fail(b, SYN_UNSUPPORTED, "unknown layer type");
         return;
     }
-    if (line->n_in < layer->min_in || line->n_in > layer->max_in || line->n_out < 1 || (line->n_out != 1 && !alias)) {
-        syn_ncnn_fail(b, SYN_INVALID, "%d inputs and %d outputs: takes %d to %d inputs, 1 output", (int)line->n_in,
-                      (int)line->n_out, (int)layer->min_in, (int)layer->max_in);
+    if (line->n_in < layer->min_in || line->n_in > layer->max_in || line->n_out < 1 ||
+        (line->n_out != 1 && !alias)) {
+        syn_ncnn_fail(b, SYN_INVALID, "%d inputs and %d outputs: takes %d to %d inputs, 1 output",
+                      (int)line->n_in, (int)line->n_out, (int)layer->min_in, (int)layer->max_in);
         return;
     }
     for (int32_t i = 0; i < line->n_in; i++) {
         struct blob *from = blob_find(names, line->in[i]);
         if (!from) {
-            syn_ncnn_fail(b, SYN_INVALID, "its input %.60s is made by no layer before it", line->in[i]);
+            syn_ncnn_fail(b, SYN_INVALID, "its input %.60s is made by no layer before it",
+                          line->in[i]);
             return;
         }
         from->used = true;
@@ -214,7 +232,8 @@ static void build_layers(struct syn_ncnn_build *b, struct syn_ncnn_text t, struc
 {
     static const struct syn_ncnn_line nowhere = {.type = "", .name = ""};
     while (b->st == SYN_OK) {
-        struct syn_arena arena = {NULL}; /* words and lists; what outlives the line is copied into b's */
+        struct syn_arena arena = {
+            NULL}; /* words and lists; what outlives the line is copied into b's */
         struct syn_ncnn_word *w = NULL;
         struct syn_ncnn_line line;
         int32_t n;
@@ -236,39 +255,46 @@ static syn_status finish(struct syn_ncnn_build *b, struct names *names)
     struct syn_graph *g = b->g;
     syn_status st = SYN_OK;
     if (names->n != names->cap)
-        return syn_fail(b->err, SYN_INVALID, "line 2: states %d blobs: the layers make %d", (int)names->cap, (int)names->n);
+        return syn_fail(b->err, SYN_INVALID, "line 2: states %d blobs: the layers make %d",
+                        (int)names->cap, (int)names->n);
     if (b->weights.left)
-        return syn_fail(b->err, SYN_INVALID, "weight file: %zu bytes after the last weight, from offset %zu",
+        return syn_fail(b->err, SYN_INVALID,
+                        "weight file: %zu bytes after the last weight, from offset %zu",
                         b->weights.left, b->weights_n - b->weights.left);
     for (int32_t i = 0; i < names->n && st == SYN_OK; i++) {
         int32_t value = names->blob[i].value;
         if (names->blob[i].used) continue;
         if (g->value[value].producer < 0) /* an input as it is: outputs belong to nodes */
-            st = syn_graph_node(g, SYN_OP_IDENTITY, names->blob[i].name, 1, &value, 0, NULL, &value, b->err);
+            st = syn_graph_node(g, SYN_OP_IDENTITY, names->blob[i].name, 1, &value, 0, NULL, &value,
+                                b->err);
         if (st == SYN_OK) st = syn_graph_output(g, value, b->err);
     }
     if (st != SYN_OK) return st;
     if (g->n_inputs == 0 || g->n_outputs == 0)
-        return syn_fail(b->err, SYN_INVALID, "%d inputs and %d outputs: a model has at least one of each",
+        return syn_fail(b->err, SYN_INVALID,
+                        "%d inputs and %d outputs: a model has at least one of each",
                         (int)g->n_inputs, (int)g->n_outputs);
     for (int32_t i = 0; i < g->n_inputs; i++)
         if (g->value[g->input[i]].shape.dim[1] < 0)
-            return syn_fail(b->err, SYN_INVALID, "input %.60s: no layer says how many channels it has",
+            return syn_fail(b->err, SYN_INVALID,
+                            "input %.60s: no layer says how many channels it has",
                             g->value[g->input[i]].name);
     return SYN_OK;
 }
 
-syn_status syn_ncnn_load(const char *param_text, size_t param_n, const void *weights, size_t weights_n,
-                         struct syn_graph **out, struct syn_err *err)
+syn_status syn_ncnn_load(const char *param_text, size_t param_n, const void *weights,
+                         size_t weights_n, struct syn_graph **out, struct syn_err *err)
 {
     struct syn_ncnn_text t = {.p = param_text, .left = param_n};
-    struct syn_ncnn_build b = {.weights = syn_bytes_of(weights, weights_n), .weights_n = weights_n, .err = err};
+    struct syn_ncnn_build b = {
+        .weights = syn_bytes_of(weights, weights_n), .weights_n = weights_n, .err = err};
     struct names names = {.n = 0};
     int64_t layers = 0, blobs = 0;
     const char *other;
     syn_status st;
     if (param_n > SYN_NCNN_MAX_PARAM_BYTES)
-        return syn_fail(err, SYN_TOO_LARGE, "param text of %zu bytes: the limit is %zu", param_n, SYN_NCNN_MAX_PARAM_BYTES);
+        return syn_fail(err, SYN_TOO_LARGE, "param text of %zu bytes: the limit is %zu", param_n,
+                        SYN_NCNN_MAX_PARAM_BYTES);
     if ((st = read_header(&t, &b.arena, &layers, &blobs, err)) != SYN_OK) goto done;
     if ((st = check_types(t, layers, err)) != SYN_OK) goto done;
     if ((other = looks_like(weights, weights_n, true))) {

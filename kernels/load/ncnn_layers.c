@@ -1,8 +1,11 @@
 /* ncnn_layers.c - one function per ncnn layer: its parameters and weights to nodes of the graph.
  *
- * Source:  ncnn's layers as its reference code computes them (default parameters, order of weights).
+ * Source:  ncnn's layers as its reference code computes them (default parameters, order of
+ *          weights).
  * Names:   key numbers are ncnn's; each function says them once, at the call that reads them.
- * Layer:   kernels/load.   Threads: pure functions over a builder (errors are sticky, ncnn_build.h). */
+ * Size:    one file: the table at its end and the functions above it are read together.
+ * Layer:   kernels/load.
+ * Threads: pure functions over a builder, whose errors are sticky (ncnn_build.h). */
 #include "kernels/load/ncnn_build.h"
 #include "kernels/base/alloc.h"
 #include <inttypes.h>
@@ -17,14 +20,15 @@
 
 /* ---- convolution ---------------------------------------------------------------------------- */
 
-struct window { /* of convolution and pooling; [0] rows, [1] columns; pads top, left, bottom, right */
+struct
+    window { /* of convolution and pooling; [0] rows, [1] columns; pads top, left, bottom, right */
     int64_t kernel[2], dilation[2], stride[2], pads[4];
 };
 
-/* Paddings from four keys. -233 and -234 (output as large as the input, the odd one after or before) do not
- * depend on the picture at stride 1; at other strides they do. */
-static void read_pads(struct syn_ncnn_build *b, int32_t left, int32_t right, int32_t top, int32_t bottom,
-                      struct window *w)
+/* Paddings from four keys. -233 and -234 (output as large as the input, the odd one after or
+ * before) do not depend on the picture at stride 1; at other strides they do. */
+static void read_pads(struct syn_ncnn_build *b, int32_t left, int32_t right, int32_t top,
+                      int32_t bottom, struct window *w)
 {
     w->pads[1] = syn_ncnn_int(b, left, 0, -234, MAX_PAD);
     w->pads[3] = syn_ncnn_int(b, right, w->pads[1], -234, MAX_PAD);
@@ -33,19 +37,23 @@ static void read_pads(struct syn_ncnn_build *b, int32_t left, int32_t right, int
     const int64_t same = w->pads[0];
     if (same == -233 || same == -234) {
         for (int i = 0; i < 4; i++)
-            if (w->pads[i] != same) syn_ncnn_fail(b, SYN_UNSUPPORTED, "pads %" PRId64 " on some sides only", same);
+            if (w->pads[i] != same)
+                syn_ncnn_fail(b, SYN_UNSUPPORTED, "pads %" PRId64 " on some sides only", same);
         for (int i = 0; i < 2; i++) {
             const int64_t total = w->dilation[i] * (w->kernel[i] - 1);
             if (w->stride[i] != 1)
-                syn_ncnn_fail(b, SYN_UNSUPPORTED, "pad %" PRId64 " (same size) with stride %" PRId64
-                              ": the stride must be 1", same, w->stride[i]);
+                syn_ncnn_fail(b, SYN_UNSUPPORTED,
+                              "pad %" PRId64 " (same size) with stride %" PRId64
+                              ": the stride must be 1",
+                              same, w->stride[i]);
             w->pads[i] = same == -233 ? total / 2 : total - total / 2;
             w->pads[i + 2] = total - w->pads[i];
         }
     }
     for (int i = 0; i < 4; i++)
         if (w->pads[i] < 0) {
-            syn_ncnn_fail(b, SYN_UNSUPPORTED, "pad %" PRId64 ": must be 0 or more, or -233 or -234 on all sides",
+            syn_ncnn_fail(b, SYN_UNSUPPORTED,
+                          "pad %" PRId64 ": must be 0 or more, or -233 or -234 on all sides",
                           w->pads[i]);
             w->pads[i] = 0;
         }
@@ -66,17 +74,20 @@ static void read_conv_window(struct syn_ncnn_build *b, struct window *w)
 static void read_activation(struct syn_ncnn_build *b, struct syn_attr *attr, int32_t *n)
 {
     static const int32_t needs[5] = {0, 0, 1, 2, 0};
-    static const enum syn_act act[5] = {SYN_ACT_NONE, SYN_ACT_RELU, SYN_ACT_LEAKY, SYN_ACT_CLIP, SYN_ACT_SIGMOID};
+    static const enum syn_act act[5] = {SYN_ACT_NONE, SYN_ACT_RELU, SYN_ACT_LEAKY, SYN_ACT_CLIP,
+                                        SYN_ACT_SIGMOID};
     const int64_t kind = syn_ncnn_int(b, 9, 0, 0, 100);
     const double *p;
     const int32_t given = syn_ncnn_list(b, 10, &p);
     if (kind > 4) {
-        syn_ncnn_fail(b, SYN_UNSUPPORTED, "activation %" PRId64 ": must be 0 to 4 (none, relu, leaky, clip, sigmoid)", kind);
+        syn_ncnn_fail(b, SYN_UNSUPPORTED,
+                      "activation %" PRId64 ": must be 0 to 4 (none, relu, leaky, clip, sigmoid)",
+                      kind);
         return;
     }
     if (given < needs[kind]) {
-        syn_ncnn_fail(b, SYN_INVALID, "activation %" PRId64 " has %d parameters: takes %d", kind, (int)given,
-                      (int)needs[kind]);
+        syn_ncnn_fail(b, SYN_INVALID, "activation %" PRId64 " has %d parameters: takes %d", kind,
+                      (int)given, (int)needs[kind]);
         return;
     }
     attr[(*n)++] = syn_attr_of_int("act", act[kind]);
@@ -92,12 +103,16 @@ static void window_attrs(const struct window *w, bool dilated, struct syn_attr *
 }
 
 /* Input channels of one group: what the stated number of weights leaves. */
-static int64_t channels_per_group(struct syn_ncnn_build *b, int64_t n_weights, int64_t co, const struct window *w)
+static int64_t channels_per_group(struct syn_ncnn_build *b, int64_t n_weights, int64_t co,
+                                  const struct window *w)
 {
     const int64_t each = co * w->kernel[0] * w->kernel[1]; /* at most 2^16 * 2^20 */
     if (n_weights % each != 0 || n_weights / each > MAX_CHANNELS) {
-        syn_ncnn_fail(b, SYN_INVALID, "key 6 = %" PRId64 " weights: must be a multiple of outputs * kernel = %" PRId64
-                      ", at most %d times", n_weights, each, MAX_CHANNELS);
+        syn_ncnn_fail(b, SYN_INVALID,
+                      "key 6 = %" PRId64
+                      " weights: must be a multiple of outputs * kernel = %" PRId64
+                      ", at most %d times",
+                      n_weights, each, MAX_CHANNELS);
         return 1;
     }
     return n_weights / each;
@@ -105,7 +120,8 @@ static int64_t channels_per_group(struct syn_ncnn_build *b, int64_t n_weights, i
 
 static bool is_1x1(const struct window *w)
 {
-    return w->kernel[0] == 1 && w->kernel[1] == 1 && !(w->pads[0] | w->pads[1] | w->pads[2] | w->pads[3]);
+    return w->kernel[0] == 1 && w->kernel[1] == 1 &&
+           !(w->pads[0] | w->pads[1] | w->pads[2] | w->pads[3]);
 }
 
 /* Convolution and ConvolutionDepthWise differ in the group count (key 7) only. */
@@ -121,7 +137,8 @@ static int32_t convolution(struct syn_ncnn_build *b, const int32_t *in, int32_t 
     (void)n_in;
     read_conv_window(b, &w);
     if (b->st != SYN_OK) return -1;
-    if (co % group != 0) syn_ncnn_fail(b, SYN_INVALID, "%" PRId64 " outputs in %" PRId64 " groups", co, group);
+    if (co % group != 0)
+        syn_ncnn_fail(b, SYN_INVALID, "%" PRId64 " outputs in %" PRId64 " groups", co, group);
     const int64_t ci_group = channels_per_group(b, n_weights, co, &w);
     const bool vector = syn_ncnn_meta_of(b, in[0]).vector && is_1x1(&w);
     const int64_t dim[4] = {co, ci_group, w.kernel[0], w.kernel[1]};
@@ -131,13 +148,14 @@ static int32_t convolution(struct syn_ncnn_build *b, const int32_t *in, int32_t 
     attr[n++] = syn_attr_of_int("group", group);
     window_attrs(&w, true, attr, &n);
     read_activation(b, attr, &n);
-    return syn_ncnn_node(b, SYN_OP_CONV, operand, bias ? 3 : 2, attr, n, (struct syn_ncnn_meta){co, vector});
+    return syn_ncnn_node(b, SYN_OP_CONV, operand, bias ? 3 : 2, attr, n,
+                         (struct syn_ncnn_meta){co, vector});
 }
 
-/* [group][co/group][ci/group][k] to [group][ci/group][co/group][k], element size kept. The copy is the
- * graph's. */
-static struct syn_ncnn_data swap_channels(struct syn_ncnn_build *b, struct syn_ncnn_data from, int64_t group,
-                                          int64_t co, int64_t ci, int64_t k)
+/* [group][co/group][ci/group][k] to [group][ci/group][co/group][k], element size kept. The copy is
+ * the graph's. */
+static struct syn_ncnn_data swap_channels(struct syn_ncnn_build *b, struct syn_ncnn_data from,
+                                          int64_t group, int64_t co, int64_t ci, int64_t k)
 {
     const size_t size = syn_dtype_bytes(from.dtype) * (size_t)k; /* of one kernel */
     struct syn_ncnn_data to = {.p = NULL, .dtype = from.dtype};
@@ -174,18 +192,23 @@ static int32_t deconvolution(struct syn_ncnn_build *b, const int32_t *in, int32_
     extra[1] = syn_ncnn_int(b, 18, 0, 0, MAX_STEP);
     extra[0] = syn_ncnn_int(b, 19, extra[1], 0, MAX_STEP);
     if (b->st != SYN_OK) return -1;
-    if (co % group != 0) syn_ncnn_fail(b, SYN_INVALID, "%" PRId64 " outputs in %" PRId64 " groups", co, group);
-    const int64_t ci_group = channels_per_group(b, n_weights, co, &w), k = w.kernel[0] * w.kernel[1];
+    if (co % group != 0)
+        syn_ncnn_fail(b, SYN_INVALID, "%" PRId64 " outputs in %" PRId64 " groups", co, group);
+    const int64_t ci_group = channels_per_group(b, n_weights, co, &w),
+                  k = w.kernel[0] * w.kernel[1];
     const int64_t dim[4] = {ci_group * group, co / group, w.kernel[0], w.kernel[1]};
     syn_ncnn_need_channels(b, in[0], ci_group * group);
-    operand[1] = syn_ncnn_constant(b, swap_channels(b, syn_ncnn_tagged(b, n_weights, "weights"), group, co / group,
-                                                    ci_group, k), 4, dim);
+    operand[1] = syn_ncnn_constant(
+        b,
+        swap_channels(b, syn_ncnn_tagged(b, n_weights, "weights"), group, co / group, ci_group, k),
+        4, dim);
     if (bias) operand[2] = syn_ncnn_constant(b, syn_ncnn_plain(b, co, "biases"), 1, &co);
     attr[n++] = syn_attr_of_int("group", group);
     window_attrs(&w, true, attr, &n);
     attr[n++] = syn_attr_of_ints("output_padding", 2, extra);
     read_activation(b, attr, &n);
-    return syn_ncnn_node(b, SYN_OP_CONV_TRANSPOSE, operand, bias ? 3 : 2, attr, n, (struct syn_ncnn_meta){co, false});
+    return syn_ncnn_node(b, SYN_OP_CONV_TRANSPOSE, operand, bias ? 3 : 2, attr, n,
+                         (struct syn_ncnn_meta){co, false});
 }
 
 /* ---- vectors -------------------------------------------------------------------------------- */
@@ -193,7 +216,8 @@ static int32_t deconvolution(struct syn_ncnn_build *b, const int32_t *in, int32_
 static bool need_vector(struct syn_ncnn_build *b, int32_t value, const char *which)
 {
     if (b->st == SYN_OK && !syn_ncnn_meta_of(b, value).vector)
-        syn_ncnn_fail(b, SYN_UNSUPPORTED, "%s is a picture: must be a vector (the output of a global pooling)", which);
+        syn_ncnn_fail(b, SYN_UNSUPPORTED,
+                      "%s is a picture: must be a vector (the output of a global pooling)", which);
     return b->st == SYN_OK;
 }
 
@@ -207,7 +231,9 @@ static int32_t inner_product(struct syn_ncnn_build *b, const int32_t *in, int32_
     (void)n_in;
     if (!need_vector(b, in[0], "its input")) return -1;
     if (n_weights % m != 0) {
-        syn_ncnn_fail(b, SYN_INVALID, "key 2 = %" PRId64 " weights: must be a multiple of %" PRId64 " outputs", n_weights, m);
+        syn_ncnn_fail(b, SYN_INVALID,
+                      "key 2 = %" PRId64 " weights: must be a multiple of %" PRId64 " outputs",
+                      n_weights, m);
         return -1;
     }
     const int64_t dim[2] = {m, n_weights / m};
@@ -215,7 +241,8 @@ static int32_t inner_product(struct syn_ncnn_build *b, const int32_t *in, int32_
     operand[1] = syn_ncnn_constant(b, syn_ncnn_tagged(b, n_weights, "weights"), 2, dim);
     if (bias) operand[2] = syn_ncnn_constant(b, syn_ncnn_plain(b, m, "biases"), 1, dim);
     read_activation(b, attr, &n);
-    return syn_ncnn_node(b, SYN_OP_DENSE, operand, bias ? 3 : 2, attr, n, (struct syn_ncnn_meta){m, true});
+    return syn_ncnn_node(b, SYN_OP_DENSE, operand, bias ? 3 : 2, attr, n,
+                         (struct syn_ncnn_meta){m, true});
 }
 
 /* A vector is flat already; a picture would need its size. */
@@ -233,7 +260,8 @@ static int32_t reshape(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in
     if (!need_vector(b, in[0], "its input")) return -1;
     const int64_t channels = syn_ncnn_meta_of(b, in[0]).channels;
     if (width != -1 && width != channels) {
-        syn_ncnn_fail(b, SYN_UNSUPPORTED, "reshapes a vector of %" PRId64 " to %" PRId64 ": must keep its length",
+        syn_ncnn_fail(b, SYN_UNSUPPORTED,
+                      "reshapes a vector of %" PRId64 " to %" PRId64 ": must keep its length",
                       channels, width);
         return -1;
     }
@@ -249,7 +277,8 @@ static struct syn_ncnn_meta broadcast(struct syn_ncnn_build *b, int32_t x, int32
     struct syn_ncnn_meta r = {p.channels, p.vector && q.vector};
     if (p.channels == 1 || (p.channels < 0 && q.channels > 1)) r.channels = q.channels;
     if (p.channels > 1 && q.channels > 1 && p.channels != q.channels)
-        syn_ncnn_fail(b, SYN_INVALID, "its inputs have %" PRId64 " and %" PRId64 " channels", p.channels, q.channels);
+        syn_ncnn_fail(b, SYN_INVALID, "its inputs have %" PRId64 " and %" PRId64 " channels",
+                      p.channels, q.channels);
     return r;
 }
 
@@ -261,9 +290,13 @@ static int32_t binary(struct syn_ncnn_build *b, syn_op_id id, int32_t x, int32_t
 
 static int32_t binary_op(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
 {
-    static const struct { syn_op_id id; bool swap; } row[] = { /* by key 0 */
-        {SYN_OP_ADD, false}, {SYN_OP_SUB, false}, {SYN_OP_MUL, false}, {SYN_OP_DIV, false}, {SYN_OP_MAX, false},
-        {SYN_OP_MIN, false}, {SYN_OP_COUNT, false}, {SYN_OP_SUB, true}, {SYN_OP_DIV, true}};
+    static const struct {
+        syn_op_id id;
+        bool swap;
+    } row[] = {/* by key 0 */
+               {SYN_OP_ADD, false},   {SYN_OP_SUB, false}, {SYN_OP_MUL, false},
+               {SYN_OP_DIV, false},   {SYN_OP_MAX, false}, {SYN_OP_MIN, false},
+               {SYN_OP_COUNT, false}, {SYN_OP_SUB, true},  {SYN_OP_DIV, true}};
     const int64_t kind = syn_ncnn_int(b, 0, 0, 0, 100);
     const int64_t scalar = syn_ncnn_int(b, 1, 0, 0, 1);
     if (kind > 8 || row[kind].id == SYN_OP_COUNT) {
@@ -289,16 +322,18 @@ static int32_t eltwise(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in
     if (kind == 1) {
         const struct syn_attr attr = syn_attr_of_floats("coeffs", n_coeffs, coeff);
         if (n_coeffs && (n_coeffs != n_in || n_coeffs > SYN_MAX_ATTR_INTS))
-            syn_ncnn_fail(b, SYN_INVALID, "%d coefficients of %d inputs: one each, at most %d", (int)n_coeffs, (int)n_in,
-                          SYN_MAX_ATTR_INTS);
+            syn_ncnn_fail(b, SYN_INVALID, "%d coefficients of %d inputs: one each, at most %d",
+                          (int)n_coeffs, (int)n_in, SYN_MAX_ATTR_INTS);
         return syn_ncnn_node(b, SYN_OP_SCALED_SUM, in, n_in, &attr, n_coeffs ? 1 : 0, meta);
     }
     int32_t value = in[0];
-    for (int32_t i = 1; i < n_in; i++) value = binary(b, kind == 0 ? SYN_OP_MUL : SYN_OP_MAX, value, in[i]);
+    for (int32_t i = 1; i < n_in; i++)
+        value = binary(b, kind == 0 ? SYN_OP_MUL : SYN_OP_MAX, value, in[i]);
     return value;
 }
 
-static int32_t unary(struct syn_ncnn_build *b, syn_op_id id, int32_t x, const struct syn_attr *attr, int32_t n_attr)
+static int32_t unary(struct syn_ncnn_build *b, syn_op_id id, int32_t x, const struct syn_attr *attr,
+                     int32_t n_attr)
 {
     return syn_ncnn_node(b, id, &x, 1, attr, n_attr, syn_ncnn_meta_of(b, x));
 }
@@ -308,7 +343,8 @@ static int32_t relu(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
     const double slope = syn_ncnn_float(b, 0, 0);
     const struct syn_attr attr = syn_attr_of_float("alpha", slope);
     (void)n_in;
-    return slope == 0 ? unary(b, SYN_OP_RELU, in[0], NULL, 0) : unary(b, SYN_OP_LEAKY_RELU, in[0], &attr, 1);
+    return slope == 0 ? unary(b, SYN_OP_RELU, in[0], NULL, 0)
+                      : unary(b, SYN_OP_LEAKY_RELU, in[0], &attr, 1);
 }
 
 static int32_t sigmoid(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
@@ -345,13 +381,18 @@ static int32_t scale(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
     if (n == -233 && n_in == 2 && !bias)
         return need_vector(b, in[1], "its second input") ? binary(b, SYN_OP_MUL, in[0], in[1]) : -1;
     if (n < 1 || n_in != 1) {
-        syn_ncnn_fail(b, SYN_INVALID, "key 0 = %" PRId64 " with %d inputs and bias %" PRId64
-                      ": must be -233 with 2 inputs and no bias, or a number of channels with 1", n, (int)n_in, bias);
+        syn_ncnn_fail(b, SYN_INVALID,
+                      "key 0 = %" PRId64 " with %d inputs and bias %" PRId64
+                      ": must be -233 with 2 inputs and no bias, or a number of channels with 1",
+                      n, (int)n_in, bias);
         return -1;
     }
     syn_ncnn_need_channels(b, in[0], n);
-    value = binary(b, SYN_OP_MUL, in[0], syn_ncnn_constant(b, syn_ncnn_plain(b, n, "factors"), 4, dim));
-    if (bias) value = binary(b, SYN_OP_ADD, value, syn_ncnn_constant(b, syn_ncnn_plain(b, n, "biases"), 4, dim));
+    value =
+        binary(b, SYN_OP_MUL, in[0], syn_ncnn_constant(b, syn_ncnn_plain(b, n, "factors"), 4, dim));
+    if (bias)
+        value = binary(b, SYN_OP_ADD, value,
+                       syn_ncnn_constant(b, syn_ncnn_plain(b, n, "biases"), 4, dim));
     if (b->st == SYN_OK) b->meta[value] = b->meta[in[0]];
     return value;
 }
@@ -397,7 +438,8 @@ static int32_t interp(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
 {
     const int64_t kind = syn_ncnn_int(b, 0, 0, 1, 3);
     const double scale_h = syn_ncnn_float(b, 1, 1), scale_w = syn_ncnn_float(b, 2, 1);
-    const int64_t out_h = syn_ncnn_int(b, 3, 0, 0, MAX_SIDE), out_w = syn_ncnn_int(b, 4, 0, 0, MAX_SIDE);
+    const int64_t out_h = syn_ncnn_int(b, 3, 0, 0, MAX_SIDE),
+                  out_w = syn_ncnn_int(b, 4, 0, 0, MAX_SIDE);
     const int64_t corners = syn_ncnn_int(b, 6, 0, 0, 1);
     struct syn_attr attr[6];
     int32_t n = 0;
@@ -408,14 +450,17 @@ static int32_t interp(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
         attr[n++] = syn_attr_of_int("out_w", out_w);
     } else {
         if (!(scale_h > 0 && scale_h <= 256 && scale_w > 0 && scale_w <= 256))
-            syn_ncnn_fail(b, SYN_INVALID, "scales %g and %g: must be in (0, 256]", scale_h, scale_w);
+            syn_ncnn_fail(b, SYN_INVALID, "scales %g and %g: must be in (0, 256]", scale_h,
+                          scale_w);
         attr[n++] = syn_attr_of_float("scale_h", scale_h);
         attr[n++] = syn_attr_of_float("scale_w", scale_w);
     }
-    attr[n++] = syn_attr_of_int("mode", kind == 1 ? SYN_RESIZE_NEAREST : kind == 2 ? SYN_RESIZE_BILINEAR
-                                                                                   : SYN_RESIZE_BICUBIC);
-    attr[n++] = syn_attr_of_int("coord", kind == 1 ? SYN_COORD_ASYMMETRIC : corners ? SYN_COORD_ALIGN_CORNERS
-                                                                                    : SYN_COORD_HALF_PIXEL);
+    attr[n++] = syn_attr_of_int("mode", kind == 1   ? SYN_RESIZE_NEAREST
+                                        : kind == 2 ? SYN_RESIZE_BILINEAR
+                                                    : SYN_RESIZE_BICUBIC);
+    attr[n++] = syn_attr_of_int("coord", kind == 1 ? SYN_COORD_ASYMMETRIC
+                                         : corners ? SYN_COORD_ALIGN_CORNERS
+                                                   : SYN_COORD_HALF_PIXEL);
     if (kind == 1) attr[n++] = syn_attr_of_int("round", SYN_ROUND_FLOOR);
     return syn_ncnn_node(b, SYN_OP_RESIZE, in, 1, attr, n,
                          (struct syn_ncnn_meta){syn_ncnn_meta_of(b, in[0]).channels, false});
@@ -428,7 +473,8 @@ static int32_t pixel_shuffle(struct syn_ncnn_build *b, const int32_t *in, int32_
     const int64_t channels = syn_ncnn_meta_of(b, in[0]).channels;
     (void)n_in;
     if (channels > 0 && channels % (r * r) != 0)
-        syn_ncnn_fail(b, SYN_INVALID, "%" PRId64 " channels: must be a multiple of %" PRId64, channels, r * r);
+        syn_ncnn_fail(b, SYN_INVALID, "%" PRId64 " channels: must be a multiple of %" PRId64,
+                      channels, r * r);
     return syn_ncnn_node(b, SYN_OP_PIXEL_SHUFFLE, in, 1, attr, 2,
                          (struct syn_ncnn_meta){channels > 0 ? channels / (r * r) : -1, false});
 }
@@ -440,22 +486,29 @@ static void crop_slices(struct syn_ncnn_build *b, int64_t first[2], int64_t size
     const int32_t n = syn_ncnn_list(b, 9, &start), n_end = syn_ncnn_list(b, 10, &end);
     const int32_t n_axes = syn_ncnn_list(b, 11, &axes);
     if (n != n_end || (n_axes && n_axes != n) || n > 3 || (!n_axes && n != 3)) {
-        syn_ncnn_fail(b, SYN_INVALID, "%d starts, %d ends, %d axes: must be equal, at most 3", (int)n, (int)n_end,
-                      (int)n_axes);
+        syn_ncnn_fail(b, SYN_INVALID, "%d starts, %d ends, %d axes: must be equal, at most 3",
+                      (int)n, (int)n_end, (int)n_axes);
         return;
     }
     for (int32_t i = 0; i < n; i++) {
         const double axis = n_axes ? axes[i] : i, from = start[i] == -233 ? 0 : start[i];
         const double to = end[i] == -233 ? 0 : end[i]; /* 0: to the end */
-        const int64_t side = (int64_t)axis + (axis < 0 ? 2 : -1); /* -1 channels, 0 rows, 1 columns */
-        if (axis != floor(axis) || axis < -3 || axis > 2 || from != floor(from) || to != floor(to)) {
-            syn_ncnn_fail(b, SYN_INVALID, "slice %d: axis %g from %g to %g: must be whole numbers, axis in [-3, 2]",
+        const int64_t side =
+            (int64_t)axis + (axis < 0 ? 2 : -1); /* -1 channels, 0 rows, 1 columns */
+        if (axis != floor(axis) || axis < -3 || axis > 2 || from != floor(from) ||
+            to != floor(to)) {
+            syn_ncnn_fail(b, SYN_INVALID,
+                          "slice %d: axis %g from %g to %g: must be whole numbers, axis in [-3, 2]",
                           (int)i, axis, start[i], end[i]);
             return;
         }
-        if (from < 0 || from > MAX_SIDE || to < -MAX_SIDE || (to > 0 && to <= from) || (side < 0 && (from || to))) {
-            syn_ncnn_fail(b, SYN_UNSUPPORTED, "slice %d: axis %g from %g to %g: must start at 0 to %d, end after that or "
-                          "from the far side, and keep all channels", (int)i, axis, start[i], end[i], MAX_SIDE);
+        if (from < 0 || from > MAX_SIDE || to < -MAX_SIDE || (to > 0 && to <= from) ||
+            (side < 0 && (from || to))) {
+            syn_ncnn_fail(
+                b, SYN_UNSUPPORTED,
+                "slice %d: axis %g from %g to %g: must start at 0 to %d, end after that or "
+                "from the far side, and keep all channels",
+                (int)i, axis, start[i], end[i], MAX_SIDE);
             return;
         }
         if (side < 0) continue;
@@ -465,7 +518,8 @@ static void crop_slices(struct syn_ncnn_build *b, int64_t first[2], int64_t size
     }
 }
 
-/* Keys 0 to 2: offset in columns, rows, channels; 3 to 5: size, -233 = the rest; 6 to 8: cut from the rest. */
+/* Keys 0 to 2: offset in columns, rows, channels; 3 to 5: size, -233 = the rest; 6 to 8: cut from
+ *              the rest. */
 static void crop_sizes(struct syn_ncnn_build *b, int64_t size[2], int64_t cut[2])
 {
     const int64_t depth = syn_ncnn_int(b, 5, -233, -233, MAX_CHANNELS);
@@ -477,7 +531,8 @@ static void crop_sizes(struct syn_ncnn_build *b, int64_t size[2], int64_t cut[2]
         syn_ncnn_fail(b, SYN_UNSUPPORTED, "it takes away channels");
     for (int i = 0; i < 2; i++) {
         if (size[i] == 0 || (size[i] < 0 && size[i] != -233))
-            syn_ncnn_fail(b, SYN_INVALID, "size %" PRId64 ": must be 1 or more, or -233 for the rest", size[i]);
+            syn_ncnn_fail(b, SYN_INVALID,
+                          "size %" PRId64 ": must be 1 or more, or -233 for the rest", size[i]);
         if (size[i] > 0) cut[i] = 0;
         else size[i] = -1;
     }
@@ -495,9 +550,12 @@ static int32_t crop(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
     if (n_in == 2) { /* the second input's size */
         const struct syn_ncnn_meta like = syn_ncnn_meta_of(b, in[1]);
         for (int32_t key = 3; key <= 11; key++)
-            if (b->line->param[key].given) syn_ncnn_fail(b, SYN_INVALID, "key %d with 2 inputs", (int)key);
-        if (!like.vector && like.channels > 0 && meta.channels > 0 && like.channels != meta.channels)
-            syn_ncnn_fail(b, SYN_UNSUPPORTED, "it cuts %" PRId64 " channels to %" PRId64, meta.channels, like.channels);
+            if (b->line->param[key].given)
+                syn_ncnn_fail(b, SYN_INVALID, "key %d with 2 inputs", (int)key);
+        if (!like.vector && like.channels > 0 && meta.channels > 0 &&
+            like.channels != meta.channels)
+            syn_ncnn_fail(b, SYN_UNSUPPORTED, "it cuts %" PRId64 " channels to %" PRId64,
+                          meta.channels, like.channels);
         if (like.vector) syn_ncnn_fail(b, SYN_UNSUPPORTED, "its second input is a vector");
     } else if (b->line->param[9].given) crop_slices(b, first, size, cut);
     else crop_sizes(b, size, cut);
@@ -512,11 +570,16 @@ static int32_t crop(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
 
 static int32_t padding(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
 {
-    const int64_t top = syn_ncnn_int(b, 0, 0, 0, MAX_PAD), bottom = syn_ncnn_int(b, 1, 0, 0, MAX_PAD);
-    const int64_t left = syn_ncnn_int(b, 2, 0, 0, MAX_PAD), right = syn_ncnn_int(b, 3, 0, 0, MAX_PAD);
+    const int64_t top = syn_ncnn_int(b, 0, 0, 0, MAX_PAD),
+                  bottom = syn_ncnn_int(b, 1, 0, 0, MAX_PAD);
+    const int64_t left = syn_ncnn_int(b, 2, 0, 0, MAX_PAD),
+                  right = syn_ncnn_int(b, 3, 0, 0, MAX_PAD);
     const int64_t kind = syn_ncnn_int(b, 4, 0, 0, 2), pads[4] = {top, left, bottom, right};
-    const enum syn_pad_mode mode = kind == 0 ? SYN_PAD_CONSTANT : kind == 1 ? SYN_PAD_REPLICATE : SYN_PAD_REFLECT;
-    const struct syn_attr attr[3] = {syn_attr_of_ints("pads", 4, pads), syn_attr_of_int("mode", mode),
+    const enum syn_pad_mode mode = kind == 0   ? SYN_PAD_CONSTANT
+                                   : kind == 1 ? SYN_PAD_REPLICATE
+                                               : SYN_PAD_REFLECT;
+    const struct syn_attr attr[3] = {syn_attr_of_ints("pads", 4, pads),
+                                     syn_attr_of_int("mode", mode),
                                      syn_attr_of_float("value", syn_ncnn_float(b, 5, 0))};
     const struct syn_ncnn_meta meta = syn_ncnn_meta_of(b, in[0]);
     (void)n_in;
@@ -538,11 +601,14 @@ static int32_t pool_windows(struct syn_ncnn_build *b, const int32_t *in, bool av
     read_pads(b, 3, 14, 13, 15, &w);
     for (int i = 0; i < 2; i++) {
         if (mode == 0 && (w.stride[i] > w.kernel[i] || (average && whole && w.stride[i] > 1)))
-            syn_ncnn_fail(b, SYN_UNSUPPORTED, "rounds its size up with stride %" PRId64 " and kernel %" PRId64
-                          ": windows may lie outside the picture", w.stride[i], w.kernel[i]);
+            syn_ncnn_fail(b, SYN_UNSUPPORTED,
+                          "rounds its size up with stride %" PRId64 " and kernel %" PRId64
+                          ": windows may lie outside the picture",
+                          w.stride[i], w.kernel[i]);
         if (mode < 2) continue;
         if (w.stride[i] != 1)
-            syn_ncnn_fail(b, SYN_UNSUPPORTED, "same size with stride %" PRId64 ": the stride must be 1", w.stride[i]);
+            syn_ncnn_fail(b, SYN_UNSUPPORTED,
+                          "same size with stride %" PRId64 ": the stride must be 1", w.stride[i]);
         w.pads[i] = mode == 2 ? (w.kernel[i] - 1) / 2 : w.kernel[i] / 2;
         w.pads[i + 2] = w.kernel[i] - 1 - w.pads[i];
     }
@@ -550,25 +616,30 @@ static int32_t pool_windows(struct syn_ncnn_build *b, const int32_t *in, bool av
     window_attrs(&w, false, attr, &n);
     attr[n++] = syn_attr_of_int("ceil_mode", mode == 0);
     if (average) attr[n++] = syn_attr_of_int("count_include_pad", whole);
-    return syn_ncnn_node(b, average ? SYN_OP_AVERAGE_POOL : SYN_OP_MAX_POOL, in, 1, attr, n, syn_ncnn_meta_of(b, in[0]));
+    return syn_ncnn_node(b, average ? SYN_OP_AVERAGE_POOL : SYN_OP_MAX_POOL, in, 1, attr, n,
+                         syn_ncnn_meta_of(b, in[0]));
 }
 
 static int32_t pooling(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
 {
     const bool average = syn_ncnn_int(b, 0, 0, 0, 1) == 1;
     const int64_t whole = syn_ncnn_int(b, 4, 0, 0, 1), adaptive = syn_ncnn_int(b, 7, 0, 0, 1);
-    const int64_t out_w = syn_ncnn_int(b, 8, 0, -233, MAX_SIDE), out_h = syn_ncnn_int(b, 18, out_w, -233, MAX_SIDE);
+    const int64_t out_w = syn_ncnn_int(b, 8, 0, -233, MAX_SIDE),
+                  out_h = syn_ncnn_int(b, 18, out_w, -233, MAX_SIDE);
     (void)n_in;
-    if (syn_ncnn_meta_of(b, in[0]).vector) syn_ncnn_fail(b, SYN_UNSUPPORTED, "its input is a vector");
+    if (syn_ncnn_meta_of(b, in[0]).vector)
+        syn_ncnn_fail(b, SYN_UNSUPPORTED, "its input is a vector");
     if (!whole && adaptive && (out_w != 1 || out_h != 1))
-        syn_ncnn_fail(b, SYN_UNSUPPORTED, "adaptive to %" PRId64 "x%" PRId64 ": must be 1x1", out_w, out_h);
+        syn_ncnn_fail(b, SYN_UNSUPPORTED, "adaptive to %" PRId64 "x%" PRId64 ": must be 1x1", out_w,
+                      out_h);
     if (!whole && !adaptive) return pool_windows(b, in, average);
     if (!average) syn_ncnn_fail(b, SYN_UNSUPPORTED, "global maximum: only the average");
     return syn_ncnn_node(b, SYN_OP_GLOBAL_AVERAGE_POOL, in, 1, NULL, 0,
                          (struct syn_ncnn_meta){syn_ncnn_meta_of(b, in[0]).channels, true});
 }
 
-/* Keys 0, 1, 2: width, height, channels as hints. A picture has all three; without any it is one too. */
+/* Keys 0, 1, 2: width, height, channels as hints. A picture has all three; without any it is one
+ * too. */
 static int32_t input(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
 {
     const int64_t w = syn_ncnn_int(b, 0, 0, 0, MAX_SIDE), h = syn_ncnn_int(b, 1, 0, 0, MAX_SIDE);
@@ -581,8 +652,9 @@ static int32_t input(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
 /* ---- table ---------------------------------------------------------------------------------- */
 
 #define K(n) (UINT32_C(1) << (n))
-#define CONV_KEYS (K(0) | K(1) | K(2) | K(3) | K(4) | K(5) | K(6) | K(9) | K(10) | K(11) | K(12) | K(13) | K(14) | \
-                   K(15) | K(16))
+#define CONV_KEYS \
+    (K(0) | K(1) | K(2) | K(3) | K(4) | K(5) | K(6) | K(9) | K(10) | K(11) | K(12) | K(13) | \
+     K(14) | K(15) | K(16))
 
 const struct syn_ncnn_layer *syn_ncnn_layer_find(const char *type, size_t type_n)
 {
@@ -608,12 +680,16 @@ const struct syn_ncnn_layer *syn_ncnn_layer_find(const char *type, size_t type_n
         {"Concat", 1, SYN_NCNN_OPERANDS, K(0), concat},
         {"Interp", 1, 1, K(0) | K(1) | K(2) | K(3) | K(4) | K(6), interp},
         {"PixelShuffle", 1, 1, K(0) | K(1), pixel_shuffle},
-        {"Crop", 1, 2, K(0) | K(1) | K(2) | K(3) | K(4) | K(5) | K(6) | K(7) | K(8) | K(9) | K(10) | K(11), crop},
+        {"Crop", 1, 2,
+         K(0) | K(1) | K(2) | K(3) | K(4) | K(5) | K(6) | K(7) | K(8) | K(9) | K(10) | K(11), crop},
         {"Padding", 1, 1, K(0) | K(1) | K(2) | K(3) | K(4) | K(5), padding},
-        {"Pooling", 1, 1, K(0) | K(1) | K(2) | K(3) | K(4) | K(5) | K(6) | K(7) | K(8) | K(11) | K(12) | K(13) | K(14) |
-                              K(15) | K(18), pooling},
+        {"Pooling", 1, 1,
+         K(0) | K(1) | K(2) | K(3) | K(4) | K(5) | K(6) | K(7) | K(8) | K(11) | K(12) | K(13) |
+             K(14) | K(15) | K(18),
+         pooling},
     };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
-        if (strlen(table[i].type) == type_n && !memcmp(table[i].type, type, type_n)) return &table[i];
+        if (strlen(table[i].type) == type_n && !memcmp(table[i].type, type, type_n))
+            return &table[i];
     return NULL;
 }

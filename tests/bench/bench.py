@@ -1,19 +1,22 @@
 """Benchmarks against the peers: `make bench`, `make bench WORK=name`. Writes $BUILD/bench.json.
 
-Each engine runs in a process of its own that stays up; the parent asks them in turn for one run each, so
-that whatever else the machine does hits all alike. While one runs, the others are stopped (SIGSTOP), so that
-nobody's idle threads take the cores. The first round is not counted.
+Each engine runs in a process of its own that stays up; the parent asks them in turn for one run
+each, so that whatever else the machine does hits all alike. While one runs, the others are stopped
+(SIGSTOP), so that nobody's idle threads take the cores. The first round is not counted.
 
-Rows: {work, shape, ours_ms, peer, peer_ms, ratio, ours_rss_mib, peer_rss_mib, threads, runs, precision, cpu}
-ratio = peer_ms / ours_ms of medians: above 1 we are quicker. RSS is the peak of the whole process (VmHWM).
+Rows: {work, shape, ours_ms, peer, peer_ms, ratio, ours_rss_mib, peer_rss_mib, threads, runs,
+precision, cpu}. ratio = peer_ms / ours_ms of medians: above 1 we are quicker. RSS is the peak of
+the whole process (VmHWM).
 Works:
     x4plus, animevideov3    one picture through the network, everything loaded
     x4plus-start, ...       from before the files are read to the first output, fresh processes
-    http512                 a 512x512 photo through the daemon (upload, queue, decode, tiles, encode, sign,
-                            download); the peer is our own engine on a tensor of that size
+    http512                 a 512x512 photo through the daemon (upload, queue, decode, tiles,
+                            encode, sign, download); the peer is our own engine on a tensor of that size
 
-    python3 tests/bench/bench.py [--work NAME[@SHAPE]] [--runs 7] [--threads 2] [--peers a,b] [--shapes WxH,...]
+    python3 tests/bench/bench.py [--work NAME[@SHAPE]] [--runs 7] [--threads 2] [--peers a,b]
+                                 [--shapes WxH,...] [--starts 3] [--precision auto|f32|bf16]
 """
+
 import argparse
 import json
 import os
@@ -28,7 +31,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.environ.get("BUILD") or os.path.join(ROOT, "build")
 CACHE = os.environ.get("SYNTHD_CACHE") or os.path.join(
-    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "synthd")
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "synthd"
+)
 MODELS = os.environ.get("MODELS") or os.path.join(CACHE, "models")
 
 # name: model's folder, graph and weights, pictures as (columns, rows)
@@ -50,8 +54,14 @@ class Child:
     def __init__(self, name, command):
         self.name, self.times, self.peak_kib = name, [], 0
         self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                                        text=True, bufsize=1)
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            bufsize=1,
+        )
         answer = self.read()
         self.ready_ms, self.precision = float(answer["ms"]), answer["precision"]
         self.process.send_signal(signal.SIGSTOP)
@@ -61,7 +71,11 @@ class Child:
         if not line:
             code = self.process.wait()
             self.errors.seek(0)
-            raise Gone("not installed" if code == 3 else self.errors.read().decode(errors="replace").strip()[-200:])
+            raise Gone(
+                "not installed"
+                if code == 3
+                else self.errors.read().decode(errors="replace").strip()[-200:]
+            )
         return dict(pair.split("=") for pair in line.split() if "=" in pair)
 
     def ask(self):
@@ -83,8 +97,12 @@ class Child:
 
 
 def cpu_name():
-    out = subprocess.run(["lscpu"], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}).stdout
-    names = [line.split(":", 1)[1].strip() for line in out.splitlines() if line.startswith("Model name:")]
+    out = subprocess.run(
+        ["lscpu"], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}
+    ).stdout
+    names = [
+        line.split(":", 1)[1].strip() for line in out.splitlines() if line.startswith("Model name:")
+    ]
     return names[0] if names else "unknown"
 
 
@@ -97,9 +115,21 @@ def peer_python():
     if not os.path.exists(python):
         print("bench: peers into %s" % venv, flush=True)
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                        "-r", os.path.join(ROOT, "tests", "requirements.txt"),
-                        "-r", os.path.join(HERE, "requirements.txt")], check=True)
+        subprocess.run(
+            [
+                python,
+                "-m",
+                "pip",
+                "install",
+                "-q",
+                "--disable-pip-version-check",
+                "-r",
+                os.path.join(ROOT, "tests", "requirements.txt"),
+                "-r",
+                os.path.join(HERE, "requirements.txt"),
+            ],
+            check=True,
+        )
     return python
 
 
@@ -112,23 +142,66 @@ class Bench:
 
     def our_command(self, folder, file, columns, rows):
         # The tuning file is there from the second start on, as in a daemon's data folder.
-        return [self.program, "--serve", "--graph", "%s/%s/%s.param" % (MODELS, folder, file), "--weights",
-                "%s/%s/%s.bin" % (MODELS, folder, file), "--shape", "1,3,%d,%d" % (rows, columns), "--threads",
-                str(self.args.threads), "--precision", self.args.precision, "--tuning", self.tuning.name]
+        return [
+            self.program,
+            "--serve",
+            "--graph",
+            "%s/%s/%s.param" % (MODELS, folder, file),
+            "--weights",
+            "%s/%s/%s.bin" % (MODELS, folder, file),
+            "--shape",
+            "1,3,%d,%d" % (rows, columns),
+            "--threads",
+            str(self.args.threads),
+            "--precision",
+            self.args.precision,
+            "--tuning",
+            self.tuning.name,
+        ]
 
     def peer_command(self, peer, folder, file, columns, rows):
         self.python = self.python or peer_python()
-        return [self.python, os.path.join(HERE, "peer.py"), peer, "%s/%s/%s.param" % (MODELS, folder, file),
-                "%s/%s/%s.bin" % (MODELS, folder, file), str(rows), str(columns), str(self.args.threads)]
+        return [
+            self.python,
+            os.path.join(HERE, "peer.py"),
+            peer,
+            "%s/%s/%s.param" % (MODELS, folder, file),
+            "%s/%s/%s.bin" % (MODELS, folder, file),
+            str(rows),
+            str(columns),
+            str(self.args.threads),
+        ]
 
     def row(self, work, shape, ours_ms, peer, peer_ms, ours_kib, peer_kib, runs, precision):
-        row = {"work": work, "shape": shape, "ours_ms": round(ours_ms, 3), "peer": peer, "peer_ms": round(peer_ms, 3),
-               "ratio": round(peer_ms / ours_ms, 3), "ours_rss_mib": round(ours_kib / 1024, 1),
-               "peer_rss_mib": round(peer_kib / 1024, 1), "threads": self.args.threads, "runs": runs,
-               "precision": precision, "cpu": self.cpu}
+        row = {
+            "work": work,
+            "shape": shape,
+            "ours_ms": round(ours_ms, 3),
+            "peer": peer,
+            "peer_ms": round(peer_ms, 3),
+            "ratio": round(peer_ms / ours_ms, 3),
+            "ours_rss_mib": round(ours_kib / 1024, 1),
+            "peer_rss_mib": round(peer_kib / 1024, 1),
+            "threads": self.args.threads,
+            "runs": runs,
+            "precision": precision,
+            "cpu": self.cpu,
+        }
         self.rows.append(row)
-        print("%-18s %-9s ours %9.1f ms %7.0f MiB   %-14s %9.1f ms %7.0f MiB   ratio %.2f" % (
-            work, shape, ours_ms, row["ours_rss_mib"], peer, peer_ms, row["peer_rss_mib"], row["ratio"]), flush=True)
+        print(
+            "%-18s %-9s ours %9.1f ms %7.0f MiB   %-14s %9.1f ms %7.0f MiB   ratio %.2f"
+            % (
+                work,
+                shape,
+                ours_ms,
+                row["ours_rss_mib"],
+                peer,
+                peer_ms,
+                row["peer_rss_mib"],
+                row["ratio"],
+            ),
+            flush=True,
+        )
 
     def start(self, name, command):
         """A child, or None with a line that says why."""
@@ -156,8 +229,17 @@ class Bench:
                         child.times.clear()
             ours = children[0]
             for peer in children[1:]:
-                self.row(work, shape, ours.median(), peer.name, peer.median(), ours.peak_kib, peer.peak_kib,
-                         self.args.runs, ours.precision)
+                self.row(
+                    work,
+                    shape,
+                    ours.median(),
+                    peer.name,
+                    peer.median(),
+                    ours.peak_kib,
+                    peer.peak_kib,
+                    self.args.runs,
+                    ours.precision,
+                )
         finally:
             for child in children:
                 if child:
@@ -169,8 +251,11 @@ class Bench:
         found = {name: ([], [], []) for name in names}
         for turn in range(self.args.starts + 1):
             for name in list(names):
-                command = (self.our_command(folder, file, columns, rows) if name == "ours" else
-                           self.peer_command(name, folder, file, columns, rows))
+                command = (
+                    self.our_command(folder, file, columns, rows)
+                    if name == "ours"
+                    else self.peer_command(name, folder, file, columns, rows)
+                )
                 child = self.start(name, command)
                 if not child:
                     names.remove(name)
@@ -183,31 +268,50 @@ class Bench:
                 child.close()
         ms, kib, precision = found["ours"]
         for name in names[1:]:
-            self.row(work, shape, statistics.median(ms), name, statistics.median(found[name][0]), max(kib),
-                     max(found[name][1]), self.args.starts, precision[0])
+            self.row(
+                work,
+                shape,
+                statistics.median(ms),
+                name,
+                statistics.median(found[name][0]),
+                max(kib),
+                max(found[name][1]),
+                self.args.starts,
+                precision[0],
+            )
 
     def http(self):
-        """One photo through the daemon, from upload to downloaded result, against the engine alone."""
-        sys.path[:0] = [os.path.join(ROOT, "tests", "server"), os.path.join(ROOT, "tests", "parity")]
+        """One photo through the daemon, upload to downloaded result, against the engine alone."""
+        sys.path[:0] = [
+            os.path.join(ROOT, "tests", "server"),
+            os.path.join(ROOT, "tests", "parity"),
+        ]
         import harness
         import pictures
+
         side = self.args.http_side
         with tempfile.NamedTemporaryFile(suffix=".png") as f:
             pictures.photo("astronaut").crop((0, 0, side, side)).save(f.name)
             with open(f.name, "rb") as png:
                 data = png.read()
         engine, times = None, []
-        with harness.Daemon("--threads", str(self.args.threads), "--precision", self.args.precision,
-                            models=MODELS) as daemon:
+        with harness.Daemon(
+            "--threads", str(self.args.threads), "--precision", self.args.precision, models=MODELS
+        ) as daemon:
             try:
                 engine = self.start("ours", self.our_command(HTTP_MODEL, HTTP_MODEL, side, side))
                 for turn in range(self.args.runs + 1):
                     began = time.perf_counter()
-                    job = daemon.submit(daemon.blob(data), HTTP_MODEL, {"Prefer": "wait=120"}).json()
+                    job = daemon.submit(
+                        daemon.blob(data), HTTP_MODEL, {"Prefer": "wait=120"}
+                    ).json()
                     if job.get("state") in ("queued", "running"):
                         job = daemon.finished(job["id"], 600)
                     if job.get("state") != "succeeded":
-                        raise RuntimeError("http512: %s: %s" % (job.get("state"), json.dumps(job.get("error") or job)[:400]))
+                        raise RuntimeError(
+                            "http512: %s: %s"
+                            % (job.get("state"), json.dumps(job.get("error") or job)[:400])
+                        )
                     result = daemon.get("/v1/jobs/%s/outputs/0" % job["id"], timeout=60)
                     took = (time.perf_counter() - began) * 1e3
                     if result.status != 200 or not result.body:
@@ -218,9 +322,20 @@ class Bench:
                     else:
                         times.append(took)
                 with open("/proc/%d/status" % daemon.process.pid) as status:
-                    peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
-                self.row("http512", "%dx%d" % (side, side), statistics.median(times), "engine alone", engine.median(),
-                         peak, engine.peak_kib, self.args.runs, engine.precision)
+                    peak = next(
+                        int(line.split()[1]) for line in status if line.startswith("VmHWM:")
+                    )
+                self.row(
+                    "http512",
+                    "%dx%d" % (side, side),
+                    statistics.median(times),
+                    "engine alone",
+                    engine.median(),
+                    peak,
+                    engine.peak_kib,
+                    self.args.runs,
+                    engine.precision,
+                )
             finally:
                 if engine:
                     engine.close()
@@ -233,13 +348,19 @@ def parse_shape(text):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--work", default="", help="x4plus, x4plus@128x128, x4plus-start, http512...; default: all")
+    parser.add_argument(
+        "--work", default="", help="x4plus, x4plus@128x128, x4plus-start, http512...; default: all"
+    )
     parser.add_argument("--runs", type=int, default=int(os.environ.get("RUNS") or 7))
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--threads", type=int, default=int(os.environ.get("THREADS") or 2))
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--peers", type=lambda s: s.split(","), default=PEERS)
-    parser.add_argument("--shapes", type=lambda s: [parse_shape(t) for t in s.split(",")], help="instead of each work's own")
+    parser.add_argument(
+        "--shapes",
+        type=lambda s: [parse_shape(t) for t in s.split(",")],
+        help="instead of each work's own",
+    )
     parser.add_argument("--http-side", type=int, default=512)
     parser.add_argument("--out", default=os.path.join(BUILD, "bench.json"))
     args = parser.parse_args()

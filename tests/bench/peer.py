@@ -2,10 +2,12 @@
 
     python3 peer.py ENGINE MODEL.param MODEL.bin ROWS COLUMNS THREADS
 
-ENGINE: onnxruntime, openvino-f32, openvino-bf16, ncnn, torch-bf16. Speaks run_model --serve's protocol:
-"ready ms=..." after the first output (from before the model's files are read; imports are not counted),
-then one "ms=... peak_kib=..." for each line on stdin. Exits with 3 when the peer is not installed.
+ENGINE: onnxruntime, openvino-f32, openvino-bf16, ncnn, torch-bf16. Speaks run_model --serve's
+protocol: "ready ms=..." after the first output (from before the model's files are read; imports are
+not counted), then one "ms=... peak_kib=..." for each line on stdin. Exits with 3
+when the peer is not installed.
 """
+
 import os
 import sys
 import tempfile
@@ -35,7 +37,9 @@ def load_onnxruntime(files, x, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(files["onnx"], options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        files["onnx"], options, providers=["CPUExecutionProvider"]
+    )
     name = session.get_inputs()[0].name
     return lambda: session.run(None, {name: x})[0]
 
@@ -43,10 +47,19 @@ def load_onnxruntime(files, x, threads):
 def load_openvino(files, x, threads, precision):
     core = openvino.Core()
     model = core.read_model(files["onnx"])
-    model.reshape({model.inputs[0].get_any_name(): list(x.shape)})  # as quick as it can be: sizes are known
-    compiled = core.compile_model(model, "CPU", {
-        "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": precision})
+    model.reshape(
+        {model.inputs[0].get_any_name(): list(x.shape)}
+    )  # as quick as it can be: sizes are known
+    compiled = core.compile_model(
+        model,
+        "CPU",
+        {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "INFERENCE_PRECISION_HINT": precision,
+        },
+    )
     request = compiled.create_infer_request()
     return lambda: list(request.infer({0: x}).values())[0]
 
@@ -64,11 +77,12 @@ def load_ncnn(files, x, threads):
         extractor = net.create_extractor()
         extractor.input(first, mat)
         return np.array(extractor.extract(last)[1])[None]
+
     return run
 
 
 def torch_network(files):
-    """The layers that the benchmarked networks have, as torch calls: a list of (function, inputs, outputs)."""
+    """The benchmarked networks' layers as torch calls: a list of (function, inputs, outputs)."""
     weights, steps = ncnn_onnx.Weights(files["bin"]), []
     functional = torch.nn.functional
 
@@ -76,13 +90,16 @@ def torch_network(files):
         return torch.from_numpy(np.ascontiguousarray(a)).bfloat16()
 
     def convolution(k):
-        w = tensor(weights.tagged(k[6]).reshape(k[0], -1, k[1], k[1])).contiguous(memory_format=torch.channels_last)
+        w = tensor(weights.tagged(k[6]).reshape(k[0], -1, k[1], k[1])).contiguous(
+            memory_format=torch.channels_last
+        )
         b = tensor(weights.plain(k[0]))
         slope = k[10][0] if k.get(9) == 2 else None
 
         def run(x):
             y = functional.conv2d(x, w, b, stride=k.get(3, 1), padding=k.get(4, 0))
             return y if slope is None else functional.leaky_relu_(y, slope)
+
         return run
 
     def weighted_sum(k):
@@ -94,7 +111,9 @@ def torch_network(files):
         return lambda x: functional.prelu(x, slope)
 
     make = {
-        "Convolution": convolution, "Eltwise": weighted_sum, "PReLU": prelu,
+        "Convolution": convolution,
+        "Eltwise": weighted_sum,
+        "PReLU": prelu,
         "Concat": lambda k: lambda *x: torch.cat(x, 1),
         "BinaryOp": lambda k: lambda a, b: a + b,
         "Interp": lambda k: lambda x: functional.interpolate(x, scale_factor=k[1], mode="nearest"),
@@ -118,7 +137,9 @@ def load_torch(files, x, threads):
 
     @torch.inference_mode()
     def run():
-        blobs, left = {first: torch.from_numpy(x).bfloat16().contiguous(memory_format=torch.channels_last)}, dict(readers)
+        blobs, left = {
+            first: torch.from_numpy(x).bfloat16().contiguous(memory_format=torch.channels_last)
+        }, dict(readers)
         for function, inputs, outputs in steps:
             values = [blobs[name] for name in inputs]
             for name in inputs:
@@ -129,6 +150,7 @@ def load_torch(files, x, threads):
             for name in outputs:
                 blobs[name] = y
         return y.float().contiguous().numpy()
+
     return run
 
 
@@ -156,8 +178,11 @@ def main():
         ready = time.perf_counter() - start
     if not np.isfinite(y).all():
         sys.exit("peer.py: %s gave no finite numbers" % engine)
-    print("ready ms=%.3f precision=%s mean=%.6f" % (ready * 1e3, "bf16" if "bf16" in engine else "f32", y.mean()),
-          flush=True)
+    print(
+        "ready ms=%.3f precision=%s mean=%.6f"
+        % (ready * 1e3, "bf16" if "bf16" in engine else "f32", y.mean()),
+        flush=True,
+    )
     for _ in sys.stdin:
         start = time.perf_counter()
         run()

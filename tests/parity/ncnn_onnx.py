@@ -1,11 +1,12 @@
 """An ncnn model (.param, .bin) as an ONNX model: a second reading of the format, for tests only.
 
-Written from the format's description, in another language and over another runtime than the engine's
-loader, so that an error in one of them shows. Heights and widths stay symbolic. Nothing is checked for
-hostile input: that is the loader's job, not this one's.
+Written from the format's description, in another language and over another runtime than the
+engine's loader, so that an error in one of them shows. Heights and widths stay symbolic. Nothing is
+checked for hostile input: that is the loader's job, not this one's.
 
     python3 ncnn_onnx.py model.param model.bin model.onnx
 """
+
 import struct
 import sys
 
@@ -31,14 +32,16 @@ def parse_param(path):
     for words in lines[2:]:
         n_in, n_out = int(words[2]), int(words[3])
         keys = {}
-        for word in words[4 + n_in + n_out:]:
+        for word in words[4 + n_in + n_out :]:
             key, value = word.split("=")
             key = int(key)
             if key <= -23300:
                 keys[-key - 23300] = [parse_value(v) for v in value.split(",")[1:]]
             else:
                 keys[key] = parse_value(value)
-        layers.append((words[0], words[1], words[4:4 + n_in], words[4 + n_in:4 + n_in + n_out], keys))
+        layers.append(
+            (words[0], words[1], words[4 : 4 + n_in], words[4 + n_in : 4 + n_in + n_out], keys)
+        )
     if len(layers) != int(lines[1][0]):
         raise ValueError(path + ": wrong number of layers")
     return layers
@@ -104,7 +107,9 @@ class Converter:
         if kind == 2:
             return self.node("LeakyRelu", [y], out, alpha=float(p[0]))
         if kind == 3:
-            return self.node("Clip", [y, self.constant(np.float32(p[0])), self.constant(np.float32(p[1]))], out)
+            return self.node(
+                "Clip", [y, self.constant(np.float32(p[0])), self.constant(np.float32(p[1]))], out
+            )
         if kind == 4:
             return self.node("Sigmoid", [y], out)
         raise ValueError("activation %d" % kind)
@@ -114,8 +119,12 @@ class Converter:
     def window(k):
         kw, dw, sw, left = k[1], k.get(2, 1), k.get(3, 1), k.get(4, 0)
         top = k.get(14, left)
-        return ([k.get(11, kw), kw], [k.get(12, dw), dw], [k.get(13, sw), sw],
-                [top, left, k.get(16, top), k.get(15, left)])
+        return (
+            [k.get(11, kw), kw],
+            [k.get(12, dw), dw],
+            [k.get(13, sw), sw],
+            [top, left, k.get(16, top), k.get(15, left)],
+        )
 
     def Convolution(self, x, y, k):
         (kh, kw), dilations, strides, pads = self.window(k)
@@ -124,8 +133,15 @@ class Converter:
         inputs = [x[0], self.constant(w, "w")]
         if k.get(5, 0):
             inputs.append(self.constant(self.weights.plain(co), "b"))
-        t = self.node("Conv", inputs, group=group, dilations=dilations, strides=strides, pads=pads,
-                      kernel_shape=[kh, kw])
+        t = self.node(
+            "Conv",
+            inputs,
+            group=group,
+            dilations=dilations,
+            strides=strides,
+            pads=pads,
+            kernel_shape=[kh, kw],
+        )
         self.activated(t, k, y)
 
     ConvolutionDepthWise = Convolution
@@ -138,8 +154,15 @@ class Converter:
         if k.get(5, 0):
             inputs.append(self.constant(self.weights.plain(co), "b"))
         right = k.get(18, 0)
-        t = self.node("ConvTranspose", inputs, dilations=dilations, strides=strides, pads=pads,
-                      kernel_shape=[kh, kw], output_padding=[k.get(19, right), right])
+        t = self.node(
+            "ConvTranspose",
+            inputs,
+            dilations=dilations,
+            strides=strides,
+            pads=pads,
+            kernel_shape=[kh, kw],
+            output_padding=[k.get(19, right), right],
+        )
         self.activated(t, k, y)
 
     def InnerProduct(self, x, y, k):
@@ -190,16 +213,30 @@ class Converter:
         self.node("GlobalAveragePool", [x[0]], y)
 
     def PixelShuffle(self, x, y, k):
-        self.node("DepthToSpace", [x[0]], y, blocksize=k.get(0, 1), mode="DCR" if k.get(1, 0) else "CRD")
+        self.node(
+            "DepthToSpace", [x[0]], y, blocksize=k.get(0, 1), mode="DCR" if k.get(1, 0) else "CRD"
+        )
 
     def Interp(self, x, y, k):
         scales = self.constant(np.array([1, 1, k.get(1, 1), k.get(2, 1)], np.float32))
         if k[0] == 1:
-            self.node("Resize", [x[0], "", scales], y, mode="nearest",
-                      coordinate_transformation_mode="asymmetric", nearest_mode="floor")
+            self.node(
+                "Resize",
+                [x[0], "", scales],
+                y,
+                mode="nearest",
+                coordinate_transformation_mode="asymmetric",
+                nearest_mode="floor",
+            )
         else:
-            self.node("Resize", [x[0], "", scales], y, mode="linear" if k[0] == 2 else "cubic",
-                      coordinate_transformation_mode="half_pixel", cubic_coeff_a=-0.75)
+            self.node(
+                "Resize",
+                [x[0], "", scales],
+                y,
+                mode="linear" if k[0] == 2 else "cubic",
+                coordinate_transformation_mode="half_pixel",
+                cubic_coeff_a=-0.75,
+            )
 
     def Crop(self, x, y, k):
         if len(x) == 2:
@@ -208,8 +245,16 @@ class Converter:
             self.node("Slice", [x[0], start, self.node("Add", [start, size]), self.ints(2, 3)], y)
             return
         starts, ends, axes = k[9], k[10], k[11]
-        self.node("Slice", [x[0], self.ints(*starts), self.ints(*[e or 2 ** 31 for e in ends]),
-                            self.ints(*[a + 1 if a >= 0 else a for a in axes])], y)
+        self.node(
+            "Slice",
+            [
+                x[0],
+                self.ints(*starts),
+                self.ints(*[e or 2**31 for e in ends]),
+                self.ints(*[a + 1 if a >= 0 else a for a in axes]),
+            ],
+            y,
+        )
 
     # --- the whole ---
     def convert(self):
@@ -217,7 +262,9 @@ class Converter:
             x = [self.alias.get(i, i) for i in inputs]
             self.used.update(x)
             if kind == "Input":
-                self.inputs.append(helper.make_tensor_value_info(outputs[0], TensorProto.FLOAT, [1, 3, "h", "w"]))
+                self.inputs.append(
+                    helper.make_tensor_value_info(outputs[0], TensorProto.FLOAT, [1, 3, "h", "w"])
+                )
             elif kind == "Split":
                 for o in outputs:
                     self.alias[o] = x[0]
@@ -225,10 +272,18 @@ class Converter:
                 getattr(self, kind)(x, outputs[0], keys)
                 self.made.append(outputs[0])
         if self.weights.at != len(self.weights.data):
-            raise ValueError("%d bytes after the last weight" % (len(self.weights.data) - self.weights.at))
-        outputs = [helper.make_tensor_value_info(m, TensorProto.FLOAT, [1, 3, "oh", "ow"]) for m in self.made if m not in self.used]
+            raise ValueError(
+                "%d bytes after the last weight" % (len(self.weights.data) - self.weights.at)
+            )
+        outputs = [
+            helper.make_tensor_value_info(m, TensorProto.FLOAT, [1, 3, "oh", "ow"])
+            for m in self.made
+            if m not in self.used
+        ]
         graph = helper.make_graph(self.nodes, "ncnn", self.inputs, outputs, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+        model = helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8
+        )
         onnx.checker.check_model(model)
         return model
 

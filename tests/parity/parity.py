@@ -1,18 +1,19 @@
-"""Parity: every model of the catalog, the engine against ONNX Runtime on a second reading of its files.
+"""Parity: every model of the catalog, against ONNX Runtime on a second reading of its files.
 
     python3 tests/parity/parity.py [--models DIR] [--run PROGRAM] [--only ID]
 
-DIR holds one folder per model, as `synthd models fetch` makes them; default: $MODELS, or models/ in the
-cache that demo and tests share. PROGRAM: default $BUILD/test/run_model. A model that is not there is
-counted as skipped. Closes with "N passed, N failed, N skipped".
+DIR holds one folder per model, as `synthd models fetch` makes them; default: $MODELS, or models/ in
+the cache that demo and tests share. PROGRAM: default $BUILD/test/run_model. A model that is not
+there is counted as skipped. Closes with "N passed, N failed, N skipped".
 
 Tolerances. The networks' output is a picture with full scale 1.
-  f32   2e-4 of full scale: two float32 evaluations of up to 351 convolutions in different orders differ by
-        some 1e-5; 2e-4 is a twentieth of one 8-bit step.
-  bf16  2/255 on average, 16/255 at most: twice the error of plain code in this precision, which is up to
-        0.7/255 and 10/255 (OpenVINO with bf16 on the CUGAN networks and the same picture).
+  f32   2e-4 of full scale: two float32 evaluations of up to 351 convolutions in different orders
+        differ by some 1e-5; 2e-4 is a twentieth of one 8-bit step.
+  bf16  2/255 on average, 16/255 at most: twice the error of plain code in this precision, which is
+        up to 0.7/255 and 10/255 (OpenVINO with bf16 on the CUGAN networks and the same picture).
   passes, stages: 5e-5, f32 against f32 of the same engine.
 """
+
 import argparse
 import json
 import os
@@ -33,25 +34,63 @@ SAME_MAX = 5e-5
 SIZES = [(64, 64), (61, 97)]  # rows, columns
 PASSES = {"fold": 1, "fuse_conv": 2, "phases": 4, "concat_views": 8, "share_memory": 16, "all": 31}
 
-# Outputs of PyTorch in f32 for test_img(64, 64): shape, (mean, std, min, max), (flat index, value)...
+# Outputs of PyTorch in f32 for test_img(64, 64): shape, [mean, std, min, max], {flat index: value}.
 GOLDEN = {
-    "realesrgan-x4plus": ([1, 3, 256, 256], [0.5452601, 0.2521603, 0.03158503, 0.9499649], {
-        10423: 0.938198, 115462: 0.857671, 111655: 0.896451, 45701: 0.814208, 86989: 0.438863,
-        19720: 0.308721, 44740: 0.552733, 91403: 0.644603, 10515: 0.255055, 1168: 0.673326,
-        130564: 0.858454, 175475: 0.308663, 32146: 0.900506, 54257: 0.240902, 186437: 0.39253,
-        152508: 0.238918}),
-    "realesr-animevideov3": ([1, 3, 256, 256], [0.5571453, 0.2564183, 0.02848571, 0.9857559], {
-        10423: 0.924927, 115462: 0.868192, 111655: 0.91256, 45701: 0.807871, 86989: 0.448289,
-        19720: 0.264451, 44740: 0.556666, 91403: 0.661397, 10515: 0.228315, 1168: 0.701314,
-        130564: 0.885876, 175475: 0.30436, 32146: 0.890968, 54257: 0.256068, 186437: 0.385519,
-        152508: 0.239634}),
+    "realesrgan-x4plus": (
+        [1, 3, 256, 256],
+        [0.5452601, 0.2521603, 0.03158503, 0.9499649],
+        {
+            10423: 0.938198,
+            115462: 0.857671,
+            111655: 0.896451,
+            45701: 0.814208,
+            86989: 0.438863,
+            19720: 0.308721,
+            44740: 0.552733,
+            91403: 0.644603,
+            10515: 0.255055,
+            1168: 0.673326,
+            130564: 0.858454,
+            175475: 0.308663,
+            32146: 0.900506,
+            54257: 0.240902,
+            186437: 0.39253,
+            152508: 0.238918,
+        },
+    ),
+    "realesr-animevideov3": (
+        [1, 3, 256, 256],
+        [0.5571453, 0.2564183, 0.02848571, 0.9857559],
+        {
+            10423: 0.924927,
+            115462: 0.868192,
+            111655: 0.91256,
+            45701: 0.807871,
+            86989: 0.448289,
+            19720: 0.264451,
+            44740: 0.556666,
+            91403: 0.661397,
+            10515: 0.228315,
+            1168: 0.701314,
+            130564: 0.885876,
+            175475: 0.30436,
+            32146: 0.890968,
+            54257: 0.256068,
+            186437: 0.385519,
+            152508: 0.239634,
+        },
+    ),
 }
 
-# Half-size pictures through waifu2x-cunet 2x, in dB of PSNR above bicubic. Drawings and the first two photos
-# are what the model was made for; fur and a dark sky hold little that half the pixels can tell.
+# Half-size pictures through waifu2x-cunet 2x, in dB of PSNR above bicubic. Drawings and the first
+# two photos are what it was made for; fur and a dark sky hold little that half the pixels tell.
 DRAWING_GAIN = 5.0
-PHOTO_GAIN = {"astronaut": ((60, 0), 2.5), "coffee": ((100, 60), 2.5), "chelsea": ((100, 40), 0.8),
-              "rocket": ((200, 100), 1.0)}
+PHOTO_GAIN = {
+    "astronaut": ((60, 0), 2.5),
+    "coffee": ((100, 60), 2.5),
+    "chelsea": ((100, 40), 0.8),
+    "rocket": ((200, 100), 1.0),
+}
 
 
 class Tally:
@@ -103,8 +142,16 @@ class Engine:
         self.tuning = os.path.join(folder, "tuning")
 
     def call(self, net, *options):
-        command = [self.program, "--graph", net.graph, "--weights", net.weights, "--tuning", self.tuning,
-                   *options]
+        command = [
+            self.program,
+            "--graph",
+            net.graph,
+            "--weights",
+            net.weights,
+            "--tuning",
+            self.tuning,
+            *options,
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if done.returncode != 0:
             raise RuntimeError((done.stderr or "exit code %d" % done.returncode).strip())
@@ -114,8 +161,16 @@ class Engine:
         """The output and what run_model says of it."""
         source, target = os.path.join(self.folder, "in.f32"), os.path.join(self.folder, "out.f32")
         np.ascontiguousarray(x, np.float32).tofile(source)
-        info = self.call(net, "--shape", ",".join(str(d) for d in x.shape), "--in", source, "--out", target,
-                         *options)
+        info = self.call(
+            net,
+            "--shape",
+            ",".join(str(d) for d in x.shape),
+            "--in",
+            source,
+            "--out",
+            target,
+            *options
+        )
         y = np.fromfile(target, np.float32).reshape([int(d) for d in info["shape"].split(",")])
         return y, info
 
@@ -128,21 +183,29 @@ class Net:
         self.scale = variant["scale"]
         self.graph = os.path.join(folder, variant["graph"])
         self.weights = os.path.join(folder, variant["weights"])
-        self.label = "%s %dx%s" % (model, self.scale,
-                                   "" if variant["noise"] is None else " noise %d" % variant["noise"])
+        self.label = "%s %dx%s" % (
+            model,
+            self.scale,
+            "" if variant["noise"] is None else " noise %d" % variant["noise"],
+        )
         self.session = None
 
     def study(self, engine):
         info = engine.call(self, "--info")
-        self.trim, self.align, self.stages = int(info["trim"]), int(info["align"]), int(info["stages"])
+        self.trim, self.align, self.stages = (
+            int(info["trim"]),
+            int(info["align"]),
+            int(info["stages"]),
+        )
 
     def reference(self, x):
         if not self.session:
             options = onnxruntime.SessionOptions()
             options.intra_op_num_threads = 2
             model = ncnn_onnx.convert(self.graph, self.weights)
-            self.session = onnxruntime.InferenceSession(model.SerializeToString(), options,
-                                                        providers=["CPUExecutionProvider"])
+            self.session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
         return self.session.run(None, {self.session.get_inputs()[0].name: x})[0]
 
     def padded(self, n):
@@ -156,10 +219,13 @@ class Net:
     def upscale(self, engine, picture):
         """A picture [rows, columns, 3] in 0..1, edges repeated as far as the network needs."""
         rows, columns, _ = picture.shape
-        below, right = self.padded(rows) - rows - self.trim, self.padded(columns) - columns - self.trim
+        below, right = (
+            self.padded(rows) - rows - self.trim,
+            self.padded(columns) - columns - self.trim,
+        )
         x = np.pad(picture, ((self.trim, below), (self.trim, right), (0, 0)), "edge")
         y, _ = engine.run(self, x.transpose(2, 0, 1)[None])
-        return np.clip(y[0].transpose(1, 2, 0)[:rows * self.scale, :columns * self.scale], 0, 1)
+        return np.clip(y[0].transpose(1, 2, 0)[: rows * self.scale, : columns * self.scale], 0, 1)
 
 
 def find_nets(models, only, tally):
@@ -199,27 +265,36 @@ def check_net(engine, net, tally):
             tally.skip(where + ", bf16: this machine has none")
             continue
         most, mean = difference(y, want)
-        tally.check(mean <= BF16_MEAN and most <= BF16_MAX,
-                    "%s, bf16: mean %.2f/255, max %.2f/255" % (where, mean * 255, most * 255))
+        tally.check(
+            mean <= BF16_MEAN and most <= BF16_MAX,
+            "%s, bf16: mean %.2f/255, max %.2f/255" % (where, mean * 255, most * 255),
+        )
 
 
 def check_family(engine, net, tally):
-    """What holds for a graph whatever its weights: passes, stages, repeated runs, the scalar definitions."""
+    """What holds whatever the weights: passes, stages, repeated runs, the scalar definitions."""
     x = net.input(64, 64)
     y, info = engine.run(net, x, "--precision", "f32")
     for name, mask in PASSES.items():
         plain, without = engine.run(net, x, "--precision", "f32", "--passes-off", str(mask))
         most, _ = difference(plain, y)
         tally.check(most <= SAME_MAX, "%s, pass %s off = on: max %.2g" % (net.label, name, most))
-    tally.check(int(without["peak_bytes"]) > int(info["peak_bytes"]),
-                "%s, all passes off: %s bytes of workspace, on: %s" % (net.label, without["peak_bytes"],
-                                                                       info["peak_bytes"]))
+    tally.check(
+        int(without["peak_bytes"]) > int(info["peak_bytes"]),
+        "%s, all passes off: %s bytes of workspace, on: %s"
+        % (net.label, without["peak_bytes"], info["peak_bytes"]),
+    )
     again, _ = engine.run(net, x, "--precision", info["precision"])
-    tally.check(np.array_equal(again.view(np.uint32), y.view(np.uint32)), net.label + ", two runs, same bits")
+    tally.check(
+        np.array_equal(again.view(np.uint32), y.view(np.uint32)),
+        net.label + ", two runs, same bits",
+    )
     if net.stages > 1:
         staged, _ = engine.run(net, x, "--precision", "f32", "--stage", str(net.stages - 1))
         most, _ = difference(staged, y)
-        tally.check(most <= SAME_MAX, "%s, %d stages = whole: max %.2g" % (net.label, net.stages, most))
+        tally.check(
+            most <= SAME_MAX, "%s, %d stages = whole: max %.2g" % (net.label, net.stages, most)
+        )
     if net.model != "realesrgan-x4plus":  # 600 scalar convolutions take a minute
         small = net.input(28, 36)
         y, _ = engine.run(net, small, "--device", "ref")
@@ -241,6 +316,7 @@ def check_golden(engine, net, tally):
 def gain(engine, net, picture, shrink):
     """How much closer the network comes to a picture from its half than bicubic does, in dB."""
     from PIL import Image
+
     want = np.asarray(picture) / 255
     half = picture.resize((picture.width // 2, picture.height // 2), shrink)
     bicubic = np.asarray(half.resize(picture.size, Image.BICUBIC)) / 255
@@ -250,6 +326,7 @@ def gain(engine, net, picture, shrink):
 
 def check_quality(engine, net, tally):
     from PIL import Image
+
     for code in pictures.DRAWINGS:
         try:
             picture = pictures.drawing(code)
@@ -257,7 +334,9 @@ def check_quality(engine, net, tally):
             tally.skip("drawings: cannot be fetched: %s" % e)
             break
         db = gain(engine, net, picture, Image.BOX)
-        tally.check(db >= DRAWING_GAIN, "%s, drawing %s: %+.2f dB over bicubic" % (net.label, code, db))
+        tally.check(
+            db >= DRAWING_GAIN, "%s, drawing %s: %+.2f dB over bicubic" % (net.label, code, db)
+        )
     for name, ((left, top), least) in PHOTO_GAIN.items():
         try:
             picture = pictures.photo(name).crop((left, top, left + 240, top + 240))
@@ -265,13 +344,20 @@ def check_quality(engine, net, tally):
             tally.skip("photos: cannot be fetched: %s" % e)
             break
         db = gain(engine, net, picture, Image.BICUBIC)
-        tally.check(db >= least, "%s, photo %s: %+.2f dB over bicubic (at least %g)" % (net.label, name, db, least))
+        tally.check(
+            db >= least,
+            "%s, photo %s: %+.2f dB over bicubic (at least %g)" % (net.label, name, db, least),
+        )
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--models", default=os.environ.get("MODELS") or os.path.join(pictures.cache_dir(), "models"))
-    parser.add_argument("--run", default=os.path.join(os.environ.get("BUILD") or "build", "test/run_model"))
+    parser.add_argument(
+        "--models", default=os.environ.get("MODELS") or os.path.join(pictures.cache_dir(), "models")
+    )
+    parser.add_argument(
+        "--run", default=os.path.join(os.environ.get("BUILD") or "build", "test/run_model")
+    )
     parser.add_argument("--only", help="one model's id")
     args = parser.parse_args()
     tally, families = Tally(), set()

@@ -1,8 +1,9 @@
 """Pictures for tests, taken out of packages that registries carry; fetched once, never committed.
 
-photos: the example photographs of scikit-image (public domain or CC0); drawings: Fluent Emoji (MIT).
-The packages are unpacked as archives: nothing of them is installed or run.
+photos: the example photographs of scikit-image (public domain or CC0); drawings: Fluent Emoji
+(MIT). The packages are unpacked as archives: nothing of them is installed or run.
 """
+
 import glob
 import io
 import os
@@ -22,7 +23,9 @@ def cache_dir():
     """What demo and tests share: models, packages, pictures."""
     base = os.environ.get("SYNTHD_CACHE")
     if not base:
-        base = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "synthd")
+        base = os.path.join(
+            os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "synthd"
+        )
     return base
 
 
@@ -32,16 +35,34 @@ def archive(pattern, command):
     os.makedirs(folder, exist_ok=True)
     found = glob.glob(os.path.join(folder, pattern))
     if not found:
-        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       timeout=300)
+        subprocess.run(
+            command,
+            cwd=folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=300,
+        )
         found = glob.glob(os.path.join(folder, pattern))
     return found[0]
 
 
 def photo(name):
     """An RGB picture: astronaut, coffee, chelsea or rocket."""
-    wheel = archive("scikit_image-*.whl", [sys.executable, "-m", "pip", "download", "-q", "--no-deps",
-                                           "--only-binary", ":all:", PHOTO_PACKAGE])
+    wheel = archive(
+        "scikit_image-*.whl",
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            PHOTO_PACKAGE,
+        ],
+    )
     with zipfile.ZipFile(wheel) as z:
         for member in z.namelist():
             if member.startswith("skimage/data/" + name + "."):
@@ -51,7 +72,9 @@ def photo(name):
 
 def drawing(code):
     """A drawing on white, 240x240, by its code points."""
-    path = archive("lobehub-fluent-emoji-3d-*.tgz", ["npm", "pack", "--ignore-scripts", DRAWING_PACKAGE])
+    path = archive(
+        "lobehub-fluent-emoji-3d-*.tgz", ["npm", "pack", "--ignore-scripts", DRAWING_PACKAGE]
+    )
     with tarfile.open(path) as t:
         data = t.extractfile("package/assets/%s.webp" % code).read()
     drawn = Image.open(io.BytesIO(data)).convert("RGBA")

@@ -43,13 +43,17 @@ int main(void)
     syn_mapfile_close(&m);
 
     write_file(path, 10001);
-    T_CHECK(open_status(path, 10000, &err) == SYN_TOO_LARGE && strstr(err.text, "10001") && strstr(err.text, "10000"),
+    T_CHECK(open_status(path, 10000, &err) == SYN_TOO_LARGE && strstr(err.text, "10001") &&
+                strstr(err.text, "10000"),
             "%s", err.text);
     T_CHECK(open_status(path, UINT64_MAX, &err) == SYN_OK, "no limit");
     write_file(path, 0);
-    T_CHECK(open_status(path, 10, &err) == SYN_INVALID && strstr(err.text, "empty"), "%s", err.text);
-    T_CHECK(open_status(other, 10, &err) == SYN_NOT_FOUND && strstr(err.text, other), "%s", err.text);
-    T_CHECK(open_status(dir, 10, &err) == SYN_INVALID && strstr(err.text, "regular"), "%s", err.text);
+    T_CHECK(open_status(path, 10, &err) == SYN_INVALID && strstr(err.text, "empty"), "%s",
+            err.text);
+    T_CHECK(open_status(other, 10, &err) == SYN_NOT_FOUND && strstr(err.text, other), "%s",
+            err.text);
+    T_CHECK(open_status(dir, 10, &err) == SYN_INVALID && strstr(err.text, "regular"), "%s",
+            err.text);
     T_CHECK(mkfifo(other, 0600) == 0, "a FIFO");
     T_CHECK(open_status(other, 10, &err) == SYN_INVALID, "a FIFO does not block: %s", err.text);
     unlink(other);
