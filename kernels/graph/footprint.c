@@ -42,22 +42,45 @@ static syn_status transposed(const struct syn_node *n, int64_t kh, int64_t kw, c
     return SYN_OK;
 }
 
+/* Nearest by a whole factor that copies pixel floor(o/s). Elsewhere o/s is rounded another way. */
+static bool repeats_pixels(const struct syn_node *n, double scale)
+{
+    const int64_t coord = syn_attr_int(n->op, n->attr, "coord"), round = syn_attr_int(n->op, n->attr, "round");
+    if (syn_attr_int(n->op, n->attr, "mode") != SYN_RESIZE_NEAREST || scale != floor(scale)) return false;
+    return coord == SYN_COORD_ASYMMETRIC ? round == SYN_ROUND_FLOOR
+                                         : round == SYN_ROUND_PREFER_FLOOR || round == SYN_ROUND_PREFER_CEIL;
+}
+
 static syn_status resized(const struct syn_node *n, const struct syn_reach *x, struct syn_reach *y, struct syn_err *err)
 {
     double sh = syn_attr_float(n->op, n->attr, "scale_h"), sw = syn_attr_float(n->op, n->attr, "scale_w");
-    int64_t mode = syn_attr_int(n->op, n->attr, "mode");
-    double taps = mode == SYN_RESIZE_NEAREST ? 0 : mode == SYN_RESIZE_BILINEAR ? 1 : 2;
+    double taps = syn_attr_int(n->op, n->attr, "mode") == SYN_RESIZE_BICUBIC ? 2 : 1;
     if (sh <= 0 || sh != sw) return syn_fail(err, SYN_UNSUPPORTED, "%s: resize without one scale for both axes", n->name);
+    if (syn_attr_int(n->op, n->attr, "coord") == SYN_COORD_ALIGN_CORNERS) /* positions depend on the picture's size */
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: resize with aligned corners", n->name);
     y->spatial = true;
     y->step = x->step / sh;
-    /* nearest by a whole factor copies pixel floor(o/s); everything else reaches half a pixel further */
-    if (mode == SYN_RESIZE_NEAREST && sh == floor(sh)) {
+    if (repeats_pixels(n, sh)) {
         y->lo = x->lo - y->step * (sh - 1);
         y->hi = x->hi;
-    } else {
+    } else { /* half a pixel of shift, and taps on both sides (nearest: rounding up or down) */
         y->lo = x->lo - x->step * (taps + 0.5 + 0.5 / sh);
         y->hi = x->hi + x->step * (taps + 0.5 + 0.5 / sh);
     }
+    return SYN_OK;
+}
+
+/* Position p reads p - top. Outside the picture: nothing; the edge; or what lies as far inside as p lies
+ * outside, so that the last position reads 2*bottom before its own. */
+static syn_status padded(const struct syn_node *n, const struct syn_reach *x, struct syn_reach *y, struct syn_err *err)
+{
+    const int64_t mode = syn_attr_int(n->op, n->attr, "mode"), top = list_at(n, "pads", 0, 0);
+    const int64_t bottom = list_at(n, "pads", 2, 0), right = list_at(n, "pads", 3, 0), end = bottom > right ? bottom : right;
+    const int64_t inwards = mode == SYN_PAD_REFLECT ? 2 : mode == SYN_PAD_REPLICATE ? 1 : 0;
+    if (top != list_at(n, "pads", 1, 0)) return syn_fail(err, SYN_UNSUPPORTED, "%s: pads rows and columns differently", n->name);
+    *y = *x;
+    y->lo -= x->step * (double)(top + inwards * end);
+    y->hi -= x->step * (double)(top - inwards * top);
     return SYN_OK;
 }
 
@@ -116,12 +139,7 @@ static syn_status node_reach(const struct syn_graph *g, const struct syn_node *n
         y->hi += x->step * (double)syn_attr_int(n->op, n->attr, "top");
         return SYN_OK;
     case SYN_OP_PAD:
-        if (list_at(n, "pads", 0, 0) != list_at(n, "pads", 1, 0))
-            return syn_fail(err, SYN_UNSUPPORTED, "%s: pads rows and columns differently", n->name);
-        *y = *x;
-        y->lo -= x->step * (double)list_at(n, "pads", 0, 0);
-        y->hi += x->step * (double)list_at(n, "pads", 0, 0); /* reflection reaches inwards as far as outwards */
-        return SYN_OK;
+        return padded(n, x, y, err);
     case SYN_OP_RESIZE:
         return resized(n, x, y, err);
     case SYN_OP_PIXEL_SHUFFLE:
@@ -145,9 +163,28 @@ static syn_status node_reach(const struct syn_graph *g, const struct syn_node *n
     }
 }
 
+/* Least common multiple of m and the numerator of a step: what whole pixels of a value cost in input pixels (4/3:
+ * three of them are four). */
+static int64_t with_step(int64_t m, double step)
+{
+    int64_t num = llround(step), a, b;
+    for (int32_t den = 1; den <= 64; den++)
+        if (fabs(step * den - round(step * den)) < 1e-6) {
+            num = llround(step * den);
+            break;
+        }
+    if (num < 1) num = 1;
+    for (a = m, b = num; b;) {
+        int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return m / a > (1 << 20) ? m : m / a * num;
+}
+
 syn_status syn_footprint(const struct syn_graph *g, struct syn_reach *reach, int32_t *align, struct syn_err *err)
 {
-    double widest = 1;
+    int64_t multiple = 1;
     for (int32_t v = 0; v < g->n_values; v++) reach[v] = (struct syn_reach){.spatial = false};
     if (g->n_inputs > 0) reach[g->input[0]] = (struct syn_reach){.spatial = true, .step = 1};
     for (int32_t i = 0; i < g->n_nodes; i++) {
@@ -155,9 +192,10 @@ syn_status syn_footprint(const struct syn_graph *g, struct syn_reach *reach, int
         syn_status st;
         if (!n->op) continue;
         if ((st = node_reach(g, n, reach, &reach[n->out[0]], err)) != SYN_OK) return st;
-        if (reach[n->out[0]].spatial && reach[n->out[0]].step > widest) widest = reach[n->out[0]].step;
+        if (reach[n->out[0]].spatial) multiple = with_step(multiple, reach[n->out[0]].step);
     }
-    *align = (int32_t)ceil(widest - 1e-9);
+    if (multiple > 1 << 16) return syn_fail(err, SYN_UNSUPPORTED, "sizes would have to be multiples of %lld", (long long)multiple);
+    *align = (int32_t)multiple;
     return SYN_OK;
 }
 
