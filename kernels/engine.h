@@ -97,7 +97,9 @@ struct syn_footprint {
     int32_t scale_num, scale_den; /* output pixels per input pixel, lowest terms: 4/1, 2/1, 1/1 */
     int32_t before, after;        /* halo: input pixels needed left/top and right/bottom of the output's own */
     int32_t trim;                 /* input pixels that disappear at each border (valid convolutions):
-                                     out = scale * (in - 2*trim). 0 for padded networks */
+                                     out = scale * (in - 2*trim). 0 for padded networks. Rounded up for
+                                     stages; `lost` is exact */
+    int32_t lost;                 /* both borders together in output pixels: out = scale*in - lost */
     int32_t align;                /* input sizes less 2*trim, and tile origins, must be multiples of this */
 };
 

@@ -47,14 +47,15 @@ static void ratio_of(double scale, int32_t *num, int32_t *den)
         }
 }
 
-/* Trim from the measured sizes: out * step = in - 2*trim. False when that is no whole number. */
+/* Trim from the measured sizes: out * step = in - 2*trim. False when the output does not lose whole pixels. */
 static bool footprint_of(const struct syn_reach *r, int32_t in_side, int64_t out_side, int32_t align,
                          struct syn_footprint *f)
 {
-    double trim = ((double)in_side - (double)out_side * r->step) / 2;
-    if (fabs(trim - round(trim)) > 1e-6 || trim < 0 || ((int64_t)in_side - 2 * lround(trim)) % align) return false;
+    const double trim = ((double)in_side - (double)out_side * r->step) / 2, lost = 2 * trim / r->step;
+    if (fabs(lost - round(lost)) > 1e-6 || trim < -1e-6) return false;
     ratio_of(1 / r->step, &f->scale_num, &f->scale_den);
-    f->trim = (int32_t)lround(trim);
+    f->trim = (int32_t)ceil(trim - 1e-6);
+    f->lost = (int32_t)lround(lost);
     f->before = (int32_t)fmax(0, ceil(f->trim - r->lo - 1e-6));
     f->after = (int32_t)fmax(0, ceil(r->hi - f->trim + (r->step < 1 ? 1 - r->step : 0) - 1e-6));
     f->align = align;
@@ -80,6 +81,9 @@ static syn_status measure(struct syn_model *m, struct syn_err *err)
         for (int32_t k = 0; found && k <= averages; k++)
             found = footprint_of(&reach[k < averages ? g->node[at[k]].in[0] : g->output[0]], s, side[k], align,
                                  &m->info.footprint[k]);
+        found = found && m->info.footprint[averages].scale_num * (s - 2 * m->info.footprint[averages].trim) ==
+                             side[averages] * m->info.footprint[averages].scale_den &&
+                (s - 2 * m->info.footprint[averages].trim) % align == 0; /* the picture's trim is whole and aligned */
     }
     if (!found && st == SYN_OK) st = syn_fail(err, SYN_UNSUPPORTED, "model: output size is not proportional to the input's");
     if (found) m->info.channels_out = m->info.stage_channels[averages], st = SYN_OK;

@@ -16,8 +16,8 @@ struct syn_reach {
     double step, lo, hi; /* see above; both axes alike: graphs that treat them differently are refused */
 };
 
-/* Fills reach[n_values] from input 0. align gets the multiple that sizes must have (largest step over all
- * values, as an integer). SYN_UNSUPPORTED names a node that can't be tiled (resize to a fixed size...). */
+/* Fills reach[n_values] from input 0. align gets the multiple that sizes must have so that every value
+ * consists of whole pixels (least common multiple of the steps' numerators). SYN_UNSUPPORTED names a node that can't be tiled (resize to a fixed size...). */
 SYN_MUST_CHECK syn_status syn_footprint(const struct syn_graph *g, struct syn_reach *reach, int32_t *align,
                                         struct syn_err *err);
 
