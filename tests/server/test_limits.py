@@ -150,6 +150,15 @@ def test_B11_uploads_in_flight():
         equal(metrics(server)['synthd_jobs_rejected_total{reason="bytes"}'], 1)
 
 
+def test_waiting_holds_no_room():
+    with Daemon("--queue", "pause") as server:
+        waiter = harness.in_thread(lambda: post(spec(), {"Prefer": "wait=5"}, server))
+        check(eventually(lambda: server.get("/v1/jobs").json()["data"]), "submitted")
+        check(eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0, 3), "given back while it waits")
+        check(waiter.is_alive(), "it does wait")
+        waiter.join()
+
+
 def test_queue_full():
     with Daemon("--queue", "pause", "--max-queued", "2") as server:
         key = {"Idempotency-Key": "k"}
@@ -188,7 +197,7 @@ def test_C21_aborted_uploads():
         equal(server.stop(), 0, "exit code")
 
 
-def test_E13_dripping_headers():
+def test_dripping_headers():
     with Daemon("--idle-timeout-seconds", "1") as server:
         began = time.monotonic()
         with connect(server) as silent, connect(server) as drip:

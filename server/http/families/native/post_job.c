@@ -677,6 +677,7 @@ void syn_native_post_job(struct syn_request *rq)
     if (!ok) {
         syn_reply_problem(rq, &s->p);
     } else {
+        syn_body_deinit(rq); /* a waiting request holds no upload's room */
         if (wait) wait_for(s, id, wait);
         answer(s, id, replayed, wait);
     }
