@@ -20,13 +20,15 @@ bool syn_alpha_opaque(const struct syn_image *im)
 }
 
 /* dst's channel 0..2 = src's channels from `first`, each `step` further. */
-static void copy_three(const struct syn_image *src, size_t first, size_t step, struct syn_image *dst)
+static void copy_three(const struct syn_image *src, size_t first, size_t step,
+                       struct syn_image *dst)
 {
     const size_t n = pixels_of(src), stride = (size_t)src->channels;
     for (size_t i = 0; i < n; i++)
         for (size_t c = 0; c < 3; c++) {
             const size_t from = i * stride + first + c * step;
-            if (src->bits == 16) ((uint16_t *)dst->pixels)[3 * i + c] = ((const uint16_t *)src->pixels)[from];
+            if (src->bits == 16) ((uint16_t *)dst->pixels)[3 * i + c] =
+                ((const uint16_t *)src->pixels)[from];
             else ((uint8_t *)dst->pixels)[3 * i + c] = ((const uint8_t *)src->pixels)[from];
         }
 }
@@ -62,13 +64,14 @@ syn_status syn_alpha_split(struct syn_image *im, struct syn_image *color, struct
     return SYN_OK;
 }
 
-syn_status syn_alpha_join(const struct syn_image *color, const struct syn_image *alpha, struct syn_image *out,
-                          struct syn_err *err)
+syn_status syn_alpha_join(const struct syn_image *color, const struct syn_image *alpha,
+                          struct syn_image *out, struct syn_err *err)
 {
     struct syn_image im = {0};
-    if (color->width != alpha->width || color->height != alpha->height || color->bits != alpha->bits)
-        return syn_fail(err, SYN_INTERNAL, "alpha: %dx%d beside a picture of %dx%d", alpha->width, alpha->height,
-                        color->width, color->height);
+    if (color->width != alpha->width || color->height != alpha->height ||
+        color->bits != alpha->bits)
+        return syn_fail(err, SYN_INTERNAL, "alpha: %dx%d beside a picture of %dx%d", alpha->width,
+                        alpha->height, color->width, color->height);
     syn_status st = syn_image_init(&im, color->width, color->height, 4, color->bits, err);
     if (st != SYN_OK) return st;
     im.gray = color->gray;
@@ -77,7 +80,8 @@ syn_status syn_alpha_join(const struct syn_image *color, const struct syn_image 
         for (size_t c = 0; c < 4; c++) {
             const struct syn_image *src = c < 3 ? color : alpha;
             const size_t from = 3 * i + (c < 3 ? c : 0);
-            if (im.bits == 16) ((uint16_t *)im.pixels)[4 * i + c] = ((const uint16_t *)src->pixels)[from];
+            if (im.bits == 16) ((uint16_t *)im.pixels)[4 * i + c] =
+                ((const uint16_t *)src->pixels)[from];
             else ((uint8_t *)im.pixels)[4 * i + c] = ((const uint8_t *)src->pixels)[from];
         }
     *out = im;

@@ -10,7 +10,8 @@
 
 const char *syn_param_type_word(enum syn_param_type t)
 {
-    static const char *const word[] = {"number", "integer", "string", "boolean", "null", "array or object"};
+    static const char *const word[] = {"number", "integer", "string", "boolean", "null",
+                                       "array or object"};
     return (unsigned)t < sizeof word / sizeof word[0] ? word[t] : "unknown";
 }
 
@@ -27,7 +28,8 @@ static const char *cut_text(char *dst, size_t size, const char *src)
     return dst;
 }
 
-void syn_field_errors_add(struct syn_field_errors *errs, const char *field, const char *code, const char *format, ...)
+void syn_field_errors_add(struct syn_field_errors *errs, const char *field, const char *code,
+                          const char *format, ...)
 {
     char text[sizeof errs->item[0].detail * 2];
     va_list args;
@@ -49,20 +51,22 @@ void syn_field_errors_add(struct syn_field_errors *errs, const char *field, cons
 static void check_number(const struct syn_param_spec *s, double v, struct syn_field_errors *errs)
 {
     if (!(v >= s->min && v <= s->max))
-        syn_field_errors_add(errs, s->name, "invalid_field", "%s = %.15g: must be in [%.15g, %.15g]", s->name, v,
-                             s->min, s->max);
+        syn_field_errors_add(errs, s->name, "invalid_field",
+                             "%s = %.15g: must be in [%.15g, %.15g]", s->name, v, s->min, s->max);
 }
 
-static void check_integer(const struct syn_param_spec *s, const struct syn_param *p, struct syn_field_errors *errs)
+static void check_integer(const struct syn_param_spec *s, const struct syn_param *p,
+                          struct syn_field_errors *errs)
 {
     const double v = p->number;
     if (p->type == SYN_PARAM_NUMBER && v != floor(v)) /* also a NaN */
-        syn_field_errors_add(errs, s->name, "invalid_field", "%s = %.15g: must be a whole number", s->name, v);
+        syn_field_errors_add(errs, s->name, "invalid_field", "%s = %.15g: must be a whole number",
+                             s->name, v);
     else if (p->type == SYN_PARAM_NUMBER)
         check_number(s, v, errs);
     else if (p->integer < (int64_t)s->min || p->integer > (int64_t)s->max)
-        syn_field_errors_add(errs, s->name, "invalid_field", "%s = %lld: must be in [%lld, %lld]", s->name,
-                             (long long)p->integer, (long long)s->min, (long long)s->max);
+        syn_field_errors_add(errs, s->name, "invalid_field", "%s = %lld: must be in [%lld, %lld]",
+                             s->name, (long long)p->integer, (long long)s->min, (long long)s->max);
 }
 
 static void check_word(const struct syn_param_spec *s, const char *v, struct syn_field_errors *errs)
@@ -83,11 +87,12 @@ static bool type_fits(enum syn_param_type want, enum syn_param_type is)
     return want == SYN_PARAM_NUMBER || want == SYN_PARAM_INTEGER ? number : want == is;
 }
 
-static void check_value(const struct syn_param_spec *s, const struct syn_param *p, struct syn_field_errors *errs)
+static void check_value(const struct syn_param_spec *s, const struct syn_param *p,
+                        struct syn_field_errors *errs)
 {
     if (!type_fits(s->type, p->type))
-        syn_field_errors_add(errs, s->name, "invalid_field", "%s is of type %s: must be of type %s", s->name,
-                             syn_param_type_word(p->type), syn_param_type_word(s->type));
+        syn_field_errors_add(errs, s->name, "invalid_field", "%s is of type %s: must be of type %s",
+                             s->name, syn_param_type_word(p->type), syn_param_type_word(s->type));
     else if (s->type == SYN_PARAM_NUMBER)
         check_number(s, syn_param_as_double(p), errs);
     else if (s->type == SYN_PARAM_INTEGER)
@@ -125,8 +130,8 @@ static void unknown_name(const struct syn_param_spec *spec, int32_t n_spec, cons
                          cut_text(cut, sizeof cut, name), known);
 }
 
-void syn_params_check(const struct syn_param_spec *spec, int32_t n_spec, const struct syn_param *p, int32_t n,
-                      const struct syn_param **value, struct syn_field_errors *errs)
+void syn_params_check(const struct syn_param_spec *spec, int32_t n_spec, const struct syn_param *p,
+                      int32_t n, const struct syn_param **value, struct syn_field_errors *errs)
 {
     for (int32_t k = 0; k < n_spec; k++) value[k] = NULL;
     for (int32_t i = 0; i < n; i++) {
@@ -135,7 +140,8 @@ void syn_params_check(const struct syn_param_spec *spec, int32_t n_spec, const s
         if (k == n_spec) {
             unknown_name(spec, n_spec, p[i].name, errs);
         } else if (value[k]) {
-            syn_field_errors_add(errs, spec[k].name, "duplicate_field", "%s is given more than once", spec[k].name);
+            syn_field_errors_add(errs, spec[k].name, "duplicate_field",
+                                 "%s is given more than once", spec[k].name);
         } else {
             value[k] = &p[i];
             check_value(&spec[k], &p[i], errs);
@@ -147,14 +153,15 @@ void syn_params_check(const struct syn_param_spec *spec, int32_t n_spec, const s
 
 static const char *const picture_types[] = {"image/png", "image/jpeg", "image/webp", NULL};
 static const struct syn_kind_input upscale_inputs[] = {
-    {"image", true, picture_types, "The picture. Orientation and colour profile are applied; alpha, grey and 16 bits "
+    {"image", true, picture_types,
+     "The picture. Orientation and colour profile are applied; alpha, grey and 16 bits "
                                    "are kept."},
 };
 
 static const struct syn_kind kinds[] = {
     {"upscale", "Upscale",
-     "Makes a picture larger, or cleaner, with a super-resolution network. A partial, global change: the result is "
-     "labelled as algorithmically enhanced.",
+     "Makes a picture larger, or cleaner, with a super-resolution network. A partial, global "
+     "change: the result is labelled as algorithmically enhanced.",
      upscale_inputs, 1, syn_upscale_param_table, SYN_UPSCALE_N_PARAMS},
 };
 

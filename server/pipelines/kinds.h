@@ -1,8 +1,10 @@
-/* kinds.h - the list of job kinds: their inputs and parameters as tables, and the one validator that
- * every way in (native API, API families, command line, a job read back from the store) goes through.
+/* kinds.h - the list of job kinds: their inputs and parameters as tables, and the one validator
+ * that every way in (native API, API families, command line, a job read back from the store) goes
+ * through.
  *
- * JSON stays outside: who parsed it hands over a flat list of struct syn_param and gets plain structs
- * or the full list of field errors back. From the tables the JSON schema of GET /v1/kinds is printed.
+ * JSON stays outside: who parsed it hands over a flat list of struct syn_param and gets plain
+ * structs or the full list of field errors back. From the tables the JSON schema of GET /v1/kinds
+ * is printed.
  *
  * Layer:   server/pipelines.
  * Threads: pure functions over constant tables. Strings in results are static unless said. */
@@ -15,13 +17,15 @@
 
 enum syn_param_type {
     SYN_PARAM_NUMBER,  /* in a table: INTEGER values are taken too */
-    SYN_PARAM_INTEGER, /* in a value: a JSON number without fraction or exponent that fits int64_t */
+    /* in a value: a JSON number without fraction or exponent that fits int64_t */
+    SYN_PARAM_INTEGER,
     SYN_PARAM_STRING,
     SYN_PARAM_BOOL,
     SYN_PARAM_NULL,    /* values only; refused everywhere */
     SYN_PARAM_OTHER    /* values only: array, object; refused everywhere */
 };
-const char *syn_param_type_word(enum syn_param_type t); /* JSON schema's: "number" "integer" "string" "boolean" ... */
+/* JSON schema's: "number" "integer" "string" "boolean" ... */
+const char *syn_param_type_word(enum syn_param_type t);
 
 struct syn_param {
     const char *name;       /* borrowed */
@@ -38,15 +42,16 @@ struct syn_param_spec {
     enum syn_param_type type;
     double min, max;            /* NUMBER, INTEGER: both inclusive */
     const char *const *words;   /* STRING: the allowed ones, NULL-terminated */
-    const char *default_json;   /* JSON text of the default; NULL: depends on the model or the input */
+    /* JSON text of the default; NULL: depends on the model or the input */
+    const char *default_json;
     const char *description;
 };
 
 struct syn_field_error {
     char field[64];        /* the name as sent, cut to fit */
     const char *code;      /* "unknown_field", "invalid_field" (type or range), "duplicate_field",
-                              "conflicting_field", "unsupported_value" (legal, but not with this model
-                              or this format) */
+                              "conflicting_field", "unsupported_value" (legal,
+                                  but not with this model or this format) */
     char detail[200];      /* value and bound, for a person: "scale = 0: must be in [0.0625, 16]" */
 };
 #define SYN_MAX_FIELD_ERRORS 32
@@ -57,7 +62,8 @@ struct syn_field_errors {
     int32_t n_more;   /* left out */
 };
 /* For validators beside this file that want to add to the same list. */
-void syn_field_errors_add(struct syn_field_errors *errs, const char *field, const char *code, const char *format, ...)
+void syn_field_errors_add(struct syn_field_errors *errs, const char *field, const char *code,
+                          const char *format, ...)
     SYN_PRINTF(4, 5);
 
 /* ---- kinds ---- */
@@ -84,13 +90,17 @@ const struct syn_kind *syn_kinds_find(const char *kind); /* NULL: unknown */
 
 #define SYN_UPSCALE_N_PARAMS 8
 
-/* Defaults for this model, then every given parameter. SYN_OK fills *out; SYN_INVALID: *out untouched,
- * *errs holds all errors. What only the picture's size can tell is syn_upscale_resolve's business. */
-SYN_MUST_CHECK syn_status syn_upscale_params_parse(const struct syn_param *p, int32_t n, const struct syn_manifest *m,
-                                                   struct syn_upscale_params *out, struct syn_field_errors *errs);
-/* The set that takes effect, defaults included, in the table's order: parsing it again gives the same
- * struct. Returns how many were written. */
-int32_t syn_upscale_params_effective(const struct syn_upscale_params *p, struct syn_param out[SYN_UPSCALE_N_PARAMS]);
+/* Defaults for this model, then every given parameter. SYN_OK fills *out; SYN_INVALID: *out
+ * untouched, *errs holds all errors. What only the picture's size can tell is syn_upscale_resolve's
+ * business. */
+SYN_MUST_CHECK syn_status syn_upscale_params_parse(const struct syn_param *p, int32_t n,
+                                                   const struct syn_manifest *m,
+                                                   struct syn_upscale_params *out,
+                                                   struct syn_field_errors *errs);
+/* The set that takes effect, defaults included, in the table's order: parsing it again gives the
+ * same struct. Returns how many were written. */
+int32_t syn_upscale_params_effective(const struct syn_upscale_params *p,
+                                     struct syn_param out[SYN_UPSCALE_N_PARAMS]);
 
 /* ---- a job's "output" member ---- */
 
@@ -105,20 +115,23 @@ struct syn_output_spec {
 
 const struct syn_param_spec *syn_output_params(void); /* SYN_OUTPUT_N_PARAMS rows */
 /* As syn_upscale_params_parse. A member that the format cannot honour is unsupported_value. */
-SYN_MUST_CHECK syn_status syn_output_spec_parse(const struct syn_param *p, int32_t n, struct syn_output_spec *out,
+SYN_MUST_CHECK syn_status syn_output_spec_parse(const struct syn_param *p, int32_t n,
+                                                struct syn_output_spec *out,
                                                 struct syn_field_errors *errs);
-int32_t syn_output_spec_effective(const struct syn_output_spec *s, struct syn_param out[SYN_OUTPUT_N_PARAMS]);
-/* What the encoder is told, "same" resolved to the input's format (PNG when that is UNKNOWN). SYN_TOO_LARGE: the picture
- * is over the format's own limit (JPEG 65535, WebP 16383 a side). */
-SYN_MUST_CHECK syn_status syn_output_spec_resolve(const struct syn_output_spec *s, enum syn_image_format input,
-                                                  int32_t width, int32_t height, struct syn_image_encode_opts *out,
+int32_t syn_output_spec_effective(const struct syn_output_spec *s,
+                                  struct syn_param out[SYN_OUTPUT_N_PARAMS]);
+/* What the encoder is told, "same" resolved to the input's format (PNG when that is UNKNOWN).
+ * SYN_TOO_LARGE: the picture is over the format's own limit (JPEG 65535, WebP 16383 a side). */
+SYN_MUST_CHECK syn_status syn_output_spec_resolve(const struct syn_output_spec *s,
+                                                  enum syn_image_format input, int32_t width,
+                                                  int32_t height, struct syn_image_encode_opts *out,
                                                   struct syn_err *err);
 
 /* ---- a validator for any table ---- */
 
-/* Checks n values against a table: unknown and repeated names, types, ranges, words; all errors go to
- * *errs. value[i] is the given value of spec[i], or NULL. Used by the two parsers above. */
-void syn_params_check(const struct syn_param_spec *spec, int32_t n_spec, const struct syn_param *p, int32_t n,
-                      const struct syn_param **value, struct syn_field_errors *errs);
+/* Checks n values against a table: unknown and repeated names, types, ranges, words; all errors go
+ * to *errs. value[i] is the given value of spec[i], or NULL. Used by the two parsers above. */
+void syn_params_check(const struct syn_param_spec *spec, int32_t n_spec, const struct syn_param *p,
+                      int32_t n, const struct syn_param **value, struct syn_field_errors *errs);
 
 #endif

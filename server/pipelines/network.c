@@ -20,17 +20,21 @@ static int32_t common_multiple(int32_t a, int32_t b)
     return a / x * b;
 }
 
-/* One geometry that serves every stage: the widest halo, the common alignment, the picture's trim. */
-static syn_status find_geometry(struct syn_network *n, const struct syn_manifest *m, struct syn_err *err)
+/* One geometry that serves every stage: the widest halo, the common alignment, the picture's trim.
+ * */
+static syn_status find_geometry(struct syn_network *n, const struct syn_manifest *m,
+                                struct syn_err *err)
 {
     const struct syn_footprint *last = &n->info.footprint[n->info.n_stages - 1];
     struct syn_tile_net g = {.trim = last->trim, .align = 1};
     for (int32_t k = 0; k < n->info.n_stages; k++) {
         const struct syn_footprint *f = &n->info.footprint[k];
-        if (f->align < 1 || f->scale_num < 1 || f->scale_den < 1 || f->trim < 0)
-            return syn_fail(err, SYN_INTERNAL, "%s: stage %d has an impossible footprint", m->id, k);
+        if (f->align < 1 || f->scale_num < 1 || f->scale_den < 1 || f->trim < 0 || f->lost < 0)
+            return syn_fail(err, SYN_INTERNAL, "%s: stage %d has an impossible footprint", m->id,
+                            k);
         if (f->trim > last->trim)
-            return syn_fail(err, SYN_UNSUPPORTED, "%s: stage %d loses more border than the picture does", m->id, k);
+            return syn_fail(err, SYN_UNSUPPORTED,
+                            "%s: stage %d loses more border than the picture does", m->id, k);
         g.before = at_least(g.before, f->before);
         g.after = at_least(g.after, f->after);
         g.align = common_multiple(g.align, common_multiple(f->align, f->scale_den));
@@ -48,20 +52,21 @@ static syn_status check_against_manifest(const struct syn_network *n, const stru
 {
     const struct syn_footprint *f;
     if (n->info.n_stages < 1 || n->info.n_stages > SYN_MAX_STAGES)
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: %d stages: must be in [1, %d]", m->id, n->info.n_stages,
-                        SYN_MAX_STAGES);
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: %d stages: must be in [1, %d]", m->id,
+                        n->info.n_stages, SYN_MAX_STAGES);
     if (n->info.channels_in != 3 || n->info.channels_out != 3)
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: %d channels in, %d out: an upscaler has 3 and 3", m->id,
-                        n->info.channels_in, n->info.channels_out);
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: %d channels in, %d out: an upscaler has 3 and 3",
+                        m->id, n->info.channels_in, n->info.channels_out);
     f = &n->info.footprint[n->info.n_stages - 1];
     if (f->scale_den != 1 || f->scale_num != n->variant->scale)
-        return syn_fail(err, SYN_INVALID, "%s: the network enlarges by %d/%d, its manifest says %d", m->id,
-                        f->scale_num, f->scale_den, n->variant->scale);
+        return syn_fail(err, SYN_INVALID, "%s: the network enlarges by %d/%d, its manifest says %d",
+                        m->id, f->scale_num, f->scale_den, n->variant->scale);
     return SYN_OK;
 }
 
-syn_status syn_network_open(struct syn_network *n, struct syn_models *models, const struct syn_manifest *m,
-                            const struct syn_variant *v, const atomic_bool *cancel, struct syn_err *err)
+syn_status syn_network_open(struct syn_network *n, struct syn_models *models,
+                            const struct syn_manifest *m, const struct syn_variant *v,
+                            const atomic_bool *cancel, struct syn_err *err)
 {
     struct syn_network net = {.variant = v, .scale = v->scale};
     syn_status st = syn_network_hold(&net, models, m, cancel, err);
@@ -77,8 +82,9 @@ syn_status syn_network_open(struct syn_network *n, struct syn_models *models, co
     return SYN_OK;
 }
 
-syn_status syn_network_hold(struct syn_network *n, struct syn_models *models, const struct syn_manifest *m,
-                            const atomic_bool *cancel, struct syn_err *err)
+syn_status syn_network_hold(struct syn_network *n, struct syn_models *models,
+                            const struct syn_manifest *m, const atomic_bool *cancel,
+                            struct syn_err *err)
 {
     if (n->loaded) return SYN_OK;
     syn_status st = syn_models_acquire(models, m->id, n->variant, cancel, &n->loaded, err);
@@ -93,8 +99,8 @@ void syn_network_drop(struct syn_network *n, struct syn_models *models)
     n->model = NULL;
 }
 
-int32_t syn_network_inputs(const struct syn_network *n, int32_t stage, int32_t width, int32_t height,
-                           struct syn_shape in[SYN_MAX_UNIT_IO])
+int32_t syn_network_inputs(const struct syn_network *n, int32_t stage, int32_t width,
+                           int32_t height, struct syn_shape in[SYN_MAX_UNIT_IO])
 {
     in[0] = syn_shape4(1, n->info.channels_in, height, width);
     for (int32_t k = 0; k < stage; k++) in[1 + k] = syn_shape4(1, n->info.stage_channels[k], 1, 1);
@@ -106,8 +112,8 @@ bool syn_network_output(const struct syn_network *n, int32_t stage, int32_t widt
 {
     const int32_t last = n->info.n_stages - 1, k = stage < 0 ? last : stage;
     const struct syn_footprint *f = &n->info.footprint[k];
-    const int32_t h = syn_tile_feature_size(height, f->trim, f->scale_num, f->scale_den);
-    const int32_t w = syn_tile_feature_size(width, f->trim, f->scale_num, f->scale_den);
+    const int32_t h = syn_tile_feature_size(height, f->lost, f->scale_num, f->scale_den);
+    const int32_t w = syn_tile_feature_size(width, f->lost, f->scale_num, f->scale_den);
     *out = syn_shape4(1, k == last ? n->info.channels_out : n->info.stage_channels[k], h, w);
     return w >= 1 && h >= 1;
 }
@@ -125,14 +131,15 @@ static uint64_t tensor_bytes(const struct syn_shape *s)
     return syn_shape_elements(s, &n) ? (uint64_t)n * sizeof(float) : UINT64_MAX / 4;
 }
 
-static syn_status stage_bytes(const struct estimate *e, int32_t stage, int32_t width, int32_t height, uint64_t *bytes,
-                              struct syn_err *err)
+static syn_status stage_bytes(const struct estimate *e, int32_t stage, int32_t width,
+                              int32_t height, uint64_t *bytes, struct syn_err *err)
 {
     struct syn_shape in[SYN_MAX_UNIT_IO], out;
     uint64_t peak = 0;
     const int32_t n_in = syn_network_inputs(e->net, stage, width, height, in);
     if (!syn_network_output(e->net, stage, width, height, &out))
-        return syn_fail(err, SYN_INTERNAL, "tile: a window of %dx%d leaves no pixel", width, height);
+        return syn_fail(err, SYN_INTERNAL, "tile: a window of %dx%d leaves no pixel", width,
+                        height);
     syn_status st = syn_plan_estimate(e->net->model, stage, in, e->precision, &peak, err);
     if (st == SYN_TOO_LARGE && (width > e->shortest || height > e->shortest))
         peak = UINT64_MAX / 4; /* over a limit of the engine's own: a smaller one may do */
@@ -143,7 +150,8 @@ static syn_status stage_bytes(const struct estimate *e, int32_t stage, int32_t w
     return SYN_OK;
 }
 
-static syn_status window_bytes(void *user, int32_t width, int32_t height, uint64_t *bytes, struct syn_err *err)
+static syn_status window_bytes(void *user, int32_t width, int32_t height, uint64_t *bytes,
+                               struct syn_err *err)
 {
     const struct estimate *e = (const struct estimate *)user;
     const bool whole = e->net->info.n_stages == 1 || (width == e->whole_w && height == e->whole_h);
@@ -159,8 +167,9 @@ static syn_status window_bytes(void *user, int32_t width, int32_t height, uint64
     return SYN_OK;
 }
 
-syn_status syn_network_cut(const struct syn_network *n, int32_t width, int32_t height, int32_t max_core,
-                           uint64_t budget_bytes, syn_precision precision, struct syn_tiles *out, struct syn_err *err)
+syn_status syn_network_cut(const struct syn_network *n, int32_t width, int32_t height,
+                           int32_t max_core, uint64_t budget_bytes, syn_precision precision,
+                           struct syn_tiles *out, struct syn_err *err)
 {
     struct estimate e = {n, precision, syn_tile_extended(&n->geometry, width),
                          syn_tile_extended(&n->geometry, height), syn_tile_shortest(&n->geometry)};

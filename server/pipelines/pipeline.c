@@ -25,12 +25,14 @@ static syn_status run_unit(struct syn_pipeline *p, struct syn_unit *unit, const 
     }
 }
 
-syn_status syn_pipeline_drive(struct syn_pipeline *p, const struct syn_drive *d, struct syn_err *err)
+syn_status syn_pipeline_drive(struct syn_pipeline *p, const struct syn_drive *d,
+                              struct syn_err *err)
 {
     for (;;) {
         struct syn_unit unit = {0};
         bool more = false;
-        if (d->cancel && atomic_load(d->cancel)) return syn_fail(err, SYN_CANCELED, "canceled between units");
+        if (d->cancel && atomic_load(d->cancel)) return syn_fail(err, SYN_CANCELED,
+            "canceled between units");
         const double start = now_seconds();
         syn_status st = p->kind->next(p, &unit, &more, err);
         if (st != SYN_OK || !more) return st;

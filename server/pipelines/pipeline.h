@@ -1,14 +1,14 @@
-/* pipeline.h - a job as a step machine: next() gives a unit of work, the driver runs it, done() takes
- * the result; until there is none left and finish() gives the outputs.
+/* pipeline.h - a job as a step machine: next() gives a unit of work, the driver runs it, done()
+ * takes the result; until there is none left and finish() gives the outputs.
  *
  *        open ──► next ──► unit ──(driver runs the plan)──► done ──┐
  *                  ▲                                               │
  *                  └───────────────────────────────────────────────┘
  *                 next says "no more" ──► finish ──► outputs      close from any state
  *
- * Units are what jobs are cancelled between, what progress counts, and what batches across jobs. The
- * driver is the worker (server/jobs) or `synthd run` (server/cli); syn_pipeline_drive is the loop both
- * use when they have one job at a time.
+ * Units are what jobs are cancelled between, what progress counts, and what batches across jobs.
+ * The driver is the worker (server/jobs) or `synthd run` (server/cli); syn_pipeline_drive is the
+ * loop both use when they have one job at a time.
  *
  * Layer:   server/pipelines: media, models, the engine.
  * Threads: a pipeline belongs to one thread at a time; different ones are independent. */
@@ -35,11 +35,14 @@ struct syn_pipeline;
 struct syn_pipeline_kind {
     const char *kind; /* "upscale" */
     /* *more = false: no unit left, call finish. SYN_NO_MEMORY etc. fail the job. */
-    syn_status (*next)(struct syn_pipeline *p, struct syn_unit *unit, bool *more, struct syn_err *err);
+    syn_status (*next)(struct syn_pipeline *p, struct syn_unit *unit, bool *more,
+                       struct syn_err *err);
     syn_status (*done)(struct syn_pipeline *p, const struct syn_unit *unit, struct syn_err *err);
-    /* Called when the unit's run gave SYN_NUMERIC. *again = true: *unit now holds the run to do in its
+    /* Called when the unit's run gave SYN_NUMERIC. *again = true: *unit now holds the run to do in
+     * its
      * place (wider arithmetic). false: nothing wider is left, the job fails. */
-    syn_status (*numeric)(struct syn_pipeline *p, struct syn_unit *unit, bool *again, struct syn_err *err);
+    syn_status (*numeric)(struct syn_pipeline *p, struct syn_unit *unit, bool *again,
+                          struct syn_err *err);
     /* Moves the finished picture to *out (caller deinits). Once, after next said no more. */
     syn_status (*finish)(struct syn_pipeline *p, struct syn_image *out, struct syn_err *err);
     void (*progress)(const struct syn_pipeline *p, int64_t *done, int64_t *total);
@@ -57,7 +60,8 @@ struct syn_drive {
 };
 /* Runs every unit; SYN_CANCELED within one unit of *cancel becoming true. A unit that fails with
  * SYN_NUMERIC is the pipeline's to retry (see upscale.h). */
-SYN_MUST_CHECK syn_status syn_pipeline_drive(struct syn_pipeline *p, const struct syn_drive *d, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_pipeline_drive(struct syn_pipeline *p, const struct syn_drive *d,
+                                             struct syn_err *err);
 void syn_pipeline_close(struct syn_pipeline *p); /* NULL-safe */
 
 #endif

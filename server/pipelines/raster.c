@@ -26,8 +26,8 @@ static float max_sample(const struct syn_image *im)
 }
 
 /* n pixels from picture row y, columns x..., to three plane rows. */
-static void read_run(const struct syn_image *im, int32_t x, int32_t y, int32_t n, float mul, float add,
-                     float *restrict r, float *restrict g, float *restrict b)
+static void read_run(const struct syn_image *im, int32_t x, int32_t y, int32_t n, float mul,
+                     float add, float *restrict r, float *restrict g, float *restrict b)
 {
     const size_t at = ((size_t)y * (size_t)im->width + (size_t)x) * 3;
     if (im->bits == 16) {
@@ -47,15 +47,17 @@ static void read_run(const struct syn_image *im, int32_t x, int32_t y, int32_t n
     }
 }
 
-static void read_row(const struct syn_image *im, const struct syn_rect *rc, int32_t y, enum syn_edge edge, float mul,
-                     float add, float *dst, size_t plane)
+static void read_row(const struct syn_image *im, const struct syn_rect *rc, int32_t y,
+                     enum syn_edge edge, float mul, float add, float *dst, size_t plane)
 {
-    const int32_t from = rc->x < 0 ? (-rc->x < rc->w ? -rc->x : rc->w) : 0; /* columns left of the picture */
-    int32_t to = im->width - rc->x;                                        /* first column right of it */
+    /* columns left of the picture */
+    const int32_t from = rc->x < 0 ? (-rc->x < rc->w ? -rc->x : rc->w) : 0;
+    /* first column right of it */
+    int32_t to = im->width - rc->x;
     if (to > rc->w) to = rc->w;
     if (to < from) to = from;
-    if (to > from) read_run(im, rc->x + from, y, to - from, mul, add, dst + from, dst + plane + from,
-                            dst + 2 * plane + from);
+    if (to > from) read_run(im, rc->x + from, y, to - from, mul, add, dst + from,
+                            dst + plane + from, dst + 2 * plane + from);
     for (int32_t i = 0; i < rc->w; i++) {
         if (i == from) i = to;
         if (i >= rc->w) break;
@@ -65,8 +67,8 @@ static void read_row(const struct syn_image *im, const struct syn_rect *rc, int3
     }
 }
 
-void syn_raster_read(const struct syn_image *im, const struct syn_rect *r, enum syn_edge edge, float scale,
-                     float offset, float *dst)
+void syn_raster_read(const struct syn_image *im, const struct syn_rect *r, enum syn_edge edge,
+                     float scale, float offset, float *dst)
 {
     const float mul = scale / max_sample(im);
     const size_t plane = (size_t)r->w * (size_t)r->h;
@@ -93,14 +95,16 @@ static void mean_of_three(float *restrict a, float *restrict b, float *restrict 
 }
 
 /* Row y of the picture made larger by repetition, columns from x, added to n values per channel. */
-static void add_repeated(const struct syn_image *im, int32_t factor, int32_t x, int32_t y, int32_t n, float *v)
+static void add_repeated(const struct syn_image *im, int32_t factor, int32_t x, int32_t y,
+                         int32_t n, float *v)
 {
     const size_t row = (size_t)(y / factor) * (size_t)im->width;
     for (int32_t i = 0; i < n; i++) {
         const size_t at = (row + (size_t)((x + i) / factor)) * 3;
         for (size_t c = 0; c < 3; c++)
-            v[c * (size_t)n + (size_t)i] += im->bits == 16 ? (float)((const uint16_t *)im->pixels)[at + c]
-                                                           : (float)((const uint8_t *)im->pixels)[at + c];
+            v[c * (size_t)n + (size_t)i] +=
+                im->bits == 16 ? (float)((const uint16_t *)im->pixels)[at + c]
+                               : (float)((const uint8_t *)im->pixels)[at + c];
     }
 }
 
@@ -144,21 +148,24 @@ static void store_row(struct syn_image *im, int32_t x, int32_t y, int32_t n, con
     }
 }
 
-void syn_raster_write(struct syn_image *im, const struct syn_rect *r, const struct syn_raster_planes *src,
-                      const struct syn_raster_out *how, float *row)
+void syn_raster_write(struct syn_image *im, const struct syn_rect *r,
+                      const struct syn_raster_planes *src, const struct syn_raster_out *how,
+                      float *row)
 {
     const float top = max_sample(im);
     const size_t n = (size_t)r->w;
     for (int32_t j = 0; j < r->h; j++) {
         const float *s = src->data + (size_t)j * src->row;
-        for (size_t c = 0; c < 3; c++) affine(s + c * src->plane, r->w, how->scale * top, how->offset * top, row + c * n);
+        for (size_t c = 0; c < 3; c++) affine(s + c * src->plane, r->w, how->scale * top,
+                                              how->offset * top, row + c * n);
         if (how->add) add_repeated(how->add, how->add_factor, r->x, r->y + j, r->w, row);
         if (how->gray) mean_of_three(row, row + n, row + 2 * n, r->w);
         store_row(im, r->x, r->y + j, r->w, row);
     }
 }
 
-void syn_raster_sum(const struct syn_raster_planes *src, int32_t channels, int32_t w, int32_t h, double *sums)
+void syn_raster_sum(const struct syn_raster_planes *src, int32_t channels, int32_t w, int32_t h,
+                    double *sums)
 {
     for (int32_t c = 0; c < channels; c++)
         for (int32_t j = 0; j < h; j++) {

@@ -9,17 +9,20 @@
 static syn_status check_params(const struct syn_upscale_params *p, struct syn_err *err)
 {
     if (p->scale != 0 && !(p->scale >= SYN_UPSCALE_MIN_SCALE && p->scale <= SYN_UPSCALE_MAX_SCALE))
-        return syn_fail(err, SYN_INVALID, "scale = %g: must be in [%g, %g]", p->scale, SYN_UPSCALE_MIN_SCALE,
-                        SYN_UPSCALE_MAX_SCALE);
+        return syn_fail(err, SYN_INVALID, "scale = %g: must be in [%g, %g]", p->scale,
+                        SYN_UPSCALE_MIN_SCALE, SYN_UPSCALE_MAX_SCALE);
     if (p->width < 0 || p->width > SYN_UPSCALE_MAX_SIDE)
-        return syn_fail(err, SYN_INVALID, "width = %d: must be in [1, %d]", p->width, SYN_UPSCALE_MAX_SIDE);
+        return syn_fail(err, SYN_INVALID, "width = %d: must be in [1, %d]", p->width,
+                        SYN_UPSCALE_MAX_SIDE);
     if (p->height < 0 || p->height > SYN_UPSCALE_MAX_SIDE)
-        return syn_fail(err, SYN_INVALID, "height = %d: must be in [1, %d]", p->height, SYN_UPSCALE_MAX_SIDE);
+        return syn_fail(err, SYN_INVALID, "height = %d: must be in [1, %d]", p->height,
+                        SYN_UPSCALE_MAX_SIDE);
     if (p->scale != 0 && (p->width || p->height))
-        return syn_fail(err, SYN_INVALID, "scale = %g: must not be given together with width or height", p->scale);
+        return syn_fail(err, SYN_INVALID,
+                        "scale = %g: must not be given together with width or height", p->scale);
     if (p->tile != 0 && (p->tile < SYN_UPSCALE_MIN_TILE || p->tile > SYN_UPSCALE_MAX_TILE))
-        return syn_fail(err, SYN_INVALID, "tile = %d: must be 0 or in [%d, %d]", p->tile, SYN_UPSCALE_MIN_TILE,
-                        SYN_UPSCALE_MAX_TILE);
+        return syn_fail(err, SYN_INVALID, "tile = %d: must be 0 or in [%d, %d]", p->tile,
+                        SYN_UPSCALE_MIN_TILE, SYN_UPSCALE_MAX_TILE);
     return SYN_OK;
 }
 
@@ -50,20 +53,22 @@ static double scaled(int32_t side, double factor)
 }
 
 /* Output size and the larger of both ratios. */
-static syn_status output_size(const struct syn_upscale_params *p, int32_t native, int32_t w, int32_t h,
-                              double *out_w, double *out_h, double *factor, struct syn_err *err)
+static syn_status output_size(const struct syn_upscale_params *p, int32_t native, int32_t w,
+                              int32_t h, double *out_w, double *out_h, double *factor,
+                              struct syn_err *err)
 {
     if (p->width || p->height) {
         *out_w = p->width ? p->width : scaled(w, (double)p->height / h);
         *out_h = p->height ? p->height : scaled(h, (double)p->width / w);
         *factor = fmax(*out_w / w, *out_h / h);
         if (p->width && (double)p->width / w > SYN_UPSCALE_MAX_SCALE)
-            return syn_fail(err, SYN_INVALID, "width = %d: must be at most %g times the input's %d", p->width,
-                            SYN_UPSCALE_MAX_SCALE, w);
+            return syn_fail(err, SYN_INVALID, "width = %d: must be at most %g times the input's %d",
+                            p->width, SYN_UPSCALE_MAX_SCALE, w);
         if (p->height && (double)p->height / h > SYN_UPSCALE_MAX_SCALE)
-            return syn_fail(err, SYN_INVALID, "height = %d: must be at most %g times the input's %d", p->height,
+            return syn_fail(err, SYN_INVALID,
+                            "height = %d: must be at most %g times the input's %d", p->height,
                             SYN_UPSCALE_MAX_SCALE, h);
-        /* The derived side of a thin picture may round up to 1: that alone asks for no enlargement. */
+        /* The derived side of a thin picture may round up to 1: that asks for no enlargement. */
         if (!p->width || !p->height) *factor = p->width ? *out_w / w : *out_h / h;
         return SYN_OK;
     }
@@ -85,9 +90,10 @@ static int32_t passes_for(int32_t scale, double factor)
     return passes;
 }
 
-/* Fewest passes, then the smallest scale; a network that keeps the size only serves when no enlargement
- * is asked for, or when the model has nothing else. */
-static const struct syn_variant *choose(const struct syn_manifest *m, int32_t noise, double factor, int32_t *passes)
+/* Fewest passes, then the smallest scale; a network that keeps the size only serves when no
+ * enlargement is asked for, or when the model has nothing else. */
+static const struct syn_variant *choose(const struct syn_manifest *m, int32_t noise, double factor,
+                                        int32_t *passes)
 {
     const struct syn_variant *best = NULL;
     for (int32_t i = 0; i < m->n_variants; i++) {
@@ -96,8 +102,8 @@ static const struct syn_variant *choose(const struct syn_manifest *m, int32_t no
         const bool enlarges = v->scale > 1 || factor <= ROUNDING;
         const bool best_enlarges = best && (best->scale > 1 || factor <= ROUNDING);
         const int32_t n = passes_for(v->scale, factor);
-        if (!best || (enlarges && !best_enlarges) ||
-            (enlarges == best_enlarges && (n < *passes || (n == *passes && v->scale < best->scale)))) {
+        const bool fewer = n < *passes || (n == *passes && best && v->scale < best->scale);
+        if (!best || (enlarges && !best_enlarges) || (enlarges == best_enlarges && fewer)) {
             best = v;
             *passes = n;
         }
@@ -105,37 +111,44 @@ static const struct syn_variant *choose(const struct syn_manifest *m, int32_t no
     return best;
 }
 
-static syn_status check_limits(const struct syn_upscale_limits *lim, double out_w, double out_h, double native_w,
-                               double native_h, struct syn_err *err)
+static syn_status check_limits(const struct syn_upscale_limits *lim, double out_w, double out_h,
+                               double native_w, double native_h, struct syn_err *err)
 {
     double side = SYN_UPSCALE_MAX_SIDE;
     if (lim->max_output_side > 0 && lim->max_output_side < side) side = lim->max_output_side;
     if (out_w > side || out_h > side)
-        return syn_fail(err, SYN_TOO_LARGE, "output: %.0fx%.0f: each side must be at most %.0f", out_w, out_h, side);
+        return syn_fail(err, SYN_TOO_LARGE, "output: %.0fx%.0f: each side must be at most %.0f",
+                        out_w, out_h, side);
     if (lim->max_output_pixels && out_w * out_h > (double)lim->max_output_pixels)
-        return syn_fail(err, SYN_TOO_LARGE, "output: %.0fx%.0f is %.0f pixels: must be at most %llu", out_w, out_h,
+        return syn_fail(err, SYN_TOO_LARGE,
+                        "output: %.0fx%.0f is %.0f pixels: must be at most %llu", out_w, out_h,
                         out_w * out_h, (unsigned long long)lim->max_output_pixels);
     if (native_w > SYN_UPSCALE_MAX_SIDE || native_h > SYN_UPSCALE_MAX_SIDE)
-        return syn_fail(err, SYN_TOO_LARGE, "output: the network makes %.0fx%.0f on the way: each side must be at most %d",
-                        native_w, native_h, SYN_UPSCALE_MAX_SIDE);
+        return syn_fail(err, SYN_TOO_LARGE,
+                        "output: the network makes %.0fx%.0f on the way: "
+                        "each side must be at most %d", native_w, native_h, SYN_UPSCALE_MAX_SIDE);
     if (lim->max_output_pixels && native_w * native_h > (double)lim->max_output_pixels)
         return syn_fail(err, SYN_TOO_LARGE,
-                        "output: the network makes %.0fx%.0f on the way, %.0f pixels: must be at most %llu", native_w,
-                        native_h, native_w * native_h, (unsigned long long)lim->max_output_pixels);
+                        "output: the network makes %.0fx%.0f on the way, %.0f pixels: "
+                        "must be at most %llu", native_w, native_h, native_w * native_h,
+                        (unsigned long long)lim->max_output_pixels);
     return SYN_OK;
 }
 
 syn_status syn_upscale_resolve(const struct syn_manifest *m, const struct syn_upscale_params *p,
-                               const struct syn_upscale_limits *limits, int32_t in_width, int32_t in_height,
-                               struct syn_upscale_plan *out, struct syn_err *err)
+                               const struct syn_upscale_limits *limits, int32_t in_width,
+                               int32_t in_height, struct syn_upscale_plan *out, struct syn_err *err)
 {
     double out_w, out_h, factor;
     syn_status st;
-    if (in_width < 1 || in_width > SYN_UPSCALE_MAX_SIDE || in_height < 1 || in_height > SYN_UPSCALE_MAX_SIDE)
-        return syn_fail(err, SYN_INVALID, "image: %dx%d: each side must be in [1, %d]", in_width, in_height,
-                        SYN_UPSCALE_MAX_SIDE);
-    if ((st = check_params(p, err)) != SYN_OK || (st = check_noise(m, p->noise, err)) != SYN_OK) return st;
-    st = output_size(p, largest_scale(m, p->noise), in_width, in_height, &out_w, &out_h, &factor, err);
+    if (in_width < 1 || in_width > SYN_UPSCALE_MAX_SIDE || in_height < 1 ||
+        in_height > SYN_UPSCALE_MAX_SIDE)
+        return syn_fail(err, SYN_INVALID, "image: %dx%d: each side must be in [1, %d]", in_width,
+                        in_height, SYN_UPSCALE_MAX_SIDE);
+    if ((st = check_params(p, err)) != SYN_OK || (st = check_noise(m, p->noise, err)) != SYN_OK)
+        return st;
+    st = output_size(p, largest_scale(m, p->noise), in_width, in_height, &out_w, &out_h, &factor,
+                     err);
     if (st != SYN_OK) return st;
 
     int32_t passes = 0;
@@ -146,8 +159,10 @@ syn_status syn_upscale_resolve(const struct syn_manifest *m, const struct syn_up
     if (st != SYN_OK) return st;
 
     for (int32_t i = 0; i < m->n_variants; i++)
-        if (m->variant[i].scale == v->scale && m->variant[i].noise == SYN_NOISE_NONE) again = &m->variant[i];
-    *out = (struct syn_upscale_plan){.out_width = (int32_t)out_w, .out_height = (int32_t)out_h, .variant = v,
+        if (m->variant[i].scale == v->scale && m->variant[i].noise == SYN_NOISE_NONE)
+            again = &m->variant[i];
+    *out = (struct syn_upscale_plan){.out_width = (int32_t)out_w, .out_height = (int32_t)out_h,
+                                     .variant = v,
                                      .again = again, .passes = passes,
                                      .native_width = (int32_t)(in_width * grown),
                                      .native_height = (int32_t)(in_height * grown)};

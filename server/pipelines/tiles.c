@@ -1,11 +1,12 @@
 /* tiles.c - see tiles.h.
  *
- * Everything is counted without the trim, which every window has on both ends: a picture of size s is
- * inner = s rounded up to align, a window of length S answers at most for S - 2 * trim pixels, a halo is what
- * it exceeds the trim by. With H = both halos (rounded up to align), an inner window of length L answers for
- * L - H pixels inside the picture, and for a halo more at an end. So n windows reach n * (L - H) + H, and
- * the smallest L with n * (L - H) + H >= inner follows at once. All but the last end before inner, which is
- * the smallest multiple of align that holds the picture: so the last core is never empty.
+ * Everything is counted without the trim, which every window has on both ends: a picture of size s
+ * is inner = s rounded up to align, a window of length S answers at most for S - 2 * trim pixels, a
+ * halo is what it exceeds the trim by. With H = both halos (rounded up to align), an inner window
+ * of length L answers for L - H pixels inside the picture, and for a halo more at an end. So n
+ * windows reach n * (L - H) + H, and the smallest L with n * (L - H) + H >= inner follows at once.
+ * All but the last end before inner, which is the smallest multiple of align that holds the
+ * picture: so the last core is never empty.
  *
  * Layer: server/pipelines.   Threads: pure functions. */
 #include "server/pipelines/tiles.h"
@@ -39,12 +40,15 @@ int32_t syn_tile_extended(const struct syn_tile_net *net, int32_t size)
 static syn_status check_net(const struct syn_tile_net *net, struct syn_err *err)
 {
     if (net->align < 1 || net->align > MAX_ALIGN)
-        return syn_fail(err, SYN_INVALID, "network: align = %d: must be in [1, %d]", net->align, MAX_ALIGN);
+        return syn_fail(err, SYN_INVALID, "network: align = %d: must be in [1, %d]", net->align,
+                        MAX_ALIGN);
     if (net->trim < 0 || net->trim > MAX_SIDE)
-        return syn_fail(err, SYN_INVALID, "network: trim = %d: must be in [0, %d]", net->trim, MAX_SIDE);
-    if (net->before < net->trim || net->before > MAX_SIDE || net->after < net->trim || net->after > MAX_SIDE)
-        return syn_fail(err, SYN_INVALID, "network: halo = %d and %d: must be in [trim = %d, %d]", net->before,
-                        net->after, net->trim, MAX_SIDE);
+        return syn_fail(err, SYN_INVALID, "network: trim = %d: must be in [0, %d]", net->trim,
+                        MAX_SIDE);
+    if (net->before < net->trim || net->before > MAX_SIDE || net->after < net->trim ||
+        net->after > MAX_SIDE)
+        return syn_fail(err, SYN_INVALID, "network: halo = %d and %d: must be in [trim = %d, %d]",
+                        net->before, net->after, net->trim, MAX_SIDE);
     return SYN_OK;
 }
 
@@ -72,7 +76,8 @@ syn_status syn_tile_axis_init(struct syn_tile_axis *a, const struct syn_tile_net
         a->step = inner;
         return SYN_OK;
     }
-    const int32_t longest_step = longest < trims ? 0 : (longest - trims) / net->align * net->align - halo;
+    const int32_t longest_step = longest < trims ? 0 : (longest - trims) / net->align * net->align -
+        halo;
     if (longest_step < net->align)
         return syn_fail(err, SYN_INVALID, "tile: window = %d: must be at least %d", longest,
                         syn_tile_shortest(net));
@@ -103,19 +108,20 @@ struct syn_tile_span syn_tile_axis_span(const struct syn_tile_axis *a, int32_t i
 }
 
 /* A cut between windows as a position in the whole picture's feature map. */
-static int32_t feature_cut(const struct syn_tile_axis *a, int32_t i, int32_t trim, int32_t num, int32_t den)
+static int32_t feature_cut(const struct syn_tile_axis *a, int32_t i, int32_t lost, int32_t num,
+                           int32_t den)
 {
     if (i == 0) return 0;
-    if (i == a->n) return syn_tile_feature_size(a->extended, trim, num, den);
-    return (int32_t)((int64_t)(cut(a, i) + a->trim - trim) * num / den);
+    if (i == a->n) return syn_tile_feature_size(a->extended, lost, num, den);
+    return (int32_t)((2 * (int64_t)(cut(a, i) + a->trim) * num - (int64_t)lost * den) / (2 * den));
 }
 
-void syn_tile_axis_feature(const struct syn_tile_axis *a, int32_t i, int32_t trim, int32_t num, int32_t den,
-                           int32_t *from, int32_t *to)
+void syn_tile_axis_feature(const struct syn_tile_axis *a, int32_t i, int32_t lost, int32_t num,
+                           int32_t den, int32_t *from, int32_t *to)
 {
     const int32_t origin = (int32_t)((int64_t)origin_of(a, i) * num / den);
-    *from = feature_cut(a, i, trim, num, den) - origin;
-    *to = feature_cut(a, i + 1, trim, num, den) - origin;
+    *from = feature_cut(a, i, lost, num, den) - origin;
+    *to = feature_cut(a, i + 1, lost, num, den) - origin;
 }
 
 /* ---- choosing the window ---- */
@@ -129,8 +135,8 @@ struct choice {
 
 /* The cut with the least area among those whose window holds at most max_pixels. For each number of
  * columns the fewest rows that fit are the best, so this is linear in the columns. */
-static struct choice cheapest(const struct syn_tile_net *net, int32_t width, int32_t height, int32_t longest,
-                              double max_pixels)
+static struct choice cheapest(const struct syn_tile_net *net, int32_t width, int32_t height,
+                              int32_t longest, double max_pixels)
 {
     struct choice best = {0};
     const int32_t shortest = syn_tile_shortest(net);
@@ -148,15 +154,16 @@ static struct choice cheapest(const struct syn_tile_net *net, int32_t width, int
             if (!best.found || area < best.area || (area == best.area && tiles < best.tiles))
                 best = (struct choice){x.window, y.window, area, tiles, true};
         }
-        /* The window is the shortest for its number of columns: any less makes it one column more. */
+        /* The window is the shortest for its number of columns: any less makes it one column more.
+         * */
         if (syn_tile_axis_init(&x, net, width, w, NULL) != SYN_OK || x.window <= shortest) break;
         w = x.window - net->align;
     }
     return best;
 }
 
-static syn_status cut_both(const struct syn_tile_net *net, int32_t width, int32_t height, const struct choice *c,
-                           struct syn_tiles *out, struct syn_err *err)
+static syn_status cut_both(const struct syn_tile_net *net, int32_t width, int32_t height,
+                           const struct choice *c, struct syn_tiles *out, struct syn_err *err)
 {
     struct syn_tiles t;
     syn_status st = syn_tile_axis_init(&t.x, net, width, c->w, err);
@@ -170,15 +177,16 @@ static int32_t at_most(int32_t v, int32_t limit)
     return v < limit ? v : limit;
 }
 
-/* Shrinks a window to fit by what the last answers said a pixel costs; memory grows with the window's
- * pixels nearly linearly, so a few rounds settle. */
-static syn_status search(const struct syn_tile_net *net, int32_t width, int32_t height, int32_t longest,
-                         const struct syn_tile_limits *lim, struct choice *best, double pixel_bytes,
-                         struct syn_err *err)
+/* Shrinks a window to fit by what the last answers said a pixel costs; memory grows with the
+ * window's pixels nearly linearly, so a few rounds settle. */
+static syn_status search(const struct syn_tile_net *net, int32_t width, int32_t height,
+                         int32_t longest, const struct syn_tile_limits *lim, struct choice *best,
+                         double pixel_bytes, struct syn_err *err)
 {
     struct choice tried = {0};
     for (int32_t round = 0; round < MAX_ROUNDS; round++) {
-        const struct choice c = cheapest(net, width, height, longest, (double)lim->budget_bytes / pixel_bytes);
+        const struct choice c = cheapest(net, width, height, longest,
+                                         (double)lim->budget_bytes / pixel_bytes);
         uint64_t bytes;
         if (!c.found || (c.w == tried.w && c.h == tried.h)) break;
         if (best->found && c.area >= best->area) break;
@@ -197,7 +205,8 @@ static syn_status search(const struct syn_tile_net *net, int32_t width, int32_t 
 }
 
 syn_status syn_tiles_plan(const struct syn_tile_net *net, int32_t width, int32_t height,
-                          const struct syn_tile_limits *lim, struct syn_tiles *out, struct syn_err *err)
+                          const struct syn_tile_limits *lim, struct syn_tiles *out,
+                          struct syn_err *err)
 {
     syn_status st = check_net(net, err);
     if (st == SYN_OK) st = check_size(width, err);
@@ -218,7 +227,8 @@ syn_status syn_tiles_plan(const struct syn_tile_net *net, int32_t width, int32_t
     if (bytes > lim->budget_bytes)
         return syn_fail(err, SYN_NO_MEMORY,
                         "memory: %llu bytes needed for the smallest tile (%dx%d), %llu available",
-                        (unsigned long long)bytes, best.w, best.h, (unsigned long long)lim->budget_bytes);
+                        (unsigned long long)bytes, best.w, best.h,
+                        (unsigned long long)lim->budget_bytes);
 
     const double pixel_bytes = (double)bytes / ((double)best.w * best.h);
     st = search(net, width, height, longest, lim, &best, pixel_bytes > 0 ? pixel_bytes : 1, err);

@@ -2,17 +2,19 @@
  *
  *   for each layer (colours; transparency when it goes through the network)
  *     for each pass (the network again on its own output)
- *       for each stage (more than one when the network averages over the whole picture and it is cut)
+ *       for each stage (more than one when the network averages over the picture and that is cut)
  *         for each tile: one unit
  *
- * Where it stands is four counters (at); everything that a level needs is made when its first unit is
- * asked for and freed after its last, so between passes only the pictures are held.
+ * Where it stands is four counters (at); everything that a level needs is made when its first unit
+ * is asked for and freed after its last, so between passes only the pictures are held.
  *
- * Networks: a job with two of them (denoise once, then only enlarge) holds one at a time, see network.h;
- * both are looked at when it is opened, so that the number of units is known from the start.
+ * Networks: a job with two of them (denoise once, then only enlarge) holds one at a time, see
+ * network.h; both are looked at when it is opened, so that the number of units is known from the
+ * start.
  *
- * Memory: two pictures (a pass's input and output), the two tensors of a unit, and the plan's workspace. A
- * retry in f32 may need more workspace than the budget planned for bf16; the engine's own limit holds.
+ * Memory: two pictures (a pass's input and output), the two tensors of a unit, and the plan's
+ * workspace. A retry in f32 may need more workspace than the budget planned for bf16; the engine's
+ * own limit holds.
  *
  * Layer: server/pipelines.   Threads: as pipeline.h. */
 #include "kernels/base/alloc.h"
@@ -99,16 +101,18 @@ static int32_t engine_stage(const struct pass *p, int32_t stage)
 }
 
 /* Elements of the largest output of a stage, and of all vectors together. */
-static syn_status pass_sizes(const struct pass *p, size_t *out_floats, size_t *vector_floats, struct syn_err *err)
+static syn_status pass_sizes(const struct pass *p, size_t *out_floats, size_t *vector_floats,
+                             struct syn_err *err)
 {
     *out_floats = *vector_floats = 0;
     for (int32_t k = 0; k < p->n_stages; k++) {
         struct syn_shape s;
         int64_t n;
-        if (!syn_network_output(p->net, engine_stage(p, k), p->tiles.x.window, p->tiles.y.window, &s) ||
+        const int32_t stage = engine_stage(p, k);
+        if (!syn_network_output(p->net, stage, p->tiles.x.window, p->tiles.y.window, &s) ||
             !syn_shape_elements(&s, &n))
-            return syn_fail(err, SYN_TOO_LARGE, "tile: %dx%d: its output is too large", p->tiles.x.window,
-                            p->tiles.y.window);
+            return syn_fail(err, SYN_TOO_LARGE, "tile: %dx%d: its output is too large",
+                            p->tiles.x.window, p->tiles.y.window);
         if ((size_t)n > *out_floats) *out_floats = (size_t)n;
         *vector_floats += (size_t)s.dim[1];
     }
@@ -132,7 +136,8 @@ static syn_status begin_pass(struct upscale *u, const struct pass *p, struct syn
     if (st == SYN_OK) st = pass_sizes(p, &out_floats, &vector_floats, err);
     if (st != SYN_OK) return st;
 
-    st = syn_image_init(&u->made, p->width * scale, p->height * scale, 3, u->layer[u->at.layer].bits, err);
+    st = syn_image_init(&u->made, p->width * scale, p->height * scale, 3,
+                        u->layer[u->at.layer].bits, err);
     if (st == SYN_OK) st = take_floats(&u->in, 3 * window, err);
     if (st == SYN_OK) st = take_floats(&u->out, out_floats, err);
     if (st == SYN_OK) st = take_floats(&u->row, 3 * (size_t)p->tiles.x.window * (size_t)scale, err);
@@ -144,8 +149,8 @@ static syn_status begin_pass(struct upscale *u, const struct pass *p, struct syn
 }
 
 /* A plan for the running stage, checked against the geometry that the buffers were sized by. */
-static syn_status get_plan(const struct pass *p, int32_t stage, syn_precision precision, struct syn_plan **out,
-                           struct syn_err *err)
+static syn_status get_plan(const struct pass *p, int32_t stage, syn_precision precision,
+                           struct syn_plan **out, struct syn_err *err)
 {
     struct syn_shape in[SYN_MAX_UNIT_IO], expected;
     struct syn_plan_info info;
@@ -159,9 +164,10 @@ static syn_status get_plan(const struct pass *p, int32_t stage, syn_precision pr
     syn_plan_info(plan, &info);
     if (!syn_shape_equal(&info.out[0], &expected)) {
         syn_plan_release(plan);
-        return syn_fail(err, SYN_INTERNAL, "network: stage %d makes %s of a %dx%d window, its footprint says %s", k,
-                        syn_shape_text(&info.out[0], is, sizeof is), p->tiles.x.window, p->tiles.y.window,
-                        syn_shape_text(&expected, must, sizeof must));
+        return syn_fail(err, SYN_INTERNAL,
+                        "network: stage %d makes %s of a %dx%d window, its footprint says %s", k,
+                        syn_shape_text(&info.out[0], is, sizeof is), p->tiles.x.window,
+                        p->tiles.y.window, syn_shape_text(&expected, must, sizeof must));
     }
     *out = plan;
     return SYN_OK;
@@ -179,7 +185,8 @@ static syn_status begin_stage(struct upscale *u, const struct pass *p, struct sy
 
 /* ---- units ---- */
 
-static void tile_spans(const struct pass *p, int64_t tile, struct syn_tile_span *x, struct syn_tile_span *y)
+static void tile_spans(const struct pass *p, int64_t tile, struct syn_tile_span *x,
+                       struct syn_tile_span *y)
 {
     *x = syn_tile_axis_span(&p->tiles.x, (int32_t)(tile % p->tiles.x.n));
     *y = syn_tile_axis_span(&p->tiles.y, (int32_t)(tile / p->tiles.x.n));
@@ -201,10 +208,12 @@ static void describe_unit(struct upscale *u, const struct pass *p, struct syn_un
     *unit = (struct syn_unit){.plan = u->running, .n_in = n_in, .out = {out, SYN_F32, u->out}};
     unit->in[0] = (struct syn_tensor){shape[0], SYN_F32, u->in};
     for (int32_t i = 1; i < n_in; i++)
-        unit->in[i] = (struct syn_tensor){shape[i], SYN_F32, u->vectors + vector_offset(p->net, i - 1)};
+        unit->in[i] = (struct syn_tensor){shape[i], SYN_F32,
+                                          u->vectors + vector_offset(p->net, i - 1)};
 }
 
-static syn_status upscale_next(struct syn_pipeline *base, struct syn_unit *unit, bool *more, struct syn_err *err)
+static syn_status upscale_next(struct syn_pipeline *base, struct syn_unit *unit, bool *more,
+                               struct syn_err *err)
 {
     struct upscale *u = self(base);
     syn_status st = SYN_OK;
@@ -220,14 +229,17 @@ static syn_status upscale_next(struct syn_pipeline *base, struct syn_unit *unit,
     }
     struct syn_tile_span x, y;
     tile_spans(p, u->at.tile, &x, &y);
-    const struct syn_rect window = {x.origin - p->tiles.x.trim, y.origin - p->tiles.y.trim, p->tiles.x.window,
+    const struct syn_rect window = {x.origin - p->tiles.x.trim, y.origin - p->tiles.y.trim,
+                                    p->tiles.x.window,
                                     p->tiles.y.window};
-    syn_raster_read(&u->layer[u->at.layer], &window, u->m->edge, u->m->in_scale, u->m->in_offset, u->in);
+    syn_raster_read(&u->layer[u->at.layer], &window, u->m->edge, u->m->in_scale, u->m->in_offset,
+                    u->in);
     describe_unit(u, p, unit);
     return SYN_OK;
 }
 
-static syn_status upscale_numeric(struct syn_pipeline *base, struct syn_unit *unit, bool *again, struct syn_err *err)
+static syn_status upscale_numeric(struct syn_pipeline *base, struct syn_unit *unit, bool *again,
+                                  struct syn_err *err)
 {
     struct upscale *u = self(base);
     *again = false;
@@ -248,11 +260,14 @@ static void write_core(struct upscale *u, const struct pass *p, const struct syn
     const int32_t s = p->net->scale;
     tile_spans(p, u->at.tile, &x, &y);
     const size_t row = (size_t)out->shape.dim[3], plane = row * (size_t)out->shape.dim[2];
-    const size_t first = (size_t)((y.from - y.origin) * s) * row + (size_t)((x.from - x.origin) * s);
+    const size_t left = (size_t)((x.from - x.origin) * s);
+    const size_t first = (size_t)((y.from - y.origin) * s) * row + left;
     const struct syn_rect core = {x.from * s, y.from * s, (x.to - x.from) * s, (y.to - y.from) * s};
     const struct syn_raster_planes planes = {(const float *)out->data + first, row, plane};
-    const struct syn_raster_out how = {.scale = u->m->out_scale, .offset = u->m->out_offset, .gray = u->made.gray,
-                                       .add = p->net->variant->adds_input ? &u->layer[u->at.layer] : NULL,
+    const bool adds = p->net->variant->adds_input;
+    const struct syn_raster_out how = {.scale = u->m->out_scale, .offset = u->m->out_offset,
+                                       .gray = u->made.gray,
+                                       .add = adds ? &u->layer[u->at.layer] : NULL,
                                        .add_factor = s};
     syn_raster_write(&u->made, &core, &planes, &how, u->row);
 }
@@ -261,12 +276,14 @@ static void write_core(struct upscale *u, const struct pass *p, const struct syn
 static void add_sums(struct upscale *u, const struct pass *p, const struct syn_tensor *out)
 {
     const struct syn_footprint *f = &p->net->info.footprint[u->at.stage];
-    const int32_t i = (int32_t)(u->at.tile % p->tiles.x.n), j = (int32_t)(u->at.tile / p->tiles.x.n);
+    const int32_t i = (int32_t)(u->at.tile % p->tiles.x.n);
+    const int32_t j = (int32_t)(u->at.tile / p->tiles.x.n);
     int32_t x0, x1, y0, y1;
-    syn_tile_axis_feature(&p->tiles.x, i, f->trim, f->scale_num, f->scale_den, &x0, &x1);
-    syn_tile_axis_feature(&p->tiles.y, j, f->trim, f->scale_num, f->scale_den, &y0, &y1);
+    syn_tile_axis_feature(&p->tiles.x, i, f->lost, f->scale_num, f->scale_den, &x0, &x1);
+    syn_tile_axis_feature(&p->tiles.y, j, f->lost, f->scale_num, f->scale_den, &y0, &y1);
     const size_t row = (size_t)out->shape.dim[3], plane = row * (size_t)out->shape.dim[2];
-    const struct syn_raster_planes planes = {(const float *)out->data + (size_t)y0 * row + (size_t)x0, row, plane};
+    const float *first = (const float *)out->data + (size_t)y0 * row + (size_t)x0;
+    const struct syn_raster_planes planes = {first, row, plane};
     syn_raster_sum(&planes, (int32_t)out->shape.dim[1], x1 - x0, y1 - y0, u->sums);
 }
 
@@ -274,8 +291,10 @@ static void finish_sums(struct upscale *u, const struct pass *p)
 {
     const struct syn_footprint *f = &p->net->info.footprint[u->at.stage];
     const int32_t channels = p->net->info.stage_channels[u->at.stage];
-    const double w = syn_tile_feature_size(p->tiles.x.extended, f->trim, f->scale_num, f->scale_den);
-    const double h = syn_tile_feature_size(p->tiles.y.extended, f->trim, f->scale_num, f->scale_den);
+    const double w = syn_tile_feature_size(p->tiles.x.extended, f->lost, f->scale_num,
+                                           f->scale_den);
+    const double h = syn_tile_feature_size(p->tiles.y.extended, f->lost, f->scale_num,
+                                           f->scale_den);
     float *v = u->vectors + vector_offset(p->net, u->at.stage);
     for (int32_t c = 0; c < channels; c++) {
         v[c] = (float)(u->sums[c] / (w * h));
@@ -296,7 +315,8 @@ static void next_pass(struct upscale *u)
     u->at.layer++;
 }
 
-static syn_status upscale_done(struct syn_pipeline *base, const struct syn_unit *unit, struct syn_err *err)
+static syn_status upscale_done(struct syn_pipeline *base, const struct syn_unit *unit,
+                               struct syn_err *err)
 {
     struct upscale *u = self(base);
     const struct pass *p = &u->pass[u->at.pass];
@@ -344,14 +364,18 @@ static syn_status to_size(struct syn_image *im, int32_t w, int32_t h, enum syn_i
     return SYN_OK;
 }
 
-static syn_status upscale_finish(struct syn_pipeline *base, struct syn_image *out, struct syn_err *err)
+static syn_status upscale_finish(struct syn_pipeline *base, struct syn_image *out,
+                                 struct syn_err *err)
 {
     struct upscale *u = self(base);
     struct syn_image joined = {0};
-    if (u->at.layer < u->n_layers) return syn_fail(err, SYN_CONFLICT, "finish: %lld of %lld units done",
-                                                   (long long)u->units_done, (long long)u->units_total);
-    if (!u->layer[0].pixels) return syn_fail(err, SYN_CONFLICT, "finish: the picture was taken before");
-    syn_status st = to_size(&u->layer[0], u->plan.out_width, u->plan.out_height, u->params.filter, err);
+    if (u->at.layer < u->n_layers)
+        return syn_fail(err, SYN_CONFLICT, "finish: %lld of %lld units done",
+                        (long long)u->units_done, (long long)u->units_total);
+    if (!u->layer[0].pixels)
+        return syn_fail(err, SYN_CONFLICT, "finish: the picture was taken before");
+    syn_status st = to_size(&u->layer[0], u->plan.out_width, u->plan.out_height, u->params.filter,
+                            err);
     if (st == SYN_OK && u->has_alpha) {
         st = to_size(&u->layer[1], u->plan.out_width, u->plan.out_height, u->params.filter, err);
         if (st == SYN_OK) st = syn_alpha_join(&u->layer[0], &u->layer[1], &joined, err);
@@ -407,25 +431,29 @@ void syn_upscale_report(const struct syn_pipeline *base, struct syn_upscale_repo
 
 /* ---- the beginning ---- */
 
-static syn_status cut_pass(struct upscale *u, struct pass *p, const struct syn_upscale_limits *limits,
-                           struct syn_err *err)
+static syn_status cut_pass(struct upscale *u, struct pass *p,
+                           const struct syn_upscale_limits *limits, struct syn_err *err)
 {
-    const uint64_t budget = limits->memory_budget_bytes ? limits->memory_budget_bytes : DEFAULT_BUDGET_BYTES;
-    syn_status st = syn_network_cut(p->net, p->width, p->height, u->params.tile, budget, u->precision, &p->tiles, err);
+    const uint64_t budget =
+        limits->memory_budget_bytes ? limits->memory_budget_bytes : DEFAULT_BUDGET_BYTES;
+    syn_status st = syn_network_cut(p->net, p->width, p->height, u->params.tile, budget,
+                                    u->precision, &p->tiles, err);
     if (st != SYN_OK) return st;
     p->n_stages = syn_tiles_count(&p->tiles) == 1 ? 1 : p->net->info.n_stages;
     u->units_total += u->n_layers * syn_tiles_count(&p->tiles) * p->n_stages;
     return SYN_OK;
 }
 
-/* Opens the networks, the first pass's last so that it stays held, and cuts every pass's picture. */
-static syn_status plan_passes(struct upscale *u, const struct syn_upscale_limits *limits, int32_t w, int32_t h,
-                              struct syn_err *err)
+/* Opens the networks, the first pass's last so that it stays held, and cuts every pass's picture.
+ * */
+static syn_status plan_passes(struct upscale *u, const struct syn_upscale_limits *limits, int32_t w,
+                              int32_t h, struct syn_err *err)
 {
     const struct syn_variant *variant[2] = {u->plan.variant, u->plan.again};
     u->n_nets = u->plan.passes > 1 && u->plan.again != u->plan.variant ? 2 : 1;
     for (int32_t i = 0; i < u->plan.passes; i++) {
-        u->pass[i] = (struct pass){.net = &u->net[i > 0 ? u->n_nets - 1 : 0], .width = w, .height = h};
+        u->pass[i] = (struct pass){.net = &u->net[i > 0 ? u->n_nets - 1 : 0], .width = w,
+                                   .height = h};
         w *= u->plan.variant->scale;
         h *= u->plan.variant->scale;
     }
@@ -436,26 +464,31 @@ static syn_status plan_passes(struct upscale *u, const struct syn_upscale_limits
         if (st != SYN_OK) return st;
         if (k > 0) syn_network_drop(&u->net[k], u->models);
     }
-    if (u->cancel && atomic_load(u->cancel)) return syn_fail(err, SYN_CANCELED, "canceled while loading");
+    if (u->cancel && atomic_load(u->cancel)) return syn_fail(err, SYN_CANCELED,
+                                                             "canceled while loading");
     return SYN_OK;
 }
 
 static syn_status check_image(const struct syn_image *im, struct syn_err *err)
 {
-    if ((im->channels != 3 && im->channels != 4) || (im->bits != 8 && im->bits != 16) || !im->pixels)
-        return syn_fail(err, SYN_INVALID, "image: %d channels of %d bits: must be 3 or 4 of 8 or 16", im->channels,
+    if ((im->channels != 3 && im->channels != 4) || (im->bits != 8 && im->bits != 16) ||
+        !im->pixels)
+        return syn_fail(err, SYN_INVALID,
+                        "image: %d channels of %d bits: must be 3 or 4 of 8 or 16", im->channels,
                         im->bits);
     return SYN_OK;
 }
 
 syn_status syn_upscale_open(struct syn_models *models, const struct syn_manifest *m,
-                            const struct syn_upscale_params *p, const struct syn_upscale_limits *limits,
-                            struct syn_image *image, const atomic_bool *cancel, struct syn_pipeline **out,
+                            const struct syn_upscale_params *p,
+                            const struct syn_upscale_limits *limits, struct syn_image *image,
+                            const atomic_bool *cancel, struct syn_pipeline **out,
                             struct syn_err *err)
 {
     struct syn_upscale_plan plan;
     syn_status st = check_image(image, err);
-    if (st == SYN_OK) st = syn_upscale_resolve(m, p, limits, image->width, image->height, &plan, err);
+    if (st == SYN_OK) st = syn_upscale_resolve(m, p, limits, image->width, image->height, &plan,
+                                               err);
     if (st != SYN_OK) return st;
 
     struct upscale *u = syn_calloc(1, sizeof *u);
@@ -471,7 +504,8 @@ syn_status syn_upscale_open(struct syn_models *models, const struct syn_manifest
 
     u->cancel = cancel;
     st = plan_passes(u, limits, image->width, image->height, err);
-    if (st == SYN_OK) st = syn_alpha_split(image, &u->layer[0], u->has_alpha ? &u->layer[1] : NULL, err);
+    if (st == SYN_OK) st = syn_alpha_split(image, &u->layer[0], u->has_alpha ? &u->layer[1] : NULL,
+                                           err);
     if (st != SYN_OK) {
         upscale_close(&u->base);
         return st;

@@ -1,14 +1,16 @@
 /* upscale.h - kind "upscale": a picture made larger (or cleaner) by a super-resolution network.
  *
- * The way of a picture: alpha split off (its colours bled under transparency) -> tiles with a halo ->
- * network at its native scale -> tiles put together -> resampled to the wanted size when that is not a
- * native multiple -> alpha enlarged by its own filter and put back. Grey stays grey, 16 bits stay 16.
+ * The way of a picture: alpha split off (its colours bled under transparency) -> tiles with a halo
+ * -> network at its native scale -> tiles put together -> resampled to the wanted size when that is
+ * not a native multiple -> alpha enlarged by its own filter and put back. Grey stays grey, 16 bits
+ * stay 16.
  *
- * Tiles. A tile's input is its core plus a halo of the network's footprint (or the manifest's measured
- * halo), cut at the picture's border, where the network's own padding or the manifest's edge rule takes
- * over; so tiled equals untiled. Sizes come from the memory plan: the largest tile, in multiples of
- * the alignment, whose plan fits the budget; one tile when the picture fits. Networks with global averages
- * run in stages: every tile of stage k, then the mean over the whole picture, then stage k+1.
+ * Tiles. A tile's input is its core plus a halo of the network's footprint (or the manifest's
+ * measured halo), cut at the picture's border, where the network's own padding or the manifest's
+ * edge rule takes over; so tiled equals untiled. Sizes come from the memory plan: the largest tile,
+ * in multiples of the alignment, whose plan fits the budget; one tile when the picture fits.
+ * Networks with global averages run in stages: every tile of stage k, then the mean over the whole
+ * picture, then stage k+1.
  *
  * Layer:   server/pipelines.   Threads: as pipeline.h. */
 #ifndef SYN_UPSCALE_H
@@ -19,13 +21,16 @@
 /* Parameters after validation; the JSON of a job's params has the same names. */
 struct syn_upscale_params {
     double scale;           /* > 0: out = round(in * scale), each side >= 1; 0 = not given */
-    int32_t width, height;  /* wanted output size; 0 = not given. One alone keeps the aspect ratio */
+    /* wanted output size; 0 = not given. One alone keeps the aspect ratio */
+    int32_t width, height;
     int32_t noise;          /* SYN_NOISE_NONE or 0..3; must exist in the model */
-    int32_t tile;           /* largest side of a tile without its halo, in input pixels; 0 = from the memory
-                               plan. The plan still makes tiles smaller when the budget asks for it */
+    /* Largest side of a tile without its halo, in input pixels; 0 = from the memory plan. The plan
+     * still makes tiles smaller when the budget asks for it. */
+    int32_t tile;
     syn_precision precision;
     enum syn_image_filter filter; /* for the step beside the native scale: LANCZOS3 by default */
-    enum { SYN_ALPHA_RESAMPLE, SYN_ALPHA_MODEL, SYN_ALPHA_DROP } alpha; /* MODEL: as grey through the network */
+    /* MODEL: as grey through the network */
+    enum { SYN_ALPHA_RESAMPLE, SYN_ALPHA_MODEL, SYN_ALPHA_DROP } alpha;
 };
 #define SYN_UPSCALE_MIN_SCALE 0.0625
 #define SYN_UPSCALE_MAX_SCALE 16.0 /* of width and height too, against the input's */
@@ -36,15 +41,17 @@ struct syn_upscale_params {
 
 struct syn_upscale_limits {
     uint64_t memory_budget_bytes; /* workspace of one unit; 0 = 1 GiB */
-    uint64_t max_output_pixels;   /* of the result and of each picture on the way to it; 0 = no limit */
+    /* of the result and of each picture on the way to it; 0 = no limit */
+    uint64_t max_output_pixels;
     int32_t max_output_side;      /* of the result; 0 = no limit */
 };
 
-/* Exact output size, chosen variant and native passes, before anything is loaded: what admission asks. A
- * wanted scale over the native one runs the network again on its own output (2x model, 4x wanted: twice).
- * Of the variants with the wanted noise level the one that needs the fewest passes is taken, of those the
- * smallest that reaches the size (within 2 %, so that rounding never costs a pass); the rest is resampling.
- * Later passes run the variant that does not denoise, where the model has one of that scale. */
+/* Exact output size, chosen variant and native passes, before anything is loaded: what admission
+ * asks. A wanted scale over the native one runs the network again on its own output (2x model, 4x
+ * wanted: twice). Of the variants with the wanted noise level the one that needs the fewest passes
+ * is taken, of those the smallest that reaches the size (within 2 %, so that rounding never costs a
+ * pass); the rest is resampling. Later passes run the variant that does not denoise, where the
+ * model has one of that scale. */
 struct syn_upscale_plan {
     int32_t out_width, out_height;
     const struct syn_variant *variant; /* of the first pass */
@@ -52,10 +59,13 @@ struct syn_upscale_plan {
     int32_t passes;
     int32_t native_width, native_height; /* what the last pass makes */
 };
-/* SYN_INVALID names the parameter ("noise = 2: realesrgan-x4plus has no noise levels"); SYN_TOO_LARGE. */
-SYN_MUST_CHECK syn_status syn_upscale_resolve(const struct syn_manifest *m, const struct syn_upscale_params *p,
-                                              const struct syn_upscale_limits *limits, int32_t in_width,
-                                              int32_t in_height, struct syn_upscale_plan *out, struct syn_err *err);
+/* SYN_INVALID names the parameter ("noise = 2: realesrgan-x4plus has no noise levels");
+ * SYN_TOO_LARGE. */
+SYN_MUST_CHECK syn_status syn_upscale_resolve(const struct syn_manifest *m,
+                                              const struct syn_upscale_params *p,
+                                              const struct syn_upscale_limits *limits,
+                                              int32_t in_width, int32_t in_height,
+                                              struct syn_upscale_plan *out, struct syn_err *err);
 
 struct syn_upscale_report {
     int64_t tiles;             /* units run */
@@ -64,15 +74,16 @@ struct syn_upscale_report {
     int32_t numeric_retries;   /* units run again in f32 after NaN or infinity */
 };
 
-/* Takes the image (on success *image is emptied; on failure it is whole, but for hidden colours under
- * alpha 0). The network of the running pass stays acquired until close; models, m and cancel must live as
- * long. SYN_NO_MEMORY: even the smallest tile is over the budget, the text has needed and available bytes.
- * A unit whose output holds NaN or infinity in bf16 is run once more in f32; if that fails too the job fails
- * with SYN_NUMERIC. */
+/* Takes the image (on success *image is emptied; on failure it is whole, but for hidden colours
+ * under alpha 0). The network of the running pass stays acquired until close; models, m and cancel
+ * must live as long. SYN_NO_MEMORY: even the smallest tile is over the budget, the text has needed
+ * and available bytes. A unit whose output holds NaN or infinity in bf16 is run once more in f32;
+ * if that fails too the job fails with SYN_NUMERIC. */
 SYN_MUST_CHECK syn_status syn_upscale_open(struct syn_models *models, const struct syn_manifest *m,
                                            const struct syn_upscale_params *p,
-                                           const struct syn_upscale_limits *limits, struct syn_image *image,
-                                           const atomic_bool *cancel, struct syn_pipeline **out, struct syn_err *err);
+                                           const struct syn_upscale_limits *limits,
+                                           struct syn_image *image, const atomic_bool *cancel,
+                                           struct syn_pipeline **out, struct syn_err *err);
 void syn_upscale_report(const struct syn_pipeline *p, struct syn_upscale_report *out);
 
 #endif

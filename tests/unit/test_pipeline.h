@@ -1,5 +1,5 @@
-/* test_pipeline.h - a house for pipeline tests: small ncnn networks written here, a model folder for
- * each, the reference engine over them, and the loop from picture to picture.
+/* test_pipeline.h - a house for pipeline tests: small ncnn networks written here, a model folder
+ * for each, the reference engine over them, and the loop from picture to picture.
  *
  * Layer: tests. A fixture that cannot be made aborts. */
 #ifndef SYN_TEST_PIPELINE_H
@@ -52,7 +52,8 @@ static inline void net_random(struct net_text *m, size_t n, int inputs, int outp
 {
     float side = m->gain / 2;
     while (inputs > 1) side *= 0.7f, inputs /= 2;
-    float *w = t_uniform(m->seed++, n, -side, side), *bias = t_uniform(m->seed++, (size_t)outputs, -0.1f, 0.1f);
+    float *w = t_uniform(m->seed++, n, -side, side), *bias = t_uniform(m->seed++, (size_t)outputs,
+        -0.1f, 0.1f);
     net_floats(m, w, n, true);
     net_floats(m, bias, (size_t)outputs, false);
     free(w);
@@ -60,18 +61,18 @@ static inline void net_random(struct net_text *m, size_t n, int inputs, int outp
 }
 
 /* from -> to: ci to co channels, k x k, with LeakyReLU 0.1 when act. */
-static inline void net_conv(struct net_text *m, const char *from, const char *to, int ci, int co, int k, int stride,
-                            int pad, bool act)
+static inline void net_conv(struct net_text *m, const char *from, const char *to, int ci, int co,
+                            int k, int stride, int pad, bool act)
 {
-    net_line(m, "Convolution %s 1 1 %s %s 0=%d 1=%d 3=%d 4=%d 5=1 6=%d%s", to, from, to, co, k, stride, pad,
-             ci * co * k * k, act ? " 9=2 -23310=1,0.1" : "");
+    net_line(m, "Convolution %s 1 1 %s %s 0=%d 1=%d 3=%d 4=%d 5=1 6=%d%s", to, from, to, co, k,
+             stride, pad, ci * co * k * k, act ? " 9=2 -23310=1,0.1" : "");
     net_random(m, (size_t)(ci * co * k * k), ci * k * k, co);
 }
-static inline void net_deconv(struct net_text *m, const char *from, const char *to, int ci, int co, int k, int stride,
-                              int pad)
+static inline void net_deconv(struct net_text *m, const char *from, const char *to, int ci, int co,
+                              int k, int stride, int pad)
 {
-    net_line(m, "Deconvolution %s 1 1 %s %s 0=%d 1=%d 3=%d 4=%d 5=1 6=%d", to, from, to, co, k, stride, pad,
-             ci * co * k * k);
+    net_line(m, "Deconvolution %s 1 1 %s %s 0=%d 1=%d 3=%d 4=%d 5=1 6=%d", to, from, to, co, k,
+             stride, pad, ci * co * k * k);
     net_random(m, (size_t)(ci * co * k * k), ci * k * k / stride / stride, co);
 }
 /* Squeeze and excite of `from` with c channels. */
@@ -127,7 +128,8 @@ static inline void net_valid(struct net_text *m, uint64_t seed)
     net_conv(m, "a", "b", 6, 6, 3, 1, 0, true);
     net_deconv(m, "b", "out", 6, 3, 4, 2, 3);
 }
-/* Loses 4, with a branch of half the resolution; excite: two global averages, one in each resolution. */
+/* Loses 4, with a branch of half the resolution; excite: two global averages, one in each
+ * resolution. */
 static inline void net_branched(struct net_text *m, uint64_t seed, bool excite)
 {
     net_init(m, seed);
@@ -157,28 +159,27 @@ struct house_variant {
     bool adds_input;
 };
 
-/* root/id from networks that net_write has put there. members: further JSON members of the manifest, each
- * followed by a comma. */
-static inline void house_model(struct house *h, const char *id, const char *members, const struct house_variant *v,
-                               int n)
+/* root/id from networks that net_write has put there. members: further JSON members of the
+ * manifest, each followed by a comma. */
+static inline void house_model(struct house *h, const char *id, const char *members,
+                               const struct house_variant *v, int n)
 {
     char folder[PATH_MAX], *text = (char *)t_alloc(16384), *at = text;
     fx_join(folder, h->root, id);
-    at += sprintf(at, "{\"manifest\": 1, \"id\": \"%s\", \"title\": \"Test\", \"kind\": \"upscale\", \"format\": \"ncnn\","
-                      " \"licence\": \"MIT\", \"source\": \"tests\", \"trained_on\": \"nothing\", %s"
-                      " \"label_term\": \"algorithmicMedia\", \"files\": [", id, members);
+    at += sprintf(at,
+                  "{\"manifest\": 1, \"id\": \"%s\", \"title\": \"Test\", \"kind\": \"upscale\", \"format\": \"ncnn\"," " \"licence\": \"MIT\", \"source\": \"tests\", \"trained_on\": \"nothing\", %s" " \"label_term\": \"algorithmicMedia\", \"files\": [", id, members);
     for (int i = 0; i < 2 * n; i++) {
         char name[128], hex[65];
         uint64_t bytes = 0;
         snprintf(name, sizeof name, "%s.%s", v[i / 2].stem, i % 2 ? "bin" : "param");
         fx_hash(folder, name, hex, &bytes);
-        at += sprintf(at, "%s{\"name\": \"%s\", \"bytes\": %llu, \"sha256\": \"%s\"}", i ? ", " : "", name,
-                      (unsigned long long)bytes, hex);
+        at += sprintf(at, "%s{\"name\": \"%s\", \"bytes\": %llu, \"sha256\": \"%s\"}",
+                      i ? ", " : "", name, (unsigned long long)bytes, hex);
     }
     at += sprintf(at, "], \"variants\": [");
     for (int i = 0; i < n; i++) {
-        at += sprintf(at, "%s{\"scale\": %d, \"graph\": \"%s.param\", \"weights\": \"%s.bin\", \"adds_input\": %s", i ? ", " : "",
-                      v[i].scale, v[i].stem, v[i].stem, v[i].adds_input ? "true" : "false");
+        at += sprintf(at,
+                      "%s{\"scale\": %d, \"graph\": \"%s.param\", \"weights\": \"%s.bin\", \"adds_input\": %s", i ? ", " : "", v[i].scale, v[i].stem, v[i].stem, v[i].adds_input ? "true" : "false");
         at += v[i].noise >= 0 ? sprintf(at, ", \"noise\": %d}", v[i].noise) : sprintf(at, "}");
     }
     sprintf(at, "]}");
@@ -186,7 +187,8 @@ static inline void house_model(struct house *h, const char *id, const char *memb
     free(text);
 }
 
-static inline void house_net(struct house *h, const char *id, const char *stem, const struct net_text *m)
+static inline void house_net(struct house *h, const char *id, const char *stem,
+                             const struct net_text *m)
 {
     char folder[PATH_MAX];
     mkdir(fx_join(folder, h->root, id), 0777);
@@ -194,8 +196,8 @@ static inline void house_net(struct house *h, const char *id, const char *stem, 
 }
 
 /* One network of scale `scale` as model id. */
-static inline void house_one(struct house *h, const char *id, const char *members, const struct net_text *m, int scale,
-                             bool adds_input)
+static inline void house_one(struct house *h, const char *id, const char *members,
+                             const struct net_text *m, int scale, bool adds_input)
 {
     const struct house_variant v = {"net", scale, -1, adds_input};
     house_net(h, id, "net", m);
@@ -206,9 +208,11 @@ static inline void house_open(struct house *h, const char *device, uint64_t budg
 {
     struct syn_err err = {""};
     const char *const dirs[] = {h->root, NULL};
-    const struct syn_engine_opts opts = {.device = device, .precision = SYN_PRECISION_F32, .threads = 1};
+    const struct syn_engine_opts opts = {.device = device, .precision = SYN_PRECISION_F32,
+                                         .threads = 1};
     fx_need(syn_engine_open(&opts, &h->engine, &err) == SYN_OK, err.text);
-    const struct syn_models_opts mo = {.dirs = dirs, .engine = h->engine, .budget_bytes = budget_bytes};
+    const struct syn_models_opts mo = {.dirs = dirs, .engine = h->engine,
+                                       .budget_bytes = budget_bytes};
     fx_need(syn_models_open(&mo, &h->models, &err) == SYN_OK, err.text);
 }
 
@@ -238,25 +242,28 @@ static inline struct syn_image picture(int w, int h, int channels, int bits, uin
 
 static inline int sample(const struct syn_image *im, int x, int y, int c)
 {
-    const size_t at = ((size_t)y * (size_t)im->width + (size_t)x) * (size_t)im->channels + (size_t)c;
+    const size_t at = ((size_t)y * (size_t)im->width + (size_t)x) * (size_t)im->channels +
+        (size_t)c;
     return im->bits == 16 ? ((const uint16_t *)im->pixels)[at] : ((const uint8_t *)im->pixels)[at];
 }
 
 static inline struct syn_image picture_copy(const struct syn_image *im)
 {
     struct syn_image c = {0};
-    fx_need(syn_image_init(&c, im->width, im->height, im->channels, im->bits, NULL) == SYN_OK, "picture");
+    fx_need(syn_image_init(&c, im->width, im->height, im->channels, im->bits, NULL) == SYN_OK,
+            "picture");
     memcpy(c.pixels, im->pixels, (size_t)(im->width * im->height * im->channels * (im->bits / 8)));
     c.gray = im->gray;
     return c;
 }
 
-/* Largest difference of two pictures' samples; INT_MAX when sizes, channels, depth or grey differ. */
+/* Largest difference of two pictures' samples; INT_MAX when sizes, channels, depth or grey differ.
+ * */
 static inline int picture_distance(const struct syn_image *a, const struct syn_image *b)
 {
     int most = 0;
-    if (a->width != b->width || a->height != b->height || a->channels != b->channels || a->bits != b->bits ||
-        a->gray != b->gray)
+    if (a->width != b->width || a->height != b->height || a->channels != b->channels ||
+        a->bits != b->bits || a->gray != b->gray)
         return INT_MAX;
     for (int y = 0; y < a->height; y++)
         for (int x = 0; x < a->width; x++)
@@ -290,8 +297,8 @@ static inline void job_unit(void *user, int64_t done, int64_t total, double seco
 }
 
 /* Takes nothing: works on a copy of im. On success the caller deinits *out. */
-static inline syn_status run_job(struct house *h, struct job *j, const struct syn_image *im, struct syn_image *out,
-                                 struct syn_err *err)
+static inline syn_status run_job(struct house *h, struct job *j, const struct syn_image *im,
+                                 struct syn_image *out, struct syn_err *err)
 {
     struct syn_image in = {0};
     struct syn_pipeline *p = NULL;

@@ -1,5 +1,5 @@
-/* test_pipeline_params.c - the validators of kinds: every wrong value is named, every right one comes
- * back the same; and what sizes and passes parameters lead to. */
+/* test_pipeline_params.c - the validators of kinds: every wrong value is named, every right one
+ * comes back the same; and what sizes and passes parameters lead to. */
 #include "server/pipelines/kinds.h"
 #include "tests/t.h"
 #include <math.h>
@@ -16,7 +16,8 @@ static struct syn_manifest model_of(const char *id, const int32_t (*scale_noise)
     return m;
 }
 static const int32_t photo4[][2] = {{4, SYN_NOISE_NONE}};
-static const int32_t anime234[][2] = {{2, SYN_NOISE_NONE}, {3, SYN_NOISE_NONE}, {4, SYN_NOISE_NONE}};
+static const int32_t anime234[][2] = {{2, SYN_NOISE_NONE}, {3, SYN_NOISE_NONE},
+                                      {4, SYN_NOISE_NONE}};
 static const int32_t waifu[][2] = {{2, SYN_NOISE_NONE}, {1, 0}, {2, 0}, {1, 1}, {2, 1}};
 
 static struct syn_param number(const char *name, double v)
@@ -46,9 +47,12 @@ static void test_E10_matrix(void)
     const struct syn_manifest m = model_of("anime", anime234, 3);
     const char *const field[] = {"scale", "width", "height", "noise", "tile"};
     const struct syn_param odd[] = {
-        integer("", 0), integer("", -1), integer("", 1), integer("", (int64_t)1 << 31), integer("", INT64_MAX),
-        integer("", INT64_MIN), number("", 0), number("", -1), number("", 9.2233720368547758e18), number("", 1e308),
-        number("", -1e308), number("", HUGE_VAL), number("", NAN), number("", 0.5), other("", SYN_PARAM_NULL),
+        integer("", 0), integer("", -1), integer("", 1), integer("", (int64_t)1 << 31), integer("",
+            INT64_MAX),
+        integer("", INT64_MIN), number("", 0), number("", -1), number("", 9.2233720368547758e18),
+            number("", 1e308),
+        number("", -1e308), number("", HUGE_VAL), number("", NAN), number("", 0.5), other("",
+            SYN_PARAM_NULL),
         string("", "2"), other("", SYN_PARAM_OTHER), boolean("", true)};
     /* what passes: [field] then indices of odd, -1 ends */
     static const int passes[5][4] = {{2, 13, -1}, {2, -1}, {2, -1}, {1, 7, -1}, {0, 6, -1}};
@@ -62,9 +66,10 @@ static void test_E10_matrix(void)
             for (int k = 0; passes[f][k] >= 0; k++) expected |= passes[f][k] == i;
             const syn_status st = syn_upscale_params_parse(&p, 1, &m, &out, &errs);
             T_CHECK((st == SYN_OK) == expected, "%s, value %d", field[f], i);
-            T_CHECK(expected ? errs.n == 0 : errs.n == 1 && strcmp(errs.item[0].field, field[f]) == 0, "%s, value %d",
+            T_CHECK(expected ? errs.n == 0 : errs.n == 1 && strcmp(errs.item[0].field,
+                field[f]) == 0, "%s, value %d", field[f], i);
+            T_CHECK(expected || (st == SYN_INVALID && out.tile == 77), "%s, value %d: touched",
                     field[f], i);
-            T_CHECK(expected || (st == SYN_INVALID && out.tile == 77), "%s, value %d: touched", field[f], i);
             T_CHECK(expected || strncmp(errs.item[0].detail, field[f], strlen(field[f])) == 0, "%s",
                     errs.item[0].detail);
         }
@@ -82,12 +87,14 @@ static void test_A19_unknown_and_all_at_once(void)
     T_CHECK(syn_upscale_params_parse(p, 7, &m, &out, &errs) == SYN_INVALID, "accepted");
     T_CHECK(errs.n == 6, "%d errors", errs.n);
     static const char *const expect[][2] = {{"stepz", "unknown_field"}, {"scale", "invalid_field"},
-                                            {"filter", "invalid_field"}, {"scale", "duplicate_field"},
+                                            {"filter", "invalid_field"}, {"scale",
+                                                "duplicate_field"},
                                             {"alpha", "invalid_field"}, {"Scale", "unknown_field"}};
     for (int i = 0; i < errs.n && i < 6; i++)
-        T_CHECK(strcmp(errs.item[i].field, expect[i][0]) == 0 && strcmp(errs.item[i].code, expect[i][1]) == 0,
-                "%d: %s %s", i, errs.item[i].field, errs.item[i].code);
-    T_CHECK(strstr(errs.item[1].detail, "99") && strstr(errs.item[1].detail, "[0.0625, 16]"), "%s", errs.item[1].detail);
+        T_CHECK(strcmp(errs.item[i].field, expect[i][0]) == 0 && strcmp(errs.item[i].code,
+            expect[i][1]) == 0, "%d: %s %s", i, errs.item[i].field, errs.item[i].code);
+    T_CHECK(strstr(errs.item[1].detail, "99") && strstr(errs.item[1].detail, "[0.0625, 16]"), "%s",
+            errs.item[1].detail);
     T_CHECK(strstr(errs.item[2].detail, "lanczos3"), "%s", errs.item[2].detail);
 }
 
@@ -97,11 +104,15 @@ static void test_unsupported_by_model(void)
     struct syn_upscale_params out;
     struct syn_field_errors errs = {0};
     m.pin_f32 = true;
-    const struct syn_param p[] = {integer("noise", 2), string("precision", "bf16"), integer("tile", 3)};
-    T_CHECK(syn_upscale_params_parse(p, 3, &m, &out, &errs) == SYN_INVALID && errs.n == 3, "%d", errs.n);
+    const struct syn_param p[] = {integer("noise", 2), string("precision", "bf16"), integer("tile",
+        3)};
+    T_CHECK(syn_upscale_params_parse(p, 3, &m, &out, &errs) == SYN_INVALID && errs.n == 3, "%d",
+            errs.n);
     T_CHECK(strcmp(errs.item[0].code, "unsupported_value") == 0, "%s", errs.item[0].code);
-    T_CHECK(strcmp(errs.item[0].detail, "noise = 2: photo has no noise levels") == 0, "%s", errs.item[0].detail);
-    T_CHECK(strcmp(errs.item[1].field, "tile") == 0 && strcmp(errs.item[2].field, "precision") == 0, "order");
+    T_CHECK(strcmp(errs.item[0].detail, "noise = 2: photo has no noise levels") == 0, "%s",
+            errs.item[0].detail);
+    T_CHECK(strcmp(errs.item[1].field, "tile") == 0 && strcmp(errs.item[2].field, "precision") == 0,
+            "order");
 
     const struct syn_manifest w = model_of("waifu", waifu, 5);
     struct syn_field_errors more = {0};
@@ -115,34 +126,39 @@ static void test_unsupported_by_model(void)
 
 static bool same_params(const struct syn_upscale_params *a, const struct syn_upscale_params *b)
 {
-    return a->scale == b->scale && a->width == b->width && a->height == b->height && a->noise == b->noise &&
-           a->tile == b->tile && a->precision == b->precision && a->filter == b->filter && a->alpha == b->alpha;
+    return a->scale == b->scale && a->width == b->width && a->height == b->height &&
+        a->noise == b->noise &&
+           a->tile == b->tile && a->precision == b->precision && a->filter == b->filter &&
+               a->alpha == b->alpha;
 }
 
 static void test_effective_round_trip(void)
 {
     const struct syn_manifest m = model_of("waifu", waifu, 5);
     const struct syn_param given[][4] = {
-        {number("scale", 1.5), integer("noise", 1), string("alpha", "model"), string("filter", "nearest")},
-        {integer("width", 640), integer("height", 33), string("precision", "f32"), number("tile", 128.0)},
-        {integer("height", 9), string("precision", "bf16"), string("alpha", "drop"), string("filter", "bicubic")},
+        {number("scale", 1.5), integer("noise", 1), string("alpha", "model"), string("filter",
+            "nearest")},
+        {integer("width", 640), integer("height", 33), string("precision", "f32"), number("tile",
+            128.0)},
+        {integer("height", 9), string("precision", "bf16"), string("alpha", "drop"),
+         string("filter", "bicubic")},
     };
     for (int i = 0; i < 4; i++) {
         struct syn_upscale_params a, b;
         struct syn_param list[SYN_UPSCALE_N_PARAMS];
         struct syn_field_errors errs = {0};
-        T_CHECK(syn_upscale_params_parse(i < 3 ? given[i] : NULL, i < 3 ? 4 : 0, &m, &a, &errs) == SYN_OK, "%d: %s", i,
-                errs.item[0].detail);
+        T_CHECK(syn_upscale_params_parse(i < 3 ? given[i] : NULL, i < 3 ? 4 : 0, &m, &a,
+                                         &errs) == SYN_OK, "%d: %s", i, errs.item[0].detail);
         const int32_t n = syn_upscale_params_effective(&a, list);
         T_CHECK(n >= 5 && n <= SYN_UPSCALE_N_PARAMS, "%d", n);
-        T_CHECK(syn_upscale_params_parse(list, n, &m, &b, &errs) == SYN_OK && same_params(&a, &b), "%d: %s", i,
-                errs.item[0].detail);
+        T_CHECK(syn_upscale_params_parse(list, n, &m, &b, &errs) == SYN_OK && same_params(&a, &b),
+                "%d: %s", i, errs.item[0].detail);
     }
     struct syn_upscale_params a;
     struct syn_field_errors errs = {0};
-    T_CHECK(syn_upscale_params_parse(NULL, 0, &m, &a, &errs) == SYN_OK && a.scale == 2 && a.noise == -1 &&
-            a.filter == SYN_FILTER_LANCZOS3 && a.alpha == SYN_ALPHA_RESAMPLE && a.precision == SYN_PRECISION_AUTO,
-            "defaults");
+    T_CHECK(syn_upscale_params_parse(NULL, 0, &m, &a, &errs) == SYN_OK && a.scale == 2 &&
+            a.noise == -1 && a.filter == SYN_FILTER_LANCZOS3 && a.alpha == SYN_ALPHA_RESAMPLE &&
+            a.precision == SYN_PRECISION_AUTO, "defaults");
 }
 
 static void test_error_list_bounds(void)
@@ -152,28 +168,36 @@ static void test_error_list_bounds(void)
     struct syn_upscale_params out;
     struct syn_field_errors errs = {0};
     const struct syn_manifest m = model_of("photo", photo4, 1);
-    for (size_t i = 0; i + 1 < sizeof name; i++) name[i] = i % 2 ? (char)0xA4 : (char)0xC3; /* U+00E4 */
+    /* U+00E4 */
+    for (size_t i = 0; i + 1 < sizeof name; i++) name[i] = i % 2 ? (char)0xA4 : (char)0xC3;
     name[sizeof name - 1] = 0;
     for (int i = 0; i < 40; i++) p[i] = integer(name, 1);
     T_CHECK(syn_upscale_params_parse(p, 40, &m, &out, &errs) == SYN_INVALID, "accepted");
     T_CHECK(errs.n == SYN_MAX_FIELD_ERRORS && errs.n_more == 8, "%d, %d", errs.n, errs.n_more);
     const size_t n = strlen(errs.item[0].field);
-    T_CHECK(n == 62 && (unsigned char)errs.item[0].field[n - 1] == 0xA4, "cut at %zu, inside a character", n);
+    T_CHECK(n == 62 && (unsigned char)errs.item[0].field[n - 1] == 0xA4,
+            "cut at %zu, inside a character", n);
 }
 
 static void test_output_spec(void)
 {
     static const struct { struct syn_param p[3]; int32_t n; const char *bad; } rows[] = {
         {{{0}}, 0, NULL},
-        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "jpeg"}, {.name = "quality", .type = SYN_PARAM_INTEGER, .integer = 100}}, 2, NULL},
-        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "same"}, {.name = "level", .type = SYN_PARAM_INTEGER, .integer = 9}}, 2, NULL},
-        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "webp"}, {.name = "lossless", .type = SYN_PARAM_BOOL, .boolean = true}}, 2, NULL},
-        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "jpeg"}, {.name = "lossless", .type = SYN_PARAM_BOOL}}, 2, NULL},
+        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "jpeg"}, {.name = "quality",
+            .type = SYN_PARAM_INTEGER, .integer = 100}}, 2, NULL},
+        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "same"}, {.name = "level",
+            .type = SYN_PARAM_INTEGER, .integer = 9}}, 2, NULL},
+        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "webp"}, {.name = "lossless",
+            .type = SYN_PARAM_BOOL, .boolean = true}}, 2, NULL},
+        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "jpeg"}, {.name = "lossless",
+            .type = SYN_PARAM_BOOL}}, 2, NULL},
         {{{.name = "format", .type = SYN_PARAM_STRING, .string = "gif"}}, 1, "format"},
         {{{.name = "quality", .type = SYN_PARAM_INTEGER, .integer = 90}}, 1, "quality"},
         {{{.name = "quality", .type = SYN_PARAM_INTEGER, .integer = 0}}, 1, "quality"},
-        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "webp"}, {.name = "gray", .type = SYN_PARAM_BOOL, .boolean = true}}, 2, "gray"},
-        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "jpeg"}, {.name = "level", .type = SYN_PARAM_INTEGER, .integer = 1}}, 2, "level"},
+        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "webp"}, {.name = "gray",
+            .type = SYN_PARAM_BOOL, .boolean = true}}, 2, "gray"},
+        {{{.name = "format", .type = SYN_PARAM_STRING, .string = "jpeg"}, {.name = "level",
+            .type = SYN_PARAM_INTEGER, .integer = 1}}, 2, "level"},
         {{{.name = "lossless", .type = SYN_PARAM_INTEGER, .integer = 1}}, 1, "lossless"},
         {{{.name = "effort", .type = SYN_PARAM_INTEGER, .integer = 1}}, 1, "effort"},
     };
@@ -188,16 +212,18 @@ static void test_output_spec(void)
             continue;
         }
         const int32_t n = syn_output_spec_effective(&s, list);
-        T_CHECK(syn_output_spec_parse(list, n, &again, &errs) == SYN_OK && s.format == again.format &&
-                s.quality == again.quality && s.level == again.level && s.gray == again.gray &&
-                s.lossless == again.lossless, "row %zu", i);
+        T_CHECK(syn_output_spec_parse(list, n, &again, &errs) == SYN_OK &&
+                s.format == again.format && s.quality == again.quality && s.level == again.level &&
+                s.gray == again.gray && s.lossless == again.lossless, "row %zu", i);
     }
     struct syn_image_encode_opts o;
     struct syn_err err = {""};
-    const struct syn_output_spec same = {.format = SYN_IMAGE_UNKNOWN}, webp = {.format = SYN_IMAGE_WEBP};
-    T_CHECK(syn_output_spec_resolve(&same, SYN_IMAGE_JPEG, 65535, 1, &o, &err) == SYN_OK && o.format == SYN_IMAGE_JPEG,
-            "same");
-    T_CHECK(syn_output_spec_resolve(&same, SYN_IMAGE_JPEG, 65536, 1, &o, &err) == SYN_TOO_LARGE, "jpeg side");
+    const struct syn_output_spec same = {.format = SYN_IMAGE_UNKNOWN},
+        webp = {.format = SYN_IMAGE_WEBP};
+    T_CHECK(syn_output_spec_resolve(&same, SYN_IMAGE_JPEG, 65535, 1, &o, &err) == SYN_OK &&
+            o.format == SYN_IMAGE_JPEG, "same");
+    T_CHECK(syn_output_spec_resolve(&same, SYN_IMAGE_JPEG, 65536, 1, &o, &err) == SYN_TOO_LARGE,
+            "jpeg side");
     T_CHECK(syn_output_spec_resolve(&webp, SYN_IMAGE_PNG, 1, 16384, &o, &err) == SYN_TOO_LARGE &&
             strstr(err.text, "16383"), "%s", err.text);
 }
@@ -205,11 +231,13 @@ static void test_output_spec(void)
 static void test_kinds(void)
 {
     const struct syn_kind *k = syn_kinds_find("upscale");
-    T_CHECK(k && syn_kinds_count() >= 1 && syn_kinds_at(0) == k && !syn_kinds_at(-1) && !syn_kinds_at(999), "list");
+    T_CHECK(k && syn_kinds_count() >= 1 && syn_kinds_at(0) == k && !syn_kinds_at(-1) &&
+            !syn_kinds_at(999), "list");
     T_CHECK(!syn_kinds_find("upscal") && !syn_kinds_find(""), "unknown kinds");
     for (int32_t i = 0; k && i < k->n_params; i++) {
         const struct syn_param_spec *s = &k->param[i];
-        T_CHECK(s->name && s->description && (s->type != SYN_PARAM_STRING || s->words), "row %d", i);
+        T_CHECK(s->name && s->description && (s->type != SYN_PARAM_STRING || s->words), "row %d",
+                i);
         T_CHECK(s->type != SYN_PARAM_NUMBER || s->min < s->max, "%s", s->name);
     }
 }
@@ -246,24 +274,26 @@ static void test_A18_sizes(void)
     const struct syn_upscale_limits none = {0};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct syn_manifest m = model_of("m", rows[i].model, rows[i].n);
-        const struct syn_upscale_params p = {.scale = rows[i].scale, .width = rows[i].width, .height = rows[i].height,
+        const struct syn_upscale_params p = {.scale = rows[i].scale, .width = rows[i].width,
+                                             .height = rows[i].height,
                                              .noise = rows[i].noise};
         struct syn_upscale_plan plan = {0};
         struct syn_err err = {""};
-        T_CHECK(syn_upscale_resolve(&m, &p, &none, rows[i].w, rows[i].h, &plan, &err) == SYN_OK, "row %zu: %s", i,
-                err.text);
-        T_CHECK(plan.out_width == rows[i].out_w && plan.out_height == rows[i].out_h, "row %zu: %dx%d", i,
-                plan.out_width, plan.out_height);
-        T_CHECK(plan.variant && plan.variant->scale == rows[i].variant && plan.passes == rows[i].passes &&
-                plan.native_width == rows[i].native_w, "row %zu: %d times, native %d", i, plan.passes,
-                plan.native_width);
+        T_CHECK(syn_upscale_resolve(&m, &p, &none, rows[i].w, rows[i].h, &plan, &err) == SYN_OK,
+                "row %zu: %s", i, err.text);
+        T_CHECK(plan.out_width == rows[i].out_w && plan.out_height == rows[i].out_h,
+                "row %zu: %dx%d", i, plan.out_width, plan.out_height);
+        T_CHECK(plan.variant && plan.variant->scale == rows[i].variant &&
+                plan.passes == rows[i].passes && plan.native_width == rows[i].native_w,
+                "row %zu: %d times, native %d", i, plan.passes, plan.native_width);
         T_CHECK(plan.variant && plan.variant->noise == rows[i].noise, "row %zu", i);
     }
     const struct syn_manifest m = model_of("waifu", waifu, 5);
     const struct syn_upscale_params p = {.scale = 4, .noise = 1};
     struct syn_upscale_plan plan;
-    T_CHECK(syn_upscale_resolve(&m, &p, &none, 30, 20, &plan, NULL) == SYN_OK && plan.variant->noise == 1 &&
-            plan.again->noise == SYN_NOISE_NONE && plan.again->scale == 2, "noise is removed once");
+    T_CHECK(syn_upscale_resolve(&m, &p, &none, 30, 20, &plan, NULL) == SYN_OK &&
+            plan.variant->noise == 1 && plan.again->noise == SYN_NOISE_NONE &&
+            plan.again->scale == 2, "noise is removed once");
 }
 
 static void test_A38_limits(void)
@@ -279,8 +309,10 @@ static void test_A38_limits(void)
         const char *word;
     } rows[] = {
         {{.scale = 4, .noise = -1}, {.max_output_pixels = 1600}, 10, 10, SYN_OK, ""},
-        {{.scale = 4, .noise = -1}, {.max_output_pixels = 1599}, 10, 10, SYN_TOO_LARGE, "1600 pixels"},
-        {{.scale = 1, .noise = -1}, {.max_output_pixels = 1599}, 10, 10, SYN_TOO_LARGE, "on the way"},
+        {{.scale = 4, .noise = -1}, {.max_output_pixels = 1599}, 10, 10, SYN_TOO_LARGE,
+         "1600 pixels"},
+        {{.scale = 1, .noise = -1}, {.max_output_pixels = 1599}, 10, 10, SYN_TOO_LARGE,
+         "on the way"},
         {{.scale = 4, .noise = -1}, {.max_output_side = 39}, 10, 10, SYN_TOO_LARGE, "40x40"},
         {{.scale = 4, .noise = -1}, {0}, 1 << 20, 1, SYN_TOO_LARGE, "4194304x4"},
         {{.scale = 1, .noise = -1}, {0}, 1 << 20, 1, SYN_TOO_LARGE, "on the way"},
@@ -290,7 +322,8 @@ static void test_A38_limits(void)
         {{.height = 161, .noise = -1}, {0}, 10, 10, SYN_INVALID, "height = 161"},
         {{.width = -5, .noise = -1}, {0}, 10, 10, SYN_INVALID, "width = -5"},
         {{.scale = 2, .width = 5, .noise = -1}, {0}, 10, 10, SYN_INVALID, "together"},
-        {{.scale = 2, .noise = 2}, {0}, 10, 10, SYN_INVALID, "noise = 2: photo has no noise levels"},
+        {{.scale = 2, .noise = 2}, {0}, 10, 10, SYN_INVALID,
+         "noise = 2: photo has no noise levels"},
         {{.scale = 2, .noise = -1, .tile = 7}, {0}, 10, 10, SYN_INVALID, "tile = 7"},
         {{.scale = 2, .noise = -1}, {0}, 0, 10, SYN_INVALID, "image: 0x10"},
         {{.scale = 2, .noise = -1}, {0}, 10, INT32_MAX, SYN_INVALID, "image: 10x2147483647"},
@@ -298,7 +331,8 @@ static void test_A38_limits(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         err.text[0] = 0;
         plan.passes = 77;
-        const syn_status st = syn_upscale_resolve(&m, &rows[i].p, &rows[i].lim, rows[i].w, rows[i].h, &plan, &err);
+        const syn_status st = syn_upscale_resolve(&m, &rows[i].p, &rows[i].lim, rows[i].w,
+                                                  rows[i].h, &plan, &err);
         T_CHECK(st == rows[i].st, "row %zu: %s: %s", i, syn_status_word(st), err.text);
         T_CHECK(strstr(err.text, rows[i].word), "row %zu: %s", i, err.text);
         T_CHECK(st == SYN_OK || plan.passes == 77, "row %zu: touched on failure", i);

@@ -1,6 +1,6 @@
-/* test_pipeline_upscale.c - kind "upscale" from picture to picture: alpha, grey, depth, passes, sizes,
- * cancel, numeric retry, memory, failing allocations. Networks that repeat pixels make every expected
- * value plain. */
+/* test_pipeline_upscale.c - kind "upscale" from picture to picture: alpha, grey, depth, passes,
+ * sizes, cancel, numeric retry, memory, failing allocations. Networks that repeat pixels make every
+ * expected value plain. */
 #include "tests/unit/test_pipeline.h"
 #include <math.h>
 
@@ -13,14 +13,16 @@ static bool good(struct house *h, struct job *j, const struct syn_image *im, str
 }
 
 /* Every pixel of out is the pixel of im that it lies in. */
-static void check_repeated(const struct syn_image *im, const struct syn_image *out, int factor, const char *what)
+static void check_repeated(const struct syn_image *im, const struct syn_image *out, int factor,
+                           const char *what)
 {
     int bad = 0;
-    T_CHECK(out->width == im->width * factor && out->height == im->height * factor, "%s: %dx%d", what, out->width,
-            out->height);
+    T_CHECK(out->width == im->width * factor && out->height == im->height * factor, "%s: %dx%d",
+            what, out->width, out->height);
     for (int y = 0; y < im->height * factor && y < out->height; y++)
         for (int x = 0; x < im->width * factor && x < out->width; x++)
-            for (int c = 0; c < 3; c++) bad += sample(out, x, y, c) != sample(im, x / factor, y / factor, c);
+            for (int c = 0; c < 3; c++) bad += sample(out, x, y, c) != sample(im, x / factor,
+                y / factor, c);
     T_CHECK(bad == 0, "%s: %d samples differ", what, bad);
 }
 
@@ -32,7 +34,8 @@ static void test_depth_and_every_size(struct house *h)
                 struct syn_image im = picture(w, 41 - w, 3, bits, (uint64_t)(w + bits)), out = {0};
                 struct job j = {.model = "repeat", .params = {.tile = tile}};
                 if (good(h, &j, &im, &out)) {
-                    T_CHECK(out.bits == bits && out.channels == 3 && !out.gray, "%d bits", out.bits);
+                    T_CHECK(out.bits == bits && out.channels == 3 && !out.gray, "%d bits",
+                            out.bits);
                     check_repeated(&im, &out, 2, "repeat");
                 }
                 syn_image_deinit(&im);
@@ -72,7 +75,8 @@ static void test_gray_kept(struct house *h)
     for (int i = 0; i < 20 * 9; i++) px[3 * i + 1] = px[3 * i + 2] = px[3 * i];
     if (good(h, &j, &im, &out))
         for (int i = 0; i < out.width * out.height; i++)
-            differing += sample(&out, i % out.width, i / out.width, 0) != sample(&out, i % out.width, i / out.width, 1);
+            differing += sample(&out, i % out.width, i / out.width, 0) != sample(&out,
+                i % out.width, i / out.width, 1);
     T_CHECK(differing > 100, "the network keeps grey by itself: proves nothing");
     syn_image_deinit(&out);
     im.gray = true;
@@ -81,7 +85,8 @@ static void test_gray_kept(struct house *h)
         T_CHECK(out.gray, "flag lost");
         for (int y = 0; y < out.height; y++)
             for (int x = 0; x < out.width; x++)
-                bad += sample(&out, x, y, 0) != sample(&out, x, y, 1) || sample(&out, x, y, 0) != sample(&out, x, y, 2);
+                bad += sample(&out, x, y, 0) != sample(&out, x, y, 1) || sample(&out, x, y,
+                    0) != sample(&out, x, y, 2);
     }
     T_CHECK(bad == 0, "%d pixels are coloured", bad);
     syn_image_deinit(&im);
@@ -98,11 +103,15 @@ static void test_A18_sizes_and_passes(struct house *h)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct syn_image im = picture(rows[i].w, rows[i].h, 3, 8, i), out = {0};
-        struct job j = {.model = "repeat", .params = {.scale = rows[i].scale, .width = rows[i].width,
-                                                      .height = rows[i].height, .filter = SYN_FILTER_LANCZOS3}};
+        struct job j = {.model = "repeat", .params = {.scale = rows[i].scale,
+                                                      .width = rows[i].width,
+                                                      .height = rows[i].height,
+                                                          .filter = SYN_FILTER_LANCZOS3}};
         if (good(h, &j, &im, &out)) {
-            T_CHECK(out.width == rows[i].out_w && out.height == rows[i].out_h, "row %zu: %dx%d", i, out.width, out.height);
-            T_CHECK(j.calls == rows[i].calls && j.last_total == j.calls, "row %zu: %d units", i, (int)j.calls);
+            T_CHECK(out.width == rows[i].out_w && out.height == rows[i].out_h, "row %zu: %dx%d", i,
+                    out.width, out.height);
+            T_CHECK(j.calls == rows[i].calls && j.last_total == j.calls, "row %zu: %d units", i,
+                    (int)j.calls);
             if (i < 2) check_repeated(&im, &out, (int)rows[i].scale, "passes");
         }
         syn_image_deinit(&im);
@@ -122,8 +131,8 @@ static void test_later_passes_do_not_denoise(struct house *h)
     const struct syn_manifest *m = syn_models_find(h->models, "levels");
     const struct syn_upscale_params p = {.scale = 4, .noise = 2};
     const struct syn_upscale_limits none = {0};
-    T_CHECK(syn_upscale_resolve(m, &p, &none, 6, 5, &plan, NULL) == SYN_OK && plan.variant->noise == 2 &&
-            plan.again->noise == SYN_NOISE_NONE, "plan");
+    T_CHECK(syn_upscale_resolve(m, &p, &none, 6, 5, &plan, NULL) == SYN_OK &&
+            plan.variant->noise == 2 && plan.again->noise == SYN_NOISE_NONE, "plan");
     j.params.noise = 2; /* its network adds 0.25: once for two passes */
     if (good(h, &j, &im, &out)) {
         int bad = 0;
@@ -145,7 +154,8 @@ static void test_A09_alpha(struct house *h)
         for (int scale = 2; scale <= 4; scale += 2)
             for (int bits = 8; bits <= 16; bits += 8) {
                 struct syn_image im = picture(8, 8, 4, bits, 6), out = {0};
-                struct job j = {.model = "repeat", .params = {.scale = scale, .filter = SYN_FILTER_LANCZOS3}};
+                struct job j = {.model = "repeat", .params = {.scale = scale,
+                                                              .filter = SYN_FILTER_LANCZOS3}};
                 const int top = bits == 16 ? 65535 : 255;
                 int least = top, most = 0;
                 double mean = 0;
@@ -157,17 +167,19 @@ static void test_A09_alpha(struct house *h)
                 }
                 if (good(h, &j, &im, &out)) {
                     const int channels = alpha == SYN_ALPHA_DROP ? 3 : 4;
-                    T_CHECK(out.channels == channels && out.bits == bits && out.width == 8 * scale, "%d channels",
-                            out.channels);
+                    T_CHECK(out.channels == channels && out.bits == bits && out.width == 8 * scale,
+                            "%d channels", out.channels);
                     for (int i = 0; out.channels == 4 && i < out.width * out.height; i++) {
                         const int a = sample(&out, i % out.width, i / out.width, 3);
                         if (a < least) least = a;
                         if (a > most) most = a;
                         mean += (double)a / (out.width * out.height);
                     }
-                    T_CHECK(channels == 3 || (least == 0 && most == top && fabs(mean - top / 2.0) <= top * 2 / 255.0),
+                    T_CHECK(channels == 3 || (least == 0 && most == top &&
+                                              fabs(mean - top / 2.0) <= top * 2 / 255.0),
                             "alpha %d to %d, mean %.1f", least, most, mean);
-                    T_CHECK(j.calls == (alpha == SYN_ALPHA_MODEL ? 2 : 1) * (scale / 2), "%d units", (int)j.calls);
+                    T_CHECK(j.calls == (alpha == SYN_ALPHA_MODEL ? 2 : 1) * (scale / 2), "%d units",
+                            (int)j.calls);
                 }
                 syn_image_deinit(&im);
                 syn_image_deinit(&out);
@@ -185,7 +197,8 @@ static void test_A09_opaque_alpha(struct house *h)
     }
     syn_image_deinit(&out);
     ((uint8_t *)im.pixels)[3] = 254; /* one pixel is enough */
-    if (good(h, &j, &im, &out)) T_CHECK(out.channels == 4 && sample(&out, 9, 7, 3) == 255, "%d channels", out.channels);
+    if (good(h, &j, &im, &out)) T_CHECK(out.channels == 4 && sample(&out, 9, 7, 3) == 255,
+                                        "%d channels", out.channels);
     syn_image_deinit(&im);
     syn_image_deinit(&out);
 }
@@ -207,7 +220,8 @@ static void test_A10_fringe(struct house *h)
                 for (int i = 0; i < out.width * out.height; i++) {
                     const int x = i % out.width, y = i / out.width;
                     if (sample(&out, x, y, 3) == 0) clear++;
-                    else bad += sample(&out, x, y, 0) < 250 || sample(&out, x, y, 1) || sample(&out, x, y, 2);
+                    else bad += sample(&out, x, y, 0) < 250 || sample(&out, x, y, 1) || sample(&out,
+                        x, y, 2);
                 }
                 T_CHECK(bad == 0 && clear < out.width * out.height, "%d of %d pixels are dark", bad,
                         out.width * out.height);
@@ -223,10 +237,12 @@ static void test_C04_cancel(struct house *h)
     struct syn_image im = picture(40, 40, 3, 8, 1), out = {0};
     for (int after = 0; after <= 5; after++) {
         atomic_bool cancel = after == 0;
-        struct job j = {.model = "padded", .params = {.tile = 8}, .cancel = &cancel, .cancel_after = after};
+        struct job j = {.model = "padded", .params = {.tile = 8}, .cancel = &cancel,
+                        .cancel_after = after};
         struct syn_err err = {""};
         T_CHECK(run_job(h, &j, &im, &out, &err) == SYN_CANCELED, "after %d: %s", after, err.text);
-        T_CHECK(j.calls == after && !out.pixels, "%d units after a cancel at %d", (int)j.calls, after);
+        T_CHECK(j.calls == after && !out.pixels, "%d units after a cancel at %d", (int)j.calls,
+                after);
     }
     struct job j = {.model = "padded", .params = {.tile = 8}};
     if (good(h, &j, &im, &out)) T_CHECK(j.calls == 16, "%d units", (int)j.calls);
@@ -239,7 +255,8 @@ struct counted {
     struct syn_pipeline base;
     int asked, closed;
 };
-static syn_status counted_next(struct syn_pipeline *p, struct syn_unit *unit, bool *more, struct syn_err *err)
+static syn_status counted_next(struct syn_pipeline *p, struct syn_unit *unit, bool *more,
+                               struct syn_err *err)
 {
     (void)unit, (void)err;
     ((struct counted *)p)->asked++;
@@ -252,18 +269,22 @@ static void counted_close(struct syn_pipeline *p)
 }
 static void test_C04_driver(void)
 {
-    static const struct syn_pipeline_kind kind = {.kind = "counted", .next = counted_next, .close = counted_close};
+    static const struct syn_pipeline_kind kind = {.kind = "counted", .next = counted_next,
+                                                  .close = counted_close};
     struct counted p = {.base = {&kind}};
     atomic_bool cancel = true;
     const struct syn_drive d = {.cancel = &cancel};
-    T_CHECK(syn_pipeline_drive(&p.base, &d, NULL) == SYN_CANCELED && p.asked == 0, "asked %d times", p.asked);
+    T_CHECK(syn_pipeline_drive(&p.base, &d, NULL) == SYN_CANCELED && p.asked == 0, "asked %d times",
+            p.asked);
     atomic_store(&cancel, false);
-    T_CHECK(syn_pipeline_drive(&p.base, &d, NULL) == SYN_OK && p.asked == 1, "asked %d times", p.asked);
+    T_CHECK(syn_pipeline_drive(&p.base, &d, NULL) == SYN_OK && p.asked == 1, "asked %d times",
+            p.asked);
     syn_pipeline_close(&p.base);
     T_CHECK(p.closed == 1, "closed %d times", p.closed);
 }
 
-/* A01: never a picture: asked for in either precision, an infinite result fails after one retry at most. */
+/* A01: never a picture: asked for in either precision, an infinite result fails after one retry at
+ * most. */
 static void test_A01_numeric_error(struct house *h)
 {
     struct syn_image im = picture(20, 20, 3, 8, 1), out = {0};
@@ -271,13 +292,16 @@ static void test_A01_numeric_error(struct house *h)
     memset(im.pixels, 255, 1200);
     for (int p = SYN_PRECISION_F32; p <= SYN_PRECISION_BF16; p++) {
         struct job k = {.model = "infinite", .params = {.precision = (syn_precision)p}};
-        T_CHECK(run_job(h, &k, &im, &out, &err) == SYN_NUMERIC && !out.pixels && k.calls == 0, "%s", err.text);
-        T_CHECK(k.report.numeric_retries <= (p == SYN_PRECISION_BF16), "%d retries", k.report.numeric_retries);
+        T_CHECK(run_job(h, &k, &im, &out, &err) == SYN_NUMERIC && !out.pixels && k.calls == 0, "%s",
+                err.text);
+        T_CHECK(k.report.numeric_retries <= (p == SYN_PRECISION_BF16), "%d retries",
+                k.report.numeric_retries);
     }
     syn_image_deinit(&im);
 }
 
-/* A01: a network whose middle is infinite in bf16 and finite in f32, where the device has a bf16. */
+/* A01: a network whose middle is infinite in bf16 and finite in f32, where the device has a bf16.
+ * */
 static void test_A01_numeric_retry(struct house *h)
 {
     struct syn_image im = picture(20, 20, 3, 8, 1), out = {0}, f32 = {0};
@@ -288,14 +312,16 @@ static void test_A01_numeric_retry(struct house *h)
     syn_image_deinit(&out);
     if (good(h, &j, &im, &f32)) {
         T_CHECK(j.report.precision == SYN_PRECISION_F32 && j.report.numeric_retries == 0, "f32");
-        T_CHECK(sample(&f32, 5, 5, 0) > 100 && sample(&f32, 5, 5, 0) < 250, "%d", sample(&f32, 5, 5, 0));
+        T_CHECK(sample(&f32, 5, 5, 0) > 100 && sample(&f32, 5, 5, 0) < 250, "%d", sample(&f32, 5, 5,
+            0));
     }
     j.params.precision = SYN_PRECISION_BF16;
     if (good(h, &j, &im, &out)) {
         const bool bf16 = probe.report.precision == SYN_PRECISION_BF16;
-        T_CHECK(j.report.numeric_retries == (bf16 ? j.calls : 0), "%d retries of %d units", j.report.numeric_retries,
-                (int)j.calls);
-        T_CHECK(j.report.precision == SYN_PRECISION_F32, "%s", syn_precision_word(j.report.precision));
+        T_CHECK(j.report.numeric_retries == (bf16 ? j.calls : 0), "%d retries of %d units",
+                j.report.numeric_retries, (int)j.calls);
+        T_CHECK(j.report.precision == SYN_PRECISION_F32, "%s",
+                syn_precision_word(j.report.precision));
         T_CHECK(picture_distance(&f32, &out) == 0, "off by %d", picture_distance(&f32, &out));
     }
     syn_image_deinit(&out);
@@ -303,8 +329,8 @@ static void test_A01_numeric_retry(struct house *h)
     syn_image_deinit(&f32);
 }
 
-/* B09: smaller budgets make smaller tiles and the same picture; under the smallest tile, a refusal before
- * any unit that says needed and available. */
+/* B09: smaller budgets make smaller tiles and the same picture; under the smallest tile, a refusal
+ * before any unit that says needed and available. */
 static void test_B09_budget(struct house *h)
 {
     struct syn_image im = picture(60, 45, 3, 8, 1), whole = {0}, out = {0};
@@ -319,8 +345,9 @@ static void test_B09_budget(struct house *h)
             T_CHECK(false, "budget %llu: %s", (unsigned long long)budget, err.text);
             continue;
         }
-        T_CHECK(j.calls >= tiles && picture_distance(&whole, &out) == 0, "budget %llu: %d tiles, off by %d",
-                (unsigned long long)budget, (int)j.calls, picture_distance(&whole, &out));
+        T_CHECK(j.calls >= tiles && picture_distance(&whole, &out) == 0,
+                "budget %llu: %d tiles, off by %d", (unsigned long long)budget, (int)j.calls,
+                picture_distance(&whole, &out));
         tiles = j.calls;
         syn_image_deinit(&out);
     }
@@ -333,11 +360,13 @@ static void test_B09_budget(struct house *h)
     syn_image_deinit(&whole);
 }
 
-/* B08: each allocation of a job fails once; the job says so, loses nothing, and the next one runs. */
+/* B08: each allocation of a job fails once; the job says so, loses nothing, and the next one runs.
+ * */
 static void test_B08_allocations(struct house *h)
 {
     struct syn_image im = picture(12, 10, 4, 8, 2), whole = {0}, out = {0};
-    struct job ok = {.model = "excite", .params = {.scale = 3, .tile = 8, .alpha = SYN_ALPHA_MODEL}};
+    struct job ok = {.model = "excite", .params = {.scale = 3, .tile = 8,
+                                                   .alpha = SYN_ALPHA_MODEL}};
     int failed = 0, wrong = 0;
     if (!good(h, &ok, &im, &whole)) return;
     T_CHECK(ok.calls > 20, "%d units", (int)ok.calls);
@@ -355,12 +384,14 @@ static void test_B08_allocations(struct house *h)
         }
         /* The reference backend alone: an operator that finds no memory for its row gives NaN. */
         if ((st != SYN_NO_MEMORY && st != SYN_NUMERIC) || out.pixels) {
-            if (wrong++ < 3) T_CHECK(false, "allocation %ld: %s: %s", n, syn_status_word(st), err.text);
+            if (wrong++ < 3) T_CHECK(false, "allocation %ld: %s: %s", n, syn_status_word(st),
+                                     err.text);
         }
         failed = (int)n;
         if (n % 16 == 0) {
             struct job k = ok;
-            if (run_job(h, &k, &im, &out, NULL) != SYN_OK || picture_distance(&whole, &out) != 0) wrong++;
+            if (run_job(h, &k, &im, &out, NULL) != SYN_OK || picture_distance(&whole, &out) != 0)
+                wrong++;
             syn_image_deinit(&out);
         }
     }
@@ -379,10 +410,13 @@ static void test_failed_open_leaves_picture(struct house *h)
     const struct syn_upscale_limits tiny = {.memory_budget_bytes = 10}, none = {0};
     const struct syn_upscale_params right = {.noise = SYN_NOISE_NONE}, wrong = {.noise = 3};
     struct syn_err err;
-    T_CHECK(syn_upscale_open(h->models, m, &right, &tiny, &im, NULL, &p, &err) == SYN_NO_MEMORY, "%s", err.text);
-    T_CHECK(syn_upscale_open(h->models, m, &wrong, &none, &im, NULL, &p, &err) == SYN_INVALID, "%s", err.text);
+    T_CHECK(syn_upscale_open(h->models, m, &right, &tiny, &im, NULL, &p, &err) == SYN_NO_MEMORY,
+            "%s", err.text);
+    T_CHECK(syn_upscale_open(h->models, m, &wrong, &none, &im, NULL, &p, &err) == SYN_INVALID, "%s",
+            err.text);
     im.bits = 12;
-    T_CHECK(syn_upscale_open(h->models, m, &right, &none, &im, NULL, &p, &err) == SYN_INVALID, "%s", err.text);
+    T_CHECK(syn_upscale_open(h->models, m, &right, &none, &im, NULL, &p, &err) == SYN_INVALID, "%s",
+            err.text);
     im.bits = 8;
     T_CHECK(!p && im.pixels == pixels, "changed hands");
     syn_pipeline_close(NULL);
@@ -405,8 +439,8 @@ static void make_models(struct house *h)
     static struct net_text net;
     net_repeat(&net, 1);
     house_one(h, "repeat", "", &net, 2, false);
-    house_one(h, "scaled", "\"input\": {\"scale\": 2, \"offset\": -1}, \"output\": {\"scale\": 0.5, \"offset\": 0.5},",
-              &net, 2, false);
+    house_one(h, "scaled",
+              "\"input\": {\"scale\": 2, \"offset\": -1}, \"output\": {\"scale\": 0.5, \"offset\": 0.5},", &net, 2, false);
     house_one(h, "lies", "", &net, 3, false);
     net_repeat(&net, 0);
     house_one(h, "adds", "", &net, 2, true);

@@ -10,8 +10,8 @@ static bool axis_sound(const struct syn_tile_axis *a, const struct syn_tile_net 
 {
     int32_t at = 0;
     if ((a->extended - 2 * net->trim) % net->align != 0 || a->extended < a->size + 2 * net->trim ||
-        a->extended - (a->size + 2 * net->trim) >= net->align || (a->window - 2 * net->trim) % net->align != 0 ||
-        a->n < 1)
+        a->extended - (a->size + 2 * net->trim) >= net->align ||
+        (a->window - 2 * net->trim) % net->align != 0 || a->n < 1)
         return false;
     for (int32_t i = 0; i < a->n; i++) {
         const struct syn_tile_span s = syn_tile_axis_span(a, i);
@@ -20,7 +20,8 @@ static bool axis_sound(const struct syn_tile_axis *a, const struct syn_tile_net 
         if (s.origin < 0 || end > a->extended || s.origin % net->align != 0) return false;
         if (s.origin > 0 && s.from + net->trim - s.origin < net->before) return false;
         if (end < a->extended && end - (s.to + net->trim) < net->after) return false;
-        if (s.from < s.origin || s.to > end - 2 * net->trim) return false; /* in the window's own output */
+        /* in the window's own output */
+        if (s.from < s.origin || s.to > end - 2 * net->trim) return false;
         at = s.to;
     }
     return at == a->size;
@@ -60,7 +61,8 @@ static void test_A06_uneven_sizes(void)
     for (int32_t w = 513; w <= 520; w++) {
         const struct syn_tile_net net = {.before = 10, .after = 10, .align = 4};
         struct syn_tile_axis a;
-        T_CHECK(syn_tile_axis_init(&a, &net, w, 276, NULL) == SYN_OK && axis_sound(&a, &net), "%d", w);
+        T_CHECK(syn_tile_axis_init(&a, &net, w, 276, NULL) == SYN_OK && axis_sound(&a, &net), "%d",
+                w);
     }
 }
 
@@ -73,7 +75,8 @@ static void test_every_geometry(void)
                 for (int32_t uneven = 0; uneven <= 3; uneven += 3)
                     for (int32_t size = 1; size <= 131; size += 1 + size / 9)
                         for (int32_t core = 1; core <= 70; core += 1 + core / 3) {
-                            const struct syn_tile_net net = {trim + more, trim + more + uneven, trim, align};
+                            const struct syn_tile_net net = {trim + more, trim + more + uneven,
+                                                             trim, align};
                             struct syn_tile_axis a;
                             const int32_t longest = syn_tile_shortest(&net) + core - 1;
                             if (syn_tile_axis_init(&a, &net, size, longest, NULL) != SYN_OK ||
@@ -125,17 +128,19 @@ static void test_tiled_equals_untiled(void)
 /* Feature maps of stages: the parts of all windows are the whole map, each position once. */
 static void test_features_partition(void)
 {
-    const struct { int32_t num, den, align; } rate[] = {{1, 1, 1}, {2, 1, 1}, {1, 2, 2}, {1, 4, 4}, {1, 2, 4}};
+    const struct { int32_t num, den, align; } rate[] = {
+        {1, 1, 1}, {2, 1, 1}, {1, 2, 2}, {1, 4, 4}, {1, 2, 4}, {3, 2, 2}, {3, 4, 4}};
     int bad = 0, cases = 0;
     for (size_t q = 0; q < sizeof rate / sizeof rate[0]; q++)
         for (int32_t trim = 0; trim <= 20; trim += 4)
-            for (int32_t lost = 0; lost <= trim; lost += 4)
+            for (int32_t lost = 0; lost * rate[q].den <= 2 * trim * rate[q].num; lost += 1 + lost / 2)
                 for (int32_t size = 1; size <= 140; size += 3)
                     for (int32_t core = 4; core <= 60; core += 13) {
                         const struct syn_tile_net net = {trim + 2, trim + 2, trim, rate[q].align};
                         struct syn_tile_axis a;
                         int32_t at = 0, total;
-                        if (syn_tile_axis_init(&a, &net, size, syn_tile_shortest(&net) + core, NULL) != SYN_OK) {
+                        if (syn_tile_axis_init(&a, &net, size, syn_tile_shortest(&net) + core,
+                                               NULL) != SYN_OK) {
                             bad++;
                             continue;
                         }
@@ -143,8 +148,10 @@ static void test_features_partition(void)
                         for (int32_t i = 0; i < a.n; i++) {
                             int32_t from, to;
                             const struct syn_tile_span s = syn_tile_axis_span(&a, i);
-                            const int32_t own = syn_tile_feature_size(a.window, lost, rate[q].num, rate[q].den);
-                            syn_tile_axis_feature(&a, i, lost, rate[q].num, rate[q].den, &from, &to);
+                            const int32_t own =
+                                syn_tile_feature_size(a.window, lost, rate[q].num, rate[q].den);
+                            syn_tile_axis_feature(&a, i, lost, rate[q].num, rate[q].den, &from,
+                                                  &to);
                             bad += s.origin * rate[q].num % rate[q].den != 0;
                             bad += s.origin * rate[q].num / rate[q].den + from != at;
                             bad += from < 0 || to < from || to > own;
@@ -160,7 +167,8 @@ struct meter {
     uint64_t fixed, per_pixel, largest_asked;
     int asked;
 };
-static syn_status meter_bytes(void *user, int32_t w, int32_t h, uint64_t *bytes, struct syn_err *err)
+static syn_status meter_bytes(void *user, int32_t w, int32_t h, uint64_t *bytes,
+                              struct syn_err *err)
 {
     struct meter *m = (struct meter *)user;
     (void)err;
@@ -202,7 +210,8 @@ static void test_B09_little_waste(void)
     struct syn_tiles t;
     T_CHECK(syn_tiles_plan(&net, 1920, 1080, &lim, &t, NULL) == SYN_OK, "plan");
     const double area = (double)t.x.window * t.y.window * (double)syn_tiles_count(&t);
-    T_CHECK(area < 1920.0 * 1080.0 * 1.16, "computes %.3f of the picture", area / (1920.0 * 1080.0));
+    T_CHECK(area < 1920.0 * 1080.0 * 1.16, "computes %.3f of the picture",
+            area / (1920.0 * 1080.0));
 }
 
 static void test_B09_too_small(void)
@@ -213,7 +222,8 @@ static void test_B09_too_small(void)
     struct syn_tiles t = {.x = {.n = 77}};
     struct syn_err err = {""};
     T_CHECK(syn_tiles_plan(&net, 640, 480, &lim, &t, &err) == SYN_NO_MEMORY, "%s", err.text);
-    T_CHECK(strstr(err.text, "441000 bytes needed") && strstr(err.text, "1000 available"), "%s", err.text);
+    T_CHECK(strstr(err.text, "441000 bytes needed") && strstr(err.text, "1000 available"), "%s",
+            err.text);
     T_CHECK(t.x.n == 77, "touched on failure");
 }
 
@@ -224,17 +234,20 @@ static void test_max_core(void)
     const struct syn_tile_limits lim = {64, 1 << 30, meter_bytes, &m};
     struct syn_tiles t;
     T_CHECK(syn_tiles_plan(&net, 1000, 70, &lim, &t, NULL) == SYN_OK, "plan");
-    T_CHECK(t.x.window <= 72 && t.y.window <= 72 && axis_sound(&t.x, &net) && axis_sound(&t.y, &net), "%d %d",
-            t.x.window, t.y.window);
+    T_CHECK(t.x.window <= 72 && t.y.window <= 72 && axis_sound(&t.x, &net) && axis_sound(&t.y,
+        &net), "%d %d", t.x.window, t.y.window);
     T_CHECK(t.x.n == 16 && t.y.n == 1, "%d x %d", t.x.n, t.y.n);
-    const struct syn_tile_limits tiny = {1, 1 << 30, meter_bytes, &m}; /* under the alignment: one unit */
-    T_CHECK(syn_tiles_plan(&net, 33, 9, &tiny, &t, NULL) == SYN_OK && t.x.step == 4, "%d", t.x.step);
+    /* under the alignment: one unit */
+    const struct syn_tile_limits tiny = {1, 1 << 30, meter_bytes, &m};
+    T_CHECK(syn_tiles_plan(&net, 33, 9, &tiny, &t, NULL) == SYN_OK && t.x.step == 4, "%d",
+            t.x.step);
 }
 
 static void test_A38_ranges(void)
 {
     const struct syn_tile_net ok = {1, 1, 0, 1};
-    const struct syn_tile_net bad[] = {{1, 1, 0, 0}, {1, 1, 0, 1 << 20}, {-1, 1, 0, 1}, {1, 1, 2, 1},
+    const struct syn_tile_net bad[] = {{1, 1, 0, 0}, {1, 1, 0, 1 << 20}, {-1, 1, 0, 1}, {1, 1, 2,
+        1},
                                        {INT32_MAX, 1, 0, 1}, {1, 1, -1, 1}, {5, INT32_MAX, 0, 1}};
     struct syn_tile_axis a;
     struct syn_err err;
@@ -244,12 +257,14 @@ static void test_A38_ranges(void)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         T_CHECK(syn_tile_axis_init(&a, &bad[i], 64, 64, &err) == SYN_INVALID, "%zu", i);
     T_CHECK(syn_tile_axis_init(&a, &ok, 64, 2, &err) == SYN_INVALID, "no room for a core");
-    T_CHECK(syn_tile_axis_init(&a, &ok, 1 << 20, 3, &err) == SYN_OK && axis_sound(&a, &ok), "largest, smallest");
+    T_CHECK(syn_tile_axis_init(&a, &ok, 1 << 20, 3, &err) == SYN_OK && axis_sound(&a, &ok),
+            "largest, smallest");
     struct meter m = {.per_pixel = 1000};
     const struct syn_tile_limits lim = {0, 1 << 24, meter_bytes, &m};
     struct syn_tiles t;
     T_CHECK(syn_tiles_plan(&ok, 1 << 20, 1 << 20, &lim, &t, NULL) == SYN_OK, "2^40 pixels");
-    T_CHECK(axis_sound(&t.x, &ok) && axis_sound(&t.y, &ok) && syn_tiles_count(&t) > 1 << 25, "counts in 64 bits");
+    T_CHECK(axis_sound(&t.x, &ok) && axis_sound(&t.y, &ok) && syn_tiles_count(&t) > 1 << 25,
+            "counts in 64 bits");
 }
 
 int main(void)
