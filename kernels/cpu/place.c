@@ -4,6 +4,10 @@
  *   widest-reaching convolution that reads them.
  * - Few-channel values that no convolution reads (pictures on their way out) are f32 planes: blocks of 16
  *   would be mostly padding. One that is a graph output lies in the caller's memory.
+ * - A picture coming in stays f32, and the convolution that reads it runs in f32: three channels cost nothing,
+ *   while bf16 would round the brighter half of all 8-bit pixels.
+ * - What no convolution reads any more, directly or not, stays f32 to the end, if it fits one block of channels:
+ *   wider values (48 channels before a pixel shuffle) would cost more memory than they gain.
  * - 1x1 values (squeeze-and-excite vectors) are f32. Everything of another rank is dense f32.
  * - A concat along channels whose parts are multiples of 16 is one buffer and its parts are views of it: a
  *   dense block writes side by side and nothing is copied. Concats are taken from the last to the first, so
@@ -15,7 +19,8 @@
 #define FEW_CHANNELS 4
 
 struct traits { /* per value, while placing */
-    bool conv_reads, output;
+    bool conv_reads, output, input;
+    bool feeds_conv; /* a convolution reads it, or something made from it */
     int32_t frame;
 };
 
@@ -35,6 +40,14 @@ static void gather_traits(const struct cpu_self *self, const struct syn_placemen
         }
     }
     for (int32_t i = 0; i < g->n_outputs; i++) t[g->output[i]].output = true;
+    for (int32_t i = 0; i < g->n_inputs; i++) t[g->input[i]].input = true;
+    for (int32_t i = g->n_nodes - 1; i >= 0; i--) {
+        const struct syn_node *n = &g->node[i];
+        bool feeds = is_conv(n);
+        for (int32_t k = 0; n->op && k < n->n_out; k++) feeds |= t[n->out[k]].feeds_conv;
+        for (int32_t k = 0; n->op && feeds && k < n->n_in; k++)
+            if (n->in[k] >= 0) t[n->in[k]].feeds_conv = true;
+    }
 }
 
 static bool is_blocked(const struct syn_placement *p, int32_t v, const struct traits *t)
@@ -94,13 +107,16 @@ static void view_concat(const struct syn_placement *p, const struct syn_node *n,
     }
 }
 
-static syn_dtype dtype_of(const struct syn_placement *p, int32_t v, bool blocked)
+static syn_dtype dtype_of(const struct cpu_self *self, const struct syn_placement *p, int32_t v, bool blocked,
+                          const struct traits *t)
 {
     const struct syn_shape *s = &p->g->value[v].shape;
+    if (t[v].input && s->dim[1] <= FEW_CHANNELS && self->own_f32 && self->own_bf16) return SYN_F32;
+    if (!t[v].feeds_conv && s->dim[1] <= CPU_BLOCK) return SYN_F32;
     return p->bf16 && blocked && s->dim[2] * s->dim[3] > 1 ? SYN_BF16 : SYN_F32;
 }
 
-static syn_status place_roots(const struct syn_placement *p, struct syn_place *place, const struct traits *t,
+static syn_status place_roots(const struct cpu_self *self, const struct syn_placement *p, struct syn_place *place, const struct traits *t,
                               struct syn_err *err)
 {
     const struct syn_graph *g = p->g;
@@ -109,7 +125,7 @@ static syn_status place_roots(const struct syn_placement *p, struct syn_place *p
         const bool picture = s->rank == 4, blocked = is_blocked(p, v, t);
         if (g->value[v].data || place[v].root != v) continue;
         if (!syn_place_shape(&place[v], s, !picture ? 0 : blocked ? CPU_BLOCK : 1, blocked ? t[v].frame : 0,
-                             dtype_of(p, v, blocked), &place[v].bytes))
+                             dtype_of(self, p, v, blocked, t), &place[v].bytes))
             return syn_fail(err, SYN_TOO_LARGE, "%s: over 2^63 bytes", g->value[v].name);
     }
     return SYN_OK;
@@ -146,7 +162,7 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
         const int32_t root = place[v].root;
         if (t[v].frame > t[root].frame) t[root].frame = t[v].frame;
     }
-    if ((st = place_roots(p, place, t, err)) != SYN_OK) goto done;
+    if ((st = place_roots(self, p, place, t, err)) != SYN_OK) goto done;
     place_views(p, place, first_channel);
     for (int32_t i = 0; i < g->n_outputs; i++) {
         struct syn_place *o = &place[g->output[i]];

@@ -90,13 +90,17 @@ static void measure_all(struct cpu_self *self, bool want_bf16, struct figures *f
     if (dnnl && want_bf16) f->dnnl_bf16 = measure(self, true);
 }
 
+/* Ours unless oneDNN is clearly quicker (AMX: by several times): a noisy moment at start must not change which
+ * bits a server computes. */
+#define CLEARLY 1.5
+
 static void decide(struct cpu_self *self, const struct figures *f)
 {
-    self->own_f32 = self->f32.row != NULL && f->own_f32 >= f->dnnl_f32;
-    self->own_bf16 = self->bf16.row != NULL && f->own_bf16 > 0 && f->own_bf16 >= f->dnnl_bf16;
+    self->own_f32 = self->f32.row != NULL && CLEARLY * f->own_f32 >= f->dnnl_f32;
+    self->own_bf16 = self->bf16.row != NULL && f->own_bf16 > 0 && CLEARLY * f->own_bf16 >= f->dnnl_bf16;
     self->dnnl_bf16 = !self->own_bf16 && f->dnnl_bf16 > 0;
-    self->info.f32_gflops = f->own_f32 > f->dnnl_f32 ? f->own_f32 : f->dnnl_f32;
-    self->info.bf16_gflops = f->own_bf16 > f->dnnl_bf16 ? f->own_bf16 : f->dnnl_bf16;
+    self->info.f32_gflops = self->own_f32 ? f->own_f32 : f->dnnl_f32;
+    self->info.bf16_gflops = self->own_bf16 ? f->own_bf16 : f->dnnl_bf16;
     /* a tie goes to f32: its results are better */
     self->info.bf16_quicker = self->info.bf16_gflops > 1.1 * self->info.f32_gflops;
 }
