@@ -64,8 +64,8 @@ int32_t syn_tile_extended(const struct syn_tile_net *net, int32_t size);
 struct syn_tile_span syn_tile_axis_span(const struct syn_tile_axis *a, int32_t i);
 
 /* The part of a feature map (num/den pixels per input pixel, `lost` of its own pixels gone at both
- * borders together) that window i answers for, as positions inside that window's own feature map: [*from,
- * *to). Over all windows the parts partition the whole picture's feature map of
+ * borders together) that window i answers for, as positions inside that window's own feature map:
+ * [*from, *to). Over all windows the parts partition the whole picture's feature map of
  * syn_tile_feature_size pixels. */
 void syn_tile_axis_feature(const struct syn_tile_axis *a, int32_t i, int32_t lost, int32_t num,
                            int32_t den, int32_t *from, int32_t *to);

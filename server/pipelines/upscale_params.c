@@ -16,15 +16,16 @@ static const char *const filter_words[] = {"bicubic", "lanczos3", "bilinear", "n
 static const char *const alpha_words[] = {"resample", "model", "drop", NULL};
 
 const struct syn_param_spec syn_upscale_param_table[SYN_UPSCALE_N_PARAMS] = {
-    [P_SCALE] = {"scale", SYN_PARAM_NUMBER, SYN_UPSCALE_MIN_SCALE, SYN_UPSCALE_MAX_SCALE, NULL, NULL,
+    [P_SCALE] = {"scale", SYN_PARAM_NUMBER, SYN_UPSCALE_MIN_SCALE, SYN_UPSCALE_MAX_SCALE, NULL,
+                 NULL,
                  "Output size over input size. Default: the model's largest native scale, unless "
                  "width or height is given."},
     [P_WIDTH] = {"width", SYN_PARAM_INTEGER, 1, SYN_UPSCALE_MAX_SIDE, NULL, NULL,
                  "Output width in pixels, at most 16 times the input's. Alone it keeps the aspect "
                  "ratio."},
     [P_HEIGHT] = {"height", SYN_PARAM_INTEGER, 1, SYN_UPSCALE_MAX_SIDE, NULL, NULL,
-                  "Output height in pixels, at most 16 times the input's. Alone it keeps the aspect "
-                  "ratio."},
+                  "Output height in pixels, at most 16 times the input's. Alone it keeps the "
+                  "aspect ratio."},
     [P_NOISE] = {"noise", SYN_PARAM_INTEGER, SYN_NOISE_NONE, 3, NULL, NULL,
                  "Denoising level; -1 does not denoise. The model must have it; the default is the "
                  "model's."},
