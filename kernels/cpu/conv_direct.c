@@ -28,15 +28,14 @@ struct direct {
 bool cpu_conv_of(const struct syn_placement *p, int32_t node, struct syn_conv *c)
 {
     const struct syn_node *n = &p->g->node[node];
-    struct syn_op_call *call = syn_alloc(sizeof *call);
-    bool ok = call != NULL;
-    if (ok) syn_graph_call(p->g, node, call);
-    ok = ok && syn_conv_parse(call, c, NULL) == SYN_OK;
+    struct syn_op_call call; /* 12 KiB, not from the heap: placing and preparing must get the same answer */
+    bool ok;
+    syn_graph_call(p->g, node, &call);
+    ok = syn_conv_parse(&call, c, NULL) == SYN_OK;
     for (int32_t k = 0; ok && k < n->n_in; k++) {
         const bool constant = k >= SYN_CONV_W && k <= SYN_CONV_SLOPE; /* pictures: values that have a place */
         ok = n->in[k] < 0 ? k > SYN_CONV_W : (p->g->value[n->in[k]].data != NULL) == constant;
     }
-    syn_free(call);
     return ok;
 }
 
