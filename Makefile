@@ -120,7 +120,7 @@ asan:
 	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined unit
 asan-server:
 	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined build/asan/synthd
-	@SLOW=5 SYNTHD=build/asan/synthd $(PYTHON) tests/server/test_cli.py
+	@SLOW=5 SYNTHD=build/asan/synthd PYTHON=$(PYTHON) scripts/run-tests tests/server/test_cli.py tests/server/test_jobs.py
 tsan:
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" \
 	    $(MAKE) --no-print-directory BUILD=build/tsan SAN=thread unit
@@ -135,10 +135,11 @@ SECONDS_EACH ?= 60
 FUZZ_NAMES := $(patsubst tests/fuzz/%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_BIN := $(FUZZ_NAMES:%=build/fuzz/%)
 fuzz:
-	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(CLANG) FUZZING=yes fuzz-build
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=$(CLANG) HAVE_DNNL= FUZZING=yes fuzz-build
 	@scripts/run-fuzz $(SECONDS_EACH) $(FUZZ_BIN)
 ifdef FUZZING
 OPT := -O1 -fno-omit-frame-pointer
+WARN := -Wall -Wno-unknown-pragmas
 SANFLAGS := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 .PHONY: fuzz-build
 fuzz-build: $(FUZZ_BIN)
