@@ -39,12 +39,14 @@ static syn_status parse_line(const char *line, struct key *k, struct syn_err *er
     size_t n_name = colon ? (size_t)(colon - line) : 0;
     if (!colon) return syn_fail(err, SYN_INVALID, "no colon: must be name:sha256hex");
     if (n_name == 0 || n_name >= sizeof k->name)
-        return syn_fail(err, SYN_INVALID, "name of %zu bytes: must be 1 to %zu", n_name, sizeof k->name - 1);
+        return syn_fail(err, SYN_INVALID, "name of %zu bytes: must be 1 to %zu", n_name,
+                        sizeof k->name - 1);
     for (size_t i = 0; i < n_name; i++)
         if (!isalnum((unsigned char)line[i]) && !strchr("._-", line[i]))
             return syn_fail(err, SYN_INVALID, "name: letters, digits, . _ - only");
     if (strlen(colon + 1) != 2 * DIGEST)
-        return syn_fail(err, SYN_INVALID, "digest of %zu digits: must be %d", strlen(colon + 1), 2 * DIGEST);
+        return syn_fail(err, SYN_INVALID, "digest of %zu digits: must be %d", strlen(colon + 1),
+                        2 * DIGEST);
     memcpy(k->name, line, n_name);
     k->name[n_name] = '\0';
     for (size_t i = 0; i < DIGEST; i++) {
@@ -63,11 +65,13 @@ static syn_status read_keys(struct syn_auth *a, FILE *f, const char *path, struc
         struct key *grown;
         syn_status st;
         if (end > line && end[-1] != '\n' && !feof(f))
-            return syn_fail(err, SYN_INVALID, "%s: line %d: over %zu bytes", path, number, sizeof line - 2);
+            return syn_fail(err, SYN_INVALID, "%s: line %d: over %zu bytes", path, number,
+                            sizeof line - 2);
         while (isspace((unsigned char)*p)) p++;
         while (end > p && isspace((unsigned char)end[-1])) *--end = '\0';
         if (*p == '\0' || *p == '#') continue;
-        if (a->n == MAX_KEYS) return syn_fail(err, SYN_INVALID, "%s: more than %d keys", path, MAX_KEYS);
+        if (a->n == MAX_KEYS)
+            return syn_fail(err, SYN_INVALID, "%s: more than %d keys", path, MAX_KEYS);
         grown = syn_realloc(a->key, a->n + 1, sizeof *a->key);
         if (!grown) return syn_fail(err, SYN_NO_MEMORY, "no memory for %zu keys", a->n + 1);
         a->key = grown;
@@ -86,7 +90,8 @@ syn_status syn_auth_open(const char *path, struct syn_auth **out, struct syn_err
     if (!a) return syn_fail(err, SYN_NO_MEMORY, "no memory for keys");
     if (path) {
         FILE *f = fopen(path, "re");
-        st = f ? read_keys(a, f, path, err) : syn_fail(err, SYN_IO, "%s: %s", path, strerror(errno));
+        st =
+            f ? read_keys(a, f, path, err) : syn_fail(err, SYN_IO, "%s: %s", path, strerror(errno));
         if (f) fclose(f);
     }
     if (st != SYN_OK) {
@@ -114,7 +119,8 @@ static const char *lookup(const struct syn_auth *a, const char *key, size_t n)
 {
     uint8_t digest[DIGEST];
     const char *name = NULL;
-    if (n == 0 || n > MAX_KEY_BYTES || !EVP_Digest(key, n, digest, NULL, EVP_sha256(), NULL)) return NULL;
+    if (n == 0 || n > MAX_KEY_BYTES || !EVP_Digest(key, n, digest, NULL, EVP_sha256(), NULL))
+        return NULL;
     for (size_t i = 0; i < a->n; i++)
         if (CRYPTO_memcmp(digest, a->key[i].digest, DIGEST) == 0) name = a->key[i].name;
     return name;
@@ -136,7 +142,8 @@ static const char *lookup_basic(const struct syn_auth *a, const char *text)
     return name;
 }
 
-const char *syn_auth_check(const struct syn_auth *a, const char *authorization, const char *x_api_key)
+const char *syn_auth_check(const struct syn_auth *a, const char *authorization,
+                           const char *x_api_key)
 {
     const char *name = NULL;
     if (a->n == 0) return "";
@@ -192,7 +199,8 @@ static bool host_ok(const struct syn_origin_policy *p, const char *host, struct 
     }
     if (listed(p->hosts, host, n)) return true;
     if (p->loopback ? listed(loopback, host, n) : !p->hosts || !*p->hosts) return true;
-    (void)syn_fail(why, SYN_INVALID, "Host: %.*s is not a name of this server: add it to the hosts option",
+    (void)syn_fail(why, SYN_INVALID,
+                   "Host: %.*s is not a name of this server: add it to the hosts option",
                    (int)(n < 100 ? n : 100), host);
     return false;
 }
@@ -210,7 +218,9 @@ bool syn_origin_check(const struct syn_origin_policy *p, const char *host, const
     if (origin && *origin) {
         const char *rest = strstr(origin, "://");
         if (rest && host && strcasecmp(rest + 3, host) == 0) return true;
-        (void)syn_fail(why, SYN_INVALID, "Origin: %.100s may not call this server: add it to the origins option", origin);
+        (void)syn_fail(why, SYN_INVALID,
+                       "Origin: %.100s may not call this server: add it to the origins option",
+                       origin);
         return false;
     }
     if (fetch_site && strcasecmp(fetch_site, "cross-site") == 0) {

@@ -1,8 +1,9 @@
-/* body.c - bodies as they arrive: limits before bytes, then a buffer, a form or a blob. See request.h.
+/* body.c - bodies as they arrive: limits before bytes, then a buffer, a form or a blob. See
+ * request.h.
  *
  * What has been promised by Content-Length is checked against the limit and reserved against
- * max_inflight_bytes before a byte is taken; a chunked body reserves as it grows. After a failure the
- * answer is decided and the rest of the body is thrown away as it comes. */
+ * max_inflight_bytes before a byte is taken; a chunked body reserves as it grows. After a failure
+ * the answer is decided and the rest of the body is thrown away as it comes. */
 #include "server/http/request.h"
 #include "kernels/base/alloc.h"
 #include <errno.h>
@@ -50,8 +51,9 @@ static void fail(struct syn_request *rq, struct syn_problem *p)
 static void fail_too_large(struct syn_request *rq, uint64_t received)
 {
     struct syn_problem p = {0};
-    syn_problem_set(&p, SYN_CODE_payload_too_large, "body of %llu bytes%s: at most %llu", (unsigned long long)received,
-                    rq->body.has_declared ? "" : " or more", (unsigned long long)rq->body.limit);
+    syn_problem_set(&p, SYN_CODE_payload_too_large, "body of %llu bytes%s: at most %llu",
+                    (unsigned long long)received, rq->body.has_declared ? "" : " or more",
+                    (unsigned long long)rq->body.limit);
     p.has_limit = p.has_received = true;
     p.limit = rq->body.limit;
     p.received = received;
@@ -59,13 +61,12 @@ static void fail_too_large(struct syn_request *rq, uint64_t received)
 }
 
 /* A status of a lower layer while a body is taken in. */
-static void fail_status(struct syn_request *rq, syn_status st, const struct syn_err *err, enum syn_code invalid)
+static void fail_status(struct syn_request *rq, syn_status st, const struct syn_err *err,
+                        enum syn_code invalid)
 {
     struct syn_problem p = {0};
-    if (st == SYN_INVALID)
-        syn_problem_set(&p, invalid, "%s", err->text);
-    else
-        syn_problem_from(&p, st, err, rq->id);
+    if (st == SYN_INVALID) syn_problem_set(&p, invalid, "%s", err->text);
+    else syn_problem_from(&p, st, err, rq->id);
     if (st == SYN_TOO_LARGE) {
         p.has_limit = true;
         p.limit = rq->body.is_form ? rq->http->opts.max_body_bytes : rq->body.limit;
@@ -79,10 +80,12 @@ static bool reserve(struct syn_request *rq, uint64_t bytes)
     uint64_t before = atomic_fetch_add(&rq->http->inflight_bytes, bytes);
     rq->body.reserved += bytes;
     /* One upload alone is always let through: its own limit bounds it. */
-    if (before + bytes <= rq->http->opts.max_inflight_bytes || before + bytes == rq->body.reserved) return true;
+    if (before + bytes <= rq->http->opts.max_inflight_bytes || before + bytes == rq->body.reserved)
+        return true;
     syn_metrics_rejected(rq->http->metrics, "bytes");
-    syn_problem_set(&p, SYN_CODE_uploads_full, "%llu bytes are being uploaded: at most %llu together",
-                    (unsigned long long)before, (unsigned long long)rq->http->opts.max_inflight_bytes);
+    syn_problem_set(
+        &p, SYN_CODE_uploads_full, "%llu bytes are being uploaded: at most %llu together",
+        (unsigned long long)before, (unsigned long long)rq->http->opts.max_inflight_bytes);
     p.retry_after_s = 1;
     p.has_limit = true;
     p.limit = rq->http->opts.max_inflight_bytes;
@@ -113,17 +116,18 @@ static bool media_ok(struct syn_request *rq, const char *type)
     struct syn_problem p = {0};
     bool ok = false;
     if (coding && *coding && strcasecmp(coding, "identity")) {
-        syn_problem_set(&p, SYN_CODE_unsupported_media, "Content-Encoding: %.60s: send the body as it is", coding);
+        syn_problem_set(&p, SYN_CODE_unsupported_media,
+                        "Content-Encoding: %.60s: send the body as it is", coding);
         fail(rq, &p);
         return false;
     }
     rq->body.is_form = type && kind == SYN_BODY_JOB && media_is(type, "multipart/form-data");
     if (type && kind == SYN_BODY_BLOB)
         ok = media_is(type, "application/octet-stream") || strncasecmp(type, "image/", 6) == 0;
-    else if (type)
-        ok = rq->body.is_form || media_is(type, "application/json");
+    else if (type) ok = rq->body.is_form || media_is(type, "application/json");
     if (ok) return true;
-    syn_problem_set(&p, SYN_CODE_unsupported_media, "Content-Type: %.80s: must be %s", type ? type : "(none)", wanted[kind]);
+    syn_problem_set(&p, SYN_CODE_unsupported_media, "Content-Type: %.80s: must be %s",
+                    type ? type : "(none)", wanted[kind]);
     fail(rq, &p);
     return false;
 }
@@ -142,7 +146,8 @@ static syn_status form_part(void *user, const struct syn_part *in, struct syn_er
     struct syn_form_part *part;
     if (b->n_parts == SYN_MAX_FORM_PARTS)
         return syn_fail(err, SYN_INVALID, "more than %d parts", SYN_MAX_FORM_PARTS);
-    if (syn_body_part(b, in->name)) return syn_fail(err, SYN_INVALID, "two parts named %s", in->name);
+    if (syn_body_part(b, in->name))
+        return syn_fail(err, SYN_INVALID, "two parts named %s", in->name);
     part = &b->part[b->n_parts];
     memset(part, 0, sizeof *part);
     memcpy(part->name, in->name, sizeof part->name);
@@ -150,7 +155,8 @@ static syn_status form_part(void *user, const struct syn_part *in, struct syn_er
     part->is_file = in->is_file && strcmp(in->name, "spec") != 0;
     b->n_parts++;
     if (!part->is_file) return SYN_OK;
-    return syn_blob_begin(syn_store_blobs(rq->http->opts.store), rq->http->opts.max_body_bytes, &b->writer, err);
+    return syn_blob_begin(syn_store_blobs(rq->http->opts.store), rq->http->opts.max_body_bytes,
+                          &b->writer, err);
 }
 
 static syn_status form_data(void *user, const uint8_t *bytes, size_t n, struct syn_err *err)
@@ -160,10 +166,13 @@ static syn_status form_data(void *user, const uint8_t *bytes, size_t n, struct s
     char *grown;
     if (part->is_file) return syn_blob_write(b->writer, bytes, n, err);
     if (n > SYN_MAX_FORM_TEXT - b->form_text_bytes)
-        return syn_fail(err, SYN_INVALID, "part %s: text parts are over %u bytes together: send pictures as files", part->name,
-                        SYN_MAX_FORM_TEXT);
+        return syn_fail(err, SYN_INVALID,
+                        "part %s: text parts are over %u bytes together: send pictures as files",
+                        part->name, SYN_MAX_FORM_TEXT);
     grown = syn_realloc(part->text, part->n + n + 1, 1);
-    if (!grown) return syn_fail(err, SYN_NO_MEMORY, "part %s: no memory for %zu bytes", part->name, part->n + n);
+    if (!grown)
+        return syn_fail(err, SYN_NO_MEMORY, "part %s: no memory for %zu bytes", part->name,
+                        part->n + n);
     memcpy(grown + part->n, bytes, n);
     part->text = grown;
     part->n += n;
@@ -205,7 +214,8 @@ static bool read_length(struct syn_request *rq)
     rq->body.declared = strtoull(length, &end, 10);
     if (coding || errno || end == length || *end || *length < '0' || *length > '9') {
         syn_problem_set(&p, SYN_CODE_invalid_header, "Content-Length: %.40s%s", length,
-                        coding ? ": not together with Transfer-Encoding" : ": not a number of bytes");
+                        coding ? ": not together with Transfer-Encoding"
+                               : ": not a number of bytes");
         fail(rq, &p);
         return false;
     }
@@ -221,7 +231,9 @@ bool syn_body_begin(struct syn_request *rq)
     struct syn_err err;
     syn_status st = SYN_OK;
     b->kind = rq->route->body;
-    b->limit = b->kind == SYN_BODY_NONE ? MAX_IGNORED_BODY : b->kind == SYN_BODY_BLOB ? o->max_blob_bytes : o->max_body_bytes;
+    b->limit = b->kind == SYN_BODY_NONE   ? MAX_IGNORED_BODY
+               : b->kind == SYN_BODY_BLOB ? o->max_blob_bytes
+                                          : o->max_body_bytes;
     if (!read_length(rq)) return false;
     if (b->has_declared && b->declared > b->limit) {
         fail_too_large(rq, b->declared);
@@ -246,7 +258,8 @@ static syn_status append(struct syn_body *b, const char *data, size_t n, struct 
         size_t cap = b->cap ? b->cap * 2 : 16384;
         char *grown;
         if (cap < b->n + n) cap = b->n + n;
-        if (b->has_declared && cap > b->declared && b->declared >= b->n + n) cap = (size_t)b->declared;
+        if (b->has_declared && cap > b->declared && b->declared >= b->n + n)
+            cap = (size_t)b->declared;
         grown = syn_realloc(b->data, cap, 1);
         if (!grown) return syn_fail(err, SYN_NO_MEMORY, "no memory for a body of %zu bytes", cap);
         b->data = grown;
@@ -269,13 +282,12 @@ void syn_body_push(struct syn_request *rq, const char *data, size_t n)
         return;
     }
     if (b->kind == SYN_BODY_NONE) return;
-    if (!b->has_declared && b->received > b->reserved && !reserve(rq, n > RESERVE_STEP ? n : RESERVE_STEP)) return;
-    if (b->kind == SYN_BODY_BLOB)
-        st = syn_blob_write(b->writer, data, n, &err);
-    else if (b->is_form)
-        st = syn_multipart_push(b->multipart, data, n, &err);
-    else
-        st = append(b, data, n, &err);
+    if (!b->has_declared && b->received > b->reserved &&
+        !reserve(rq, n > RESERVE_STEP ? n : RESERVE_STEP))
+        return;
+    if (b->kind == SYN_BODY_BLOB) st = syn_blob_write(b->writer, data, n, &err);
+    else if (b->is_form) st = syn_multipart_push(b->multipart, data, n, &err);
+    else st = append(b, data, n, &err);
     if (st != SYN_OK) fail_status(rq, st, &err, SYN_CODE_invalid_multipart);
 }
 
@@ -291,7 +303,8 @@ bool syn_body_finish(struct syn_request *rq)
         if (b->received == 0) {
             struct syn_problem p = {0};
             syn_blob_abort(w);
-            syn_problem_set(&p, SYN_CODE_invalid_field, "the body is empty: must be the bytes of the blob");
+            syn_problem_set(&p, SYN_CODE_invalid_field,
+                            "the body is empty: must be the bytes of the blob");
             fail(rq, &p);
             return false;
         }

@@ -21,8 +21,8 @@ struct syn_conns {
     bool stop;
 };
 
-/* Looks once a second. Shutting down the socket makes the connection's own thread end it; the descriptor
- * is open as long as the connection is in the ring. */
+/* Looks once a second. Shutting down the socket makes the connection's own thread end it; the
+ * descriptor is open as long as the connection is in the ring. */
 static void *watch(void *user)
 {
     struct syn_conns *c = user;
@@ -112,6 +112,7 @@ void syn_conns_count(struct syn_conns *c, int *active, int *idle)
 {
     *active = *idle = 0;
     pthread_mutex_lock(&c->mu);
-    for (const struct syn_conn *k = c->head.next; k != &c->head; k = k->next) ++*(k->busy ? active : idle);
+    for (const struct syn_conn *k = c->head.next; k != &c->head; k = k->next)
+        ++*(k->busy ? active : idle);
     pthread_mutex_unlock(&c->mu);
 }

@@ -45,22 +45,26 @@ static syn_status skip_prefix(const char **text, size_t *n, bool *is_uri, struct
         size_t scheme = 0;
         while (scheme < *n && scheme < 16 && (*text)[scheme] != ':') scheme++;
         if (scheme < *n && (*text)[scheme] == ':')
-            return syn_fail(err, SYN_UNSUPPORTED, "a URL: must be a blob id, a data URI or base64; nothing is fetched");
+            return syn_fail(err, SYN_UNSUPPORTED,
+                            "a URL: must be a blob id, a data URI or base64; nothing is fetched");
         return SYN_OK;
     }
     comma = memchr(*text, ',', *n < MAX_PREFIX ? *n : MAX_PREFIX);
-    if (!comma) return syn_fail(err, SYN_INVALID, "a data URI without a comma in its first %d bytes", MAX_PREFIX);
+    if (!comma)
+        return syn_fail(err, SYN_INVALID, "a data URI without a comma in its first %d bytes",
+                        MAX_PREFIX);
     len = (size_t)(comma - *text);
     if (len < sizeof mark - 1 || strncasecmp(comma - (sizeof mark - 1), mark, sizeof mark - 1) != 0)
-        return syn_fail(err, SYN_INVALID, "a data URI that is not base64: must be data:TYPE;base64,...");
+        return syn_fail(err, SYN_INVALID,
+                        "a data URI that is not base64: must be data:TYPE;base64,...");
     *n -= len + 1;
     *text = comma + 1;
     *is_uri = true;
     return SYN_OK;
 }
 
-syn_status syn_datauri_decode(const char *text, size_t n, uint64_t max_bytes, uint8_t **data, size_t *size,
-                              struct syn_err *err)
+syn_status syn_datauri_decode(const char *text, size_t n, uint64_t max_bytes, uint8_t **data,
+                              size_t *size, struct syn_err *err)
 {
     uint8_t *out;
     uint32_t bits = 0;
@@ -103,10 +107,10 @@ syn_status syn_datauri_decode(const char *text, size_t n, uint64_t max_bytes, ui
     }
     if (n_digits % 4 == 1)
         st = syn_fail(err, SYN_INVALID, "not base64: ends inside a byte (%zu digits)", n_digits);
-    else if (at == 0)
-        st = syn_fail(err, SYN_INVALID, "no bytes in it");
+    else if (at == 0) st = syn_fail(err, SYN_INVALID, "no bytes in it");
     else if (at > max_bytes)
-        st = syn_fail(err, SYN_TOO_LARGE, "%zu bytes: at most %llu", at, (unsigned long long)max_bytes);
+        st = syn_fail(err, SYN_TOO_LARGE, "%zu bytes: at most %llu", at,
+                      (unsigned long long)max_bytes);
     if (st != SYN_OK) {
         syn_free(out);
         return st;

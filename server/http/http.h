@@ -1,10 +1,9 @@
 /* http.h - the listener: libmicrohttpd in front of the store, the models and the worker.
  *
- * Layer:   server/http: the only folder (besides server/cli) where JSON is parsed and the only one where
- *          HTTP's numbers exist.
- * Threads: start and stop from the main thread. Handlers run on the listener's threads, several at once;
- *          they never wait for the engine. A waited job (Prefer: wait) blocks its own connection's
- *          thread only. */
+ * Layer:   server/http: the only folder where HTTP's numbers exist.
+ * Threads: start and stop from the main thread. Handlers run on the listener's threads, several at
+ *          once; they never wait for the engine. A waited job (Prefer: wait) blocks its own
+ *          connection's thread only. */
 #ifndef SYN_HTTP_H
 #define SYN_HTTP_H
 
@@ -21,8 +20,8 @@ struct syn_http_opts {
     const char *listen;            /* "127.0.0.1:7801", "[::1]:0"; port 0 picks a free one */
     bool allow_open;               /* serve a non-loopback address without keys */
     const char *keys_file;         /* one "name:sha256hex" a line; NULL or "" = no keys */
-    const char *const *origins;    /* allowed Origins, exact; NULL-terminated; NULL = same origin only */
-    const char *const *hosts;      /* further allowed Host names; loopback names are always allowed on loopback */
+    const char *const *origins;    /* foreign Origins that may call, exact; NULL-terminated */
+    const char *const *hosts;      /* further Host names, exact; the loopback ones are known */
     struct syn_store *store;
     struct syn_models *models;
     struct syn_engine *engine;
@@ -38,8 +37,8 @@ struct syn_http_opts {
     int32_t idle_timeout_s;        /* default 30 */
 };
 
-/* SYN_INVALID: listen or a limit; SYN_CONFLICT: refuses a non-loopback address without keys (says which
- * option allows it); SYN_IO: cannot bind. */
+/* SYN_INVALID: listen, a limit or the keys; SYN_CONFLICT: refuses a non-loopback address without
+ * keys (says which option allows it); SYN_IO: cannot bind, or read the keys. */
 SYN_MUST_CHECK syn_status syn_http_start(const struct syn_http_opts *opts, struct syn_http **out,
                                          struct syn_err *err);
 /* "http://127.0.0.1:41234" with the real port. */

@@ -15,10 +15,8 @@ static bool depth_ok(const char *text, size_t n)
     for (size_t i = 0; i < n; i++) {
         char c = text[i];
         if (in_text) {
-            if (c == '\\')
-                i++;
-            else if (c == '"')
-                in_text = false;
+            if (c == '\\') i++;
+            else if (c == '"') in_text = false;
         } else if (c == '"') {
             in_text = true;
         } else if (c == '{' || c == '[') {
@@ -36,7 +34,8 @@ syn_status syn_json_parse(const char *text, size_t n, json_t **out, struct syn_e
     json_t *root;
     if (n == 0) return syn_fail(err, SYN_INVALID, "the body is empty: must be a JSON object");
     if (!depth_ok(text, n))
-        return syn_fail(err, SYN_INVALID, "nested too deeply: at most %d levels", SYN_JSON_MAX_DEPTH);
+        return syn_fail(err, SYN_INVALID, "nested too deeply: at most %d levels",
+                        SYN_JSON_MAX_DEPTH);
     root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
     if (!root) {
         if (json_error_code(&je) == json_error_out_of_memory)
@@ -81,8 +80,9 @@ void syn_json_time(int64_t ms, char out[SYN_TIME_SIZE])
     time_t s = (time_t)(ms / 1000);
     struct tm tm;
     if (!gmtime_r(&s, &tm)) memset(&tm, 0, sizeof tm);
-    snprintf(out, SYN_TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (tm.tm_year + 1900) % 10000, (tm.tm_mon + 1) % 100,
-             tm.tm_mday % 100, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100, (int)(ms % 1000));
+    snprintf(out, SYN_TIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", (tm.tm_year + 1900) % 10000,
+             (tm.tm_mon + 1) % 100, tm.tm_mday % 100, tm.tm_hour % 100, tm.tm_min % 100,
+             tm.tm_sec % 100, (int)(ms % 1000));
 }
 
 json_t *syn_json_time_or_null(int64_t ms)
@@ -145,7 +145,8 @@ json_t *syn_json_from_params(const struct syn_param *p, int32_t n)
 
 json_t *syn_json_param_schema(const struct syn_param_spec *s)
 {
-    json_t *o = json_pack("{s:s, s:s}", "type", syn_param_type_word(s->type), "description", s->description);
+    json_t *o = json_pack("{s:s, s:s}", "type", syn_param_type_word(s->type), "description",
+                          s->description);
     bool bad = !o;
     if (bad) return NULL;
     if (s->type == SYN_PARAM_INTEGER) {
@@ -156,10 +157,13 @@ json_t *syn_json_param_schema(const struct syn_param_spec *s)
         bad |= json_object_set_new(o, "maximum", json_real(s->max)) != 0;
     } else if (s->type == SYN_PARAM_STRING && s->words) {
         json_t *words = json_array();
-        for (const char *const *w = s->words; *w; w++) bad |= json_array_append_new(words, json_string(*w)) != 0;
+        for (const char *const *w = s->words; *w; w++)
+            bad |= json_array_append_new(words, json_string(*w)) != 0;
         bad |= json_object_set_new(o, "enum", words) != 0;
     }
-    if (s->default_json) bad |= json_object_set_new(o, "default", syn_json_stored(s->default_json, json_null())) != 0;
+    if (s->default_json)
+        bad |=
+            json_object_set_new(o, "default", syn_json_stored(s->default_json, json_null())) != 0;
     if (bad) {
         json_decref(o);
         return NULL;

@@ -15,7 +15,8 @@
 
 /* Parses n bytes: UTF-8, no duplicate keys, no NUL in texts, at most SYN_JSON_MAX_DEPTH levels.
  * SYN_INVALID names line and fault; SYN_NO_MEMORY. The caller decrefs *out. */
-SYN_MUST_CHECK syn_status syn_json_parse(const char *text, size_t n, json_t **out, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_json_parse(const char *text, size_t n, json_t **out,
+                                         struct syn_err *err);
 
 /* A JSON string of text; what is not UTF-8 (a text cut inside a character, bytes of a path) has its
  * bytes over 127 replaced by '?'. NULL only without memory. */

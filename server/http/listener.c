@@ -1,38 +1,35 @@
 /* listener.c - libmicrohttpd: connections in, requests to their handlers, answers out. See http.h.
  *
- * One thread per connection, at most max_connections of them: a waited job blocks its own thread and
- * nobody else's, and nothing is ever suspended or resumed.
+ * One thread per connection, at most max_connections of them: a waited job blocks its own thread
+ * and nobody else's, and nothing is ever suspended or resumed.
  *
  * The way of a request
- *   handle()      1st call: headers are in. check_headers() decides on key, Host, Origin, route, limits.
- *                 further calls: body bytes. last call: the body is whole, the handler answers.
- *   completed()   the answer has left or the client has gone: the only place that frees the request.
+ *   handle()      1st call: headers are in. syn_admit() decides on key, Host, Origin, route and
+ *                 limits. Further calls: body bytes. Last call: the body is whole, the handler
+ *                 answers.
+ *   completed()   the answer has left or the client has gone: the only place that frees it.
  *
- * An answer decided before the body has been read: with Expect: 100-continue it goes out at once; a small
- * body is read to its end and thrown away, so that the connection can go on; a large one is cut off:
- * answer, half-close, then read on for a while, or the client's unread bytes would reset the connection
- * and take the answer with them.
+ * An answer decided before the body has been read: with Expect: 100-continue it goes out at once; a
+ * small body is read to its end and thrown away, so that the connection can go on; a large one is
+ * cut off: answer, half-close, then read on for a while, or the client's unread bytes would reset
+ * the connection and take the answer with them.
  *
- * Some refusals are the library's own, in HTML, before we see the request: 400, 414, 431, 505; and, before
- * its 1.0, 500 for the line of a chunk that is over CONNECTION_MEMORY. It closes the connection after each.
+ * Some refusals are the library's own, in HTML, before we see the request: 400, 414, 431, 505; and,
+ * before its 1.0, 500 for the line of a chunk that is over CONNECTION_MEMORY. It closes the
+ * connection after each.
  *
- * Paths and queries arrive undecoded (keep_escapes): decoding is the router's, which refuses NUL. */
+ * Paths and queries arrive undecoded (keep_escapes): decoding is the router's, which
+ * refuses NUL. */
 #include "kernels/base/alloc.h"
 #include "kernels/base/log.h"
 #include "server/http/conns.h"
 #include "server/http/request.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,7 +58,8 @@ static struct MHD_Response *make_response(struct syn_reply *rp)
         r = MHD_create_response_from_buffer(rp->n, rp->body, MHD_RESPMEM_MUST_FREE);
         if (r) rp->body = NULL;
     } else {
-        r = MHD_create_response_from_buffer(rp->fixed ? rp->n : 0, (void *)(uintptr_t)rp->fixed, MHD_RESPMEM_PERSISTENT);
+        r = MHD_create_response_from_buffer(rp->fixed ? rp->n : 0, (void *)(uintptr_t)rp->fixed,
+                                            MHD_RESPMEM_PERSISTENT);
     }
     return r;
 }
@@ -79,105 +77,33 @@ static enum MHD_Result send_reply(struct syn_request *rq)
         MHD_add_response_header(r, "Content-Type", rp->media_type);
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(r, "X-Request-Id", rq->id);
-    for (int i = 0; i < rp->n_headers; i++) MHD_add_response_header(r, rp->header[i].name, rp->header[i].value);
-    if (rq->http->opts.origins && rq->http->opts.origins[0]) MHD_add_response_header(r, "Vary", "Origin");
+    for (int i = 0; i < rp->n_headers; i++)
+        MHD_add_response_header(r, rp->header[i].name, rp->header[i].value);
+    if (rq->http->opts.origins && rq->http->opts.origins[0])
+        MHD_add_response_header(r, "Vary", "Origin");
     if (rq->cors) {
         MHD_add_response_header(r, "Access-Control-Allow-Origin", syn_request_header(rq, "Origin"));
-        MHD_add_response_header(r, "Access-Control-Expose-Headers",
-                                "Location, ETag, Retry-After, X-Request-Id, Preference-Applied, Idempotency-Replayed");
+        MHD_add_response_header(
+            r, "Access-Control-Expose-Headers",
+            "Location, ETag, Retry-After, X-Request-Id, Preference-Applied, Idempotency-Replayed");
     }
     ok = MHD_queue_response(rq->mhd, rp->status, r);
     MHD_destroy_response(r);
     rq->queued = true;
-    syn_metrics_request(rq->http->metrics, rq->route ? (int)(rq->route - first) : -1, !strcmp(rq->method, "HEAD"),
-                        rp->status, seconds, rq->body.received, bytes);
-    syn_log(rp->status >= 500 ? SYN_LOG_WARN : SYN_LOG_DEBUG, "request method=%s route=%s status=%u seconds=%.4f request_id=%s",
-            rq->route ? rq->route->method : "?", rq->route ? rq->route->path : "none", rp->status, seconds, rq->id);
+    syn_metrics_request(rq->http->metrics, rq->route ? (int)(rq->route - first) : -1,
+                        !strcmp(rq->method, "HEAD"), rp->status, seconds, rq->body.received, bytes);
+    syn_log(rp->status >= 500 ? SYN_LOG_WARN : SYN_LOG_DEBUG,
+            "request method=%s route=%s status=%u seconds=%.4f request_id=%s",
+            rq->route ? rq->route->method : "?", rq->route ? rq->route->path : "none", rp->status,
+            seconds, rq->id);
     return ok;
-}
-
-/* ---- what the headers decide ---- */
-
-static void set_request_id(struct syn_request *rq)
-{
-    const char *given = syn_request_header(rq, "X-Request-Id");
-    size_t n = given ? strlen(given) : 0;
-    unsigned char random[12];
-    bool ok = n > 0 && n < sizeof rq->id;
-    for (size_t i = 0; ok && i < n; i++) ok = given[i] > 32 && given[i] < 127 && given[i] != '"' && given[i] != '\\';
-    if (ok) {
-        memcpy(rq->id, given, n + 1);
-        return;
-    }
-    if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random) memset(random, 0, sizeof random);
-    memcpy(rq->id, "req_", 5);
-    for (size_t i = 0; i < sizeof random; i++) snprintf(rq->id + 4 + 2 * i, 3, "%02x", random[i]);
-}
-
-static bool refuse(struct syn_request *rq, enum syn_code code, const char *text)
-{
-    struct syn_problem p = {0};
-    syn_problem_set(&p, code, "%s", text);
-    syn_reply_problem(rq, &p);
-    return false;
-}
-
-/* OPTIONS: a browser's preflight, which carries no key, or somebody curious. */
-static bool answer_options(struct syn_request *rq, const char *allow, const struct syn_err *why, bool origin_ok)
-{
-    const char *origin = syn_request_header(rq, "Origin");
-    if (!origin_ok) return refuse(rq, SYN_CODE_forbidden, why->text);
-    if (!*allow) return refuse(rq, SYN_CODE_unknown_route, "no such address");
-    if (origin && !rq->cors) return refuse(rq, SYN_CODE_forbidden, "Origin: may not call this server: add it to the origins option");
-    rq->reply.status = 204;
-    syn_reply_header(&rq->reply, "Allow", "%s, OPTIONS", allow);
-    if (rq->cors) {
-        syn_reply_header(&rq->reply, "Access-Control-Allow-Methods", "%s", allow);
-        syn_reply_header(&rq->reply, "Access-Control-Allow-Headers",
-                         "Authorization, X-API-Key, Content-Type, Idempotency-Key, Prefer, X-Request-Id, Range");
-        syn_reply_header(&rq->reply, "Access-Control-Max-Age", "600");
-    }
-    return false;
-}
-
-/* False: rq->reply is decided. */
-static bool check_headers(struct syn_request *rq)
-{
-    struct syn_http *h = rq->http;
-    bool options = !strcmp(rq->method, "OPTIONS");
-    bool writes = strcmp(rq->method, "GET") && strcmp(rq->method, "HEAD") && !options, origin_ok;
-    char allow[64];
-    struct syn_err why;
-    const char *name;
-    syn_router_match(rq, allow);
-    origin_ok = syn_origin_check(&h->policy, syn_request_header(rq, "Host"), syn_request_header(rq, "Origin"),
-                                 syn_request_header(rq, "Sec-Fetch-Site"), writes, &rq->cors, &why);
-    if (options) return answer_options(rq, allow, &why, origin_ok);
-    if (!rq->route || !rq->route->open) {
-        name = syn_auth_check(h->auth, syn_request_header(rq, "Authorization"), syn_request_header(rq, "x-api-key"));
-        if (!name)
-            return refuse(rq, SYN_CODE_unauthorized, "no valid key: send Authorization: Bearer KEY, Basic, or x-api-key: KEY");
-        snprintf(rq->owner, sizeof rq->owner, "%s", name);
-    }
-    if (!origin_ok) {
-        syn_log(SYN_LOG_WARN, "request refused request_id=%s reason=\"%s\"", rq->id, why.text);
-        return refuse(rq, SYN_CODE_forbidden, why.text);
-    }
-    if (!rq->route && *allow) {
-        struct syn_problem p = {0};
-        syn_problem_set(&p, SYN_CODE_method_not_allowed, "must be one of: %s", allow);
-        snprintf(p.allow, sizeof p.allow, "%s", allow);
-        syn_reply_problem(rq, &p);
-        return false;
-    }
-    if (!rq->route) return refuse(rq, SYN_CODE_unknown_route, "no such address: GET / lists those there are");
-    return syn_body_begin(rq);
 }
 
 /* The answer is known and a body may follow. True: it has been sent. */
 static bool send_early(struct syn_request *rq, enum MHD_Result *result)
 {
-    const char *length = syn_request_header(rq, "Content-Length"), *expect = syn_request_header(rq, "Expect");
+    const char *length = syn_request_header(rq, "Content-Length"),
+               *expect = syn_request_header(rq, "Expect");
     bool chunked = syn_request_header(rq, "Transfer-Encoding") != NULL;
     unsigned long long declared = length ? strtoull(length, NULL, 10) : 0;
     if (!expect && !chunked && declared > 0 && declared <= MAX_DISCARDED_BODY) {
@@ -193,11 +119,13 @@ static bool send_early(struct syn_request *rq, enum MHD_Result *result)
 
 static struct syn_conn *conn_of(struct MHD_Connection *mhd)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
 
-static enum MHD_Result begin(struct syn_http *h, struct MHD_Connection *mhd, const char *url, const char *method, void **slot)
+static enum MHD_Result begin(struct syn_http *h, struct MHD_Connection *mhd, const char *url,
+                             const char *method, void **slot)
 {
     struct syn_request *rq = syn_calloc(1, sizeof *rq);
     enum MHD_Result result = MHD_YES;
@@ -211,13 +139,14 @@ static enum MHD_Result begin(struct syn_http *h, struct MHD_Connection *mhd, con
     *slot = rq;
     atomic_fetch_add(&h->active, 1);
     syn_conns_busy(h->conns, conn_of(mhd), true);
-    set_request_id(rq);
-    if (!check_headers(rq)) (void)send_early(rq, &result);
+    syn_admit_id(rq);
+    if (!syn_admit(rq)) (void)send_early(rq, &result);
     return result;
 }
 
-static enum MHD_Result handle(void *user, struct MHD_Connection *mhd, const char *url, const char *method,
-                              const char *version, const char *data, size_t *n_data, void **slot)
+static enum MHD_Result handle(void *user, struct MHD_Connection *mhd, const char *url,
+                              const char *method, const char *version, const char *data,
+                              size_t *n_data, void **slot)
 {
     struct syn_request *rq = *slot;
     (void)version;
@@ -232,18 +161,22 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *mhd, const char
         *n_data = 0;
         if (seconds > BODY_GRACE_S + (int64_t)(rq->body.received / BODY_BYTES_PER_S)) return MHD_NO;
         /* Thrown away is thrown away: what never ends is cut off. */
-        return rq->body.failed && rq->body.received > 2 * rq->body.limit + MAX_DISCARDED_BODY ? MHD_NO : MHD_YES;
+        return rq->body.failed && rq->body.received > 2 * rq->body.limit + MAX_DISCARDED_BODY
+                   ? MHD_NO
+                   : MHD_YES;
     }
     if (!rq->body.failed && syn_body_finish(rq)) rq->route->handler(rq);
     syn_body_deinit(rq);
-    if (!rq->reply.status) refuse(rq, SYN_CODE_internal, "the request was not answered");
+    if (!rq->reply.status) syn_admit_refuse(rq, SYN_CODE_internal, "the request was not answered");
     return send_reply(rq);
 }
 
-/* The answer is out, the client still sends: half-close and read on, or a reset would eat the answer. */
+/* The answer is out, the client still sends: half-close and read on, or a reset would eat the
+ * answer. */
 static void linger(struct MHD_Connection *mhd)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     int64_t until = syn_clock_us() + LINGER_MS * 1000;
     char waste[16384];
     int fd = info ? info->connect_fd : -1;
@@ -257,13 +190,15 @@ static void linger(struct MHD_Connection *mhd)
     }
 }
 
-static void completed(void *user, struct MHD_Connection *mhd, void **slot, enum MHD_RequestTerminationCode why)
+static void completed(void *user, struct MHD_Connection *mhd, void **slot,
+                      enum MHD_RequestTerminationCode why)
 {
     struct syn_http *h = user;
     struct syn_request *rq = *slot;
     if (!rq) return;
     *slot = NULL;
-    if (rq->linger && why == MHD_REQUEST_TERMINATED_COMPLETED_OK && !atomic_load(&h->stopping)) linger(mhd);
+    if (rq->linger && why == MHD_REQUEST_TERMINATED_COMPLETED_OK && !atomic_load(&h->stopping))
+        linger(mhd);
     syn_body_deinit(rq);
     syn_reply_deinit(&rq->reply);
     syn_free(rq);
@@ -271,11 +206,13 @@ static void completed(void *user, struct MHD_Connection *mhd, void **slot, enum 
     atomic_fetch_sub(&h->active, 1);
 }
 
-static void connection(void *user, struct MHD_Connection *mhd, void **socket_context, enum MHD_ConnectionNotificationCode code)
+static void connection(void *user, struct MHD_Connection *mhd, void **socket_context,
+                       enum MHD_ConnectionNotificationCode code)
 {
     struct syn_http *h = user;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         *socket_context = info ? syn_conns_add(h->conns, info->connect_fd) : NULL;
     } else {
         syn_conns_remove(h->conns, *socket_context);
@@ -305,83 +242,15 @@ static void log_line(void *user, const char *format, va_list args)
 
 /* ---- start and stop ---- */
 
-/* "host:port" or "[v6]:port" in its two parts. */
-static syn_status split_listen(const char *listen, char host[64], char port[8], struct syn_err *err)
-{
-    const char *colon = listen ? strrchr(listen, ':') : NULL;
-    const char *from = listen, *to = colon;
-    char *end;
-    unsigned long number;
-    if (!colon || colon == listen) return syn_fail(err, SYN_INVALID, "listen = %s: must be ADDRESS:PORT", listen ? listen : "(none)");
-    if (*from == '[' && to[-1] == ']') {
-        from++;
-        to--;
-    } else if (memchr(from, ':', (size_t)(to - from))) {
-        return syn_fail(err, SYN_INVALID, "listen = %s: an IPv6 address stands in [ ]", listen);
-    }
-    number = strtoul(colon + 1, &end, 10);
-    if (colon[1] < '0' || colon[1] > '9' || *end || number > 65535)
-        return syn_fail(err, SYN_INVALID, "listen = %s: port must be in [0, 65535]", listen);
-    if (to - from < 1 || to - from > 63) return syn_fail(err, SYN_INVALID, "listen = %s: no address", listen);
-    memcpy(host, from, (size_t)(to - from));
-    host[to - from] = '\0';
-    snprintf(port, 8, "%lu", number);
-    return SYN_OK;
-}
-
-static bool is_loopback(const struct sockaddr *a)
-{
-    if (a->sa_family == AF_INET)
-        return (ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24) == 127;
-    return a->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
-}
-
-static syn_status name_socket(struct syn_http *h, int fd, struct syn_err *err)
-{
-    struct sockaddr_storage a;
-    socklen_t n = sizeof a;
-    char host[64], port[8];
-    if (getsockname(fd, (struct sockaddr *)&a, &n) != 0 ||
-        getnameinfo((struct sockaddr *)&a, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return syn_fail(err, SYN_IO, "listen = %s: cannot tell the address", h->opts.listen);
-    snprintf(h->url, sizeof h->url, a.ss_family == AF_INET6 ? "http://[%s]:%s" : "http://%s:%s", host, port);
-    return SYN_OK;
-}
-
-static syn_status open_socket(struct syn_http *h, int *out, struct syn_err *err)
-{
-    char host[64], port[8];
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
-    int fd = -1, one = 1, rc;
-    syn_status st = split_listen(h->opts.listen, host, port, err);
-    if (st != SYN_OK) return st;
-    rc = getaddrinfo(host, port, &hints, &found);
-    if (rc != 0) return syn_fail(err, SYN_INVALID, "listen = %s: %s", h->opts.listen, gai_strerror(rc));
-    h->policy.loopback = is_loopback(found->ai_addr);
-    if (!h->policy.loopback && !syn_auth_has_keys(h->auth) && !h->opts.allow_open) {
-        st = syn_fail(err, SYN_CONFLICT,
-                      "listen = %s: not a loopback address, and there are no keys: set keys_file, or allow_open to serve everybody",
-                      h->opts.listen);
-        goto done;
-    }
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (fd < 0 || bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 511) != 0)
-        st = syn_fail(err, SYN_IO, "listen = %s: %s", h->opts.listen, strerror(errno));
-    else
-        st = name_socket(h, fd, err);
-done:
-    freeaddrinfo(found);
-    if (st != SYN_OK && fd >= 0) close(fd);
-    if (st == SYN_OK) *out = fd;
-    return st;
-}
-
 static syn_status set_defaults(struct syn_http_opts *o, struct syn_err *err)
 {
-    if (o->max_connections < 0 || o->idle_timeout_s < 0 || o->max_side < 0 || o->max_output_side < 0)
+    if (o->max_connections < 0 || o->idle_timeout_s < 0 || o->max_side < 0 ||
+        o->max_output_side < 0)
         return syn_fail(err, SYN_INVALID, "%s: must not be negative",
-                        o->max_side < 0 ? "max_side" : o->max_output_side < 0 ? "max_output_side" : o->idle_timeout_s < 0 ? "idle_timeout_s" : "max_connections");
+                        o->max_side < 0          ? "max_side"
+                        : o->max_output_side < 0 ? "max_output_side"
+                        : o->idle_timeout_s < 0  ? "idle_timeout_s"
+                                                 : "max_connections");
     if (!o->max_body_bytes) o->max_body_bytes = 64ull << 20;
     if (!o->max_blob_bytes) o->max_blob_bytes = 256ull << 20;
     if (!o->max_inflight_bytes) o->max_inflight_bytes = 512ull << 20;
@@ -396,19 +265,17 @@ static syn_status set_defaults(struct syn_http_opts *o, struct syn_err *err)
 
 static struct MHD_Daemon *start_daemon(struct syn_http *h, int fd)
 {
-    return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC |
-                                MHD_USE_ERROR_LOG,
+    return MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                                MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG,
                             0, NULL, NULL, handle, h,
                             /* the logger first: what follows may log */
-                            MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL,
-                            MHD_OPTION_LISTEN_SOCKET, fd,
-                            MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->opts.max_connections,
+                            MHD_OPTION_EXTERNAL_LOGGER, log_line, NULL, MHD_OPTION_LISTEN_SOCKET,
+                            fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->opts.max_connections,
                             MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)h->opts.idle_timeout_s,
                             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
                             MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK,
-                            MHD_OPTION_NOTIFY_COMPLETED, completed, h,
-                            MHD_OPTION_NOTIFY_CONNECTION, connection, h,
-                            MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+                            MHD_OPTION_NOTIFY_COMPLETED, completed, h, MHD_OPTION_NOTIFY_CONNECTION,
+                            connection, h, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
                             MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 }
 
@@ -425,7 +292,8 @@ static const char *const *copy_list(struct syn_arena *a, const char *const *list
     return copy;
 }
 
-syn_status syn_http_start(const struct syn_http_opts *opts, struct syn_http **out, struct syn_err *err)
+syn_status syn_http_start(const struct syn_http_opts *opts, struct syn_http **out,
+                          struct syn_err *err)
 {
     struct syn_http *h = syn_calloc(1, sizeof *h);
     struct timespec now;
@@ -443,8 +311,10 @@ syn_status syn_http_start(const struct syn_http_opts *opts, struct syn_http **ou
     }
     clock_gettime(CLOCK_REALTIME, &now);
     h->started_ms = (int64_t)now.tv_sec * 1000;
-    if ((st = set_defaults(&h->opts, err)) != SYN_OK || (st = syn_auth_open(opts->keys_file && *opts->keys_file ? opts->keys_file : NULL, &h->auth, err)) != SYN_OK ||
-        (st = open_socket(h, &fd, err)) != SYN_OK)
+    if ((st = set_defaults(&h->opts, err)) != SYN_OK ||
+        (st = syn_auth_open(opts->keys_file && *opts->keys_file ? opts->keys_file : NULL, &h->auth,
+                            err)) != SYN_OK ||
+        (st = syn_listen_open(h, &fd, err)) != SYN_OK)
         goto failed;
     h->metrics = syn_metrics_new(syn_router_count());
     h->conns = syn_conns_new((int64_t)h->opts.idle_timeout_s * 2000000);

@@ -1,8 +1,8 @@
 /* metrics.c - see metrics.h.
  *
- * Requests are counted in an array by route and status, with atomics: every request passes here. What
- * happens per job or per unit goes into a list of labelled series under one lock; its length is bounded
- * by kinds x models, and by MAX_SERIES. */
+ * Requests are counted in an array by route and status, with atomics: every request passes here.
+ * What happens per job or per unit goes into a list of labelled series under one lock; its length
+ * is bounded by kinds x models, and by MAX_SERIES. */
 #include "server/http/metrics.h"
 #include "kernels/base/alloc.h"
 #include <pthread.h>
@@ -13,11 +13,11 @@
 #define MAX_MEANS 256
 #define N_BUCKETS 18
 
-static const double bucket[N_BUCKETS] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,  0.5,
+static const double bucket[N_BUCKETS] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5,
                                          1,     2,     5,     10,   20,   50,   100, 200, 600};
 /* The last one stands for any other. */
-static const unsigned status_word[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405, 409,
-                                       410, 413, 415, 416, 422, 429, 500, 503, 0};
+static const unsigned status_word[] = {200, 201, 202, 204, 206, 304, 400, 401, 403, 404, 405,
+                                       409, 410, 413, 415, 416, 422, 429, 500, 503, 0};
 #define N_STATUS ((int)(sizeof status_word / sizeof *status_word))
 
 struct fast_histogram { /* atomics */
@@ -28,7 +28,17 @@ struct route_series {
     struct fast_histogram seconds;
 };
 
-enum family { SUBMITTED, REJECTED, FINISHED, UNITS, UNIT_SECONDS, QUEUE_SECONDS, RUN_SECONDS, STAGE_SECONDS, N_FAMILIES };
+enum family {
+    SUBMITTED,
+    REJECTED,
+    FINISHED,
+    UNITS,
+    UNIT_SECONDS,
+    QUEUE_SECONDS,
+    RUN_SECONDS,
+    STAGE_SECONDS,
+    N_FAMILIES
+};
 static const struct {
     const char *name, *help;
     bool histogram;
@@ -50,7 +60,7 @@ struct series {
     double sum;
 };
 struct mean {
-    char model[96]; /* "" = all */
+    char model[96];   /* "" = all */
     double unit, job; /* negative = none yet */
 };
 
@@ -97,8 +107,8 @@ static int bucket_of(double seconds)
     return i;
 }
 
-void syn_metrics_request(struct syn_metrics *m, int route, bool head, unsigned status, double seconds,
-                         uint64_t bytes_in, uint64_t bytes_out)
+void syn_metrics_request(struct syn_metrics *m, int route, bool head, unsigned status,
+                         double seconds, uint64_t bytes_in, uint64_t bytes_out)
 {
     struct route_series *r = &m->route[route >= 0 && route < m->n_routes ? route : m->n_routes];
     int code = 0;
@@ -106,7 +116,8 @@ void syn_metrics_request(struct syn_metrics *m, int route, bool head, unsigned s
     if (seconds < 0) seconds = 0;
     atomic_fetch_add_explicit(&r->count[head][code], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&r->seconds.n[bucket_of(seconds)], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&r->seconds.sum_us, (unsigned long long)(seconds * 1e6), memory_order_relaxed);
+    atomic_fetch_add_explicit(&r->seconds.sum_us, (unsigned long long)(seconds * 1e6),
+                              memory_order_relaxed);
     atomic_fetch_add_explicit(&m->bytes_in, bytes_in, memory_order_relaxed);
     atomic_fetch_add_explicit(&m->bytes_out, bytes_out, memory_order_relaxed);
 }
@@ -116,7 +127,8 @@ static struct series *find(struct syn_metrics *m, enum family family, const char
 {
     struct series *s;
     for (size_t i = 0; i < m->n_series; i++)
-        if (m->series[i].family == family && !strcmp(m->series[i].labels, labels)) return &m->series[i];
+        if (m->series[i].family == family && !strcmp(m->series[i].labels, labels))
+            return &m->series[i];
     if (m->n_series == MAX_SERIES) return NULL;
     s = &m->series[m->n_series++];
     s->family = family;
@@ -133,7 +145,8 @@ static void add(struct syn_metrics *m, enum family family, const char *labels, d
     s->n[bucket_of(value)]++;
 }
 
-void syn_metrics_submitted(struct syn_metrics *m, const char *kind, const char *model, const char *family)
+void syn_metrics_submitted(struct syn_metrics *m, const char *kind, const char *model,
+                           const char *family)
 {
     char labels[220];
     snprintf(labels, sizeof labels, "kind=\"%s\",model=\"%s\",family=\"%s\"", kind, model, family);
@@ -191,7 +204,9 @@ void syn_metrics_done(struct syn_metrics *m, const struct syn_job *job)
     const struct {
         const char *stage;
         double seconds;
-    } stage[] = {{"load", job->seconds_load}, {"compute", job->seconds_compute}, {"encode", job->seconds_encode}};
+    } stage[] = {{"load", job->seconds_load},
+                 {"compute", job->seconds_compute},
+                 {"encode", job->seconds_encode}};
     double run = (double)(job->finished_ms - job->started_ms) / 1000;
     pthread_mutex_lock(&m->mu);
     snprintf(labels, sizeof labels, "kind=\"%s\",model=\"%s\",state=\"%s\"", job->kind, job->model,
@@ -243,16 +258,19 @@ void syn_metrics_head(FILE *f, const char *name, const char *type, const char *h
     fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-static void print_histogram(FILE *f, const char *name, const char *labels, const uint64_t n[N_BUCKETS + 1], double sum)
+static void print_histogram(FILE *f, const char *name, const char *labels,
+                            const uint64_t n[N_BUCKETS + 1], double sum)
 {
     uint64_t total = 0;
     for (int i = 0; i < N_BUCKETS; i++) {
         total += n[i];
-        fprintf(f, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels, bucket[i], (unsigned long long)total);
+        fprintf(f, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels, bucket[i],
+                (unsigned long long)total);
     }
     total += n[N_BUCKETS];
     fprintf(f, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, labels, (unsigned long long)total);
-    fprintf(f, "%s_sum{%s} %.6f\n%s_count{%s} %llu\n", name, labels, sum, name, labels, (unsigned long long)total);
+    fprintf(f, "%s_sum{%s} %.6f\n%s_count{%s} %llu\n", name, labels, sum, name, labels,
+            (unsigned long long)total);
 }
 
 static void route_labels(char *out, size_t size, int route, int n_routes,
@@ -264,7 +282,8 @@ static void route_labels(char *out, size_t size, int route, int n_routes,
     snprintf(out, size, "family=\"native\",route=\"%s\"", path);
 }
 
-static void print_requests(struct syn_metrics *m, FILE *f, void (*name_route)(int, const char **, const char **))
+static void print_requests(struct syn_metrics *m, FILE *f,
+                           void (*name_route)(int, const char **, const char **))
 {
     char labels[220];
     const char *method;
@@ -273,13 +292,15 @@ static void print_requests(struct syn_metrics *m, FILE *f, void (*name_route)(in
         route_labels(labels, sizeof labels, r, m->n_routes, name_route, &method);
         for (int head = 0; head < 2; head++)
             for (int c = 0; c < N_STATUS; c++) {
-                unsigned long long n = atomic_load_explicit(&m->route[r].count[head][c], memory_order_relaxed);
+                unsigned long long n =
+                    atomic_load_explicit(&m->route[r].count[head][c], memory_order_relaxed);
                 if (n)
-                    fprintf(f, "synthd_http_requests_total{%s,method=\"%s\",code=\"%u\"} %llu\n", labels,
-                            head ? "HEAD" : method, status_word[c], n);
+                    fprintf(f, "synthd_http_requests_total{%s,method=\"%s\",code=\"%u\"} %llu\n",
+                            labels, head ? "HEAD" : method, status_word[c], n);
             }
     }
-    syn_metrics_head(f, "synthd_http_request_duration_seconds", "histogram", "Headers in to answer decided.");
+    syn_metrics_head(f, "synthd_http_request_duration_seconds", "histogram",
+                     "Headers in to answer decided.");
     for (int r = 0; r <= m->n_routes; r++) {
         uint64_t n[N_BUCKETS + 1], total = 0;
         route_labels(labels, sizeof labels, r, m->n_routes, name_route, &method);
@@ -290,16 +311,23 @@ static void print_requests(struct syn_metrics *m, FILE *f, void (*name_route)(in
             snprintf(labels + at, sizeof labels - at, ",method=\"%s\"", method);
         }
         if (total)
-            print_histogram(f, "synthd_http_request_duration_seconds", labels, n,
-                            (double)atomic_load_explicit(&m->route[r].seconds.sum_us, memory_order_relaxed) / 1e6);
+            print_histogram(
+                f, "synthd_http_request_duration_seconds", labels, n,
+                (double)atomic_load_explicit(&m->route[r].seconds.sum_us, memory_order_relaxed) /
+                    1e6);
     }
-    syn_metrics_head(f, "synthd_http_request_body_bytes_total", "counter", "Bytes of bodies received.");
-    fprintf(f, "synthd_http_request_body_bytes_total %llu\n", (unsigned long long)atomic_load(&m->bytes_in));
-    syn_metrics_head(f, "synthd_http_response_body_bytes_total", "counter", "Bytes of bodies handed out.");
-    fprintf(f, "synthd_http_response_body_bytes_total %llu\n", (unsigned long long)atomic_load(&m->bytes_out));
+    syn_metrics_head(f, "synthd_http_request_body_bytes_total", "counter",
+                     "Bytes of bodies received.");
+    fprintf(f, "synthd_http_request_body_bytes_total %llu\n",
+            (unsigned long long)atomic_load(&m->bytes_in));
+    syn_metrics_head(f, "synthd_http_response_body_bytes_total", "counter",
+                     "Bytes of bodies handed out.");
+    fprintf(f, "synthd_http_response_body_bytes_total %llu\n",
+            (unsigned long long)atomic_load(&m->bytes_out));
 }
 
-void syn_metrics_print(struct syn_metrics *m, FILE *f, void (*name_route)(int, const char **, const char **))
+void syn_metrics_print(struct syn_metrics *m, FILE *f,
+                       void (*name_route)(int, const char **, const char **))
 {
     print_requests(m, f, name_route);
     pthread_mutex_lock(&m->mu);
@@ -309,13 +337,15 @@ void syn_metrics_print(struct syn_metrics *m, FILE *f, void (*name_route)(int, c
             const struct series *s = &m->series[i];
             if (s->family != (enum family)k) continue;
             if (!headed)
-                syn_metrics_head(f, family_row[k].name, family_row[k].histogram ? "histogram" : "counter",
+                syn_metrics_head(f, family_row[k].name,
+                                 family_row[k].histogram ? "histogram" : "counter",
                                  family_row[k].help);
             headed = true;
             if (family_row[k].histogram)
                 print_histogram(f, family_row[k].name, s->labels, s->n, s->sum);
             else
-                fprintf(f, "%s{%s} %llu\n", family_row[k].name, s->labels, (unsigned long long)s->count);
+                fprintf(f, "%s{%s} %llu\n", family_row[k].name, s->labels,
+                        (unsigned long long)s->count);
         }
     }
     pthread_mutex_unlock(&m->mu);

@@ -1,7 +1,7 @@
 /* metrics.h - counters and histograms, printed in the Prometheus text format.
  *
- * Labels are closed sets (routes of the table, configured models, kinds); never a prompt, a job id, an
- * address or a key.
+ * Labels are closed sets (routes of the table, configured models, kinds); never a prompt, a job id,
+ * an address or a key.
  *
  * Layer:   server/http.   Threads: any. */
 #ifndef SYN_METRICS_H
@@ -17,15 +17,16 @@ struct syn_metrics *syn_metrics_new(int n_routes); /* NULL without memory */
 void syn_metrics_free(struct syn_metrics *m);      /* NULL-safe */
 
 /* route: index in the router's table, -1 = none. */
-void syn_metrics_request(struct syn_metrics *m, int route, bool head, unsigned status, double seconds,
-                         uint64_t bytes_in, uint64_t bytes_out);
-void syn_metrics_submitted(struct syn_metrics *m, const char *kind, const char *model, const char *family);
+void syn_metrics_request(struct syn_metrics *m, int route, bool head, unsigned status,
+                         double seconds, uint64_t bytes_in, uint64_t bytes_out);
+void syn_metrics_submitted(struct syn_metrics *m, const char *kind, const char *model,
+                           const char *family);
 void syn_metrics_rejected(struct syn_metrics *m, const char *reason); /* static word */
 void syn_metrics_unit(struct syn_metrics *m, const char *kind, const char *model, double seconds);
 void syn_metrics_done(struct syn_metrics *m, const struct syn_job *job);
 
-/* Running means (the newest eighth weighs as much as all before) that estimates are made of; negative
- * while nothing was measured. model NULL: over all models. */
+/* Running means (the newest eighth weighs as much as all before) that estimates are made of;
+ * negative while nothing was measured. model NULL: over all models. */
 double syn_metrics_unit_mean(struct syn_metrics *m, const char *model);
 double syn_metrics_job_mean(struct syn_metrics *m, const char *model);
 

@@ -6,15 +6,16 @@
  *                             ▼
  *                          EPILOGUE (everything is ignored)
  *
- * The delimiter is "\r\n--boundary". A virtual "\r\n" stands before the body's first byte, so that the
- * first boundary needs no case of its own. What is pushed goes through one window; at most a
- * delimiter's length less one (BODY) or a part's headers (HEADERS) stay in it between two pushes. */
+ * The delimiter is "\r\n--boundary". A virtual "\r\n" stands before the body's first byte, so that
+ * the first boundary needs no case of its own. What is pushed goes through one window; at most a
+ * delimiter's length less one (BODY) or a part's headers (HEADERS) stay in it between two pushes.
+ */
 #include "server/http/multipart.h"
 #include "kernels/base/alloc.h"
 #include <string.h>
 #include <strings.h>
 
-#define MAX_BOUNDARY 70       /* RFC 2046 */
+#define MAX_BOUNDARY 70 /* RFC 2046 */
 #define MAX_PART_HEADERS 4096
 #define WINDOW 16384
 
@@ -25,8 +26,8 @@ struct syn_multipart {
     enum state state;
     char delimiter[4 + MAX_BOUNDARY + 1];
     size_t n_delimiter;
-    size_t n;             /* bytes in window */
-    size_t skip;          /* of them, at its start, that are no data: the blank line's end (BODY) */
+    size_t n;    /* bytes in window */
+    size_t skip; /* of them, at its start, that are no data: the blank line's end (BODY) */
     uint8_t window[WINDOW];
 };
 
@@ -35,9 +36,10 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* The value of parameter `key` in a header's "value; a=b; c=\"d\"". False: not there, or it does not
- * fit; *present tells which. */
-static bool parameter(const char *text, size_t n, const char *key, char *out, size_t size, bool *present)
+/* The value of parameter `key` in a header's "value; a=b; c=\"d\"". False: not there, or it does
+ * not fit; *present tells which. */
+static bool parameter(const char *text, size_t n, const char *key, char *out, size_t size,
+                      bool *present)
 {
     size_t i = 0, n_key = strlen(key);
     *present = false;
@@ -53,7 +55,8 @@ static bool parameter(const char *text, size_t n, const char *key, char *out, si
         i++;
         if (i < n && text[i] == '"') {
             for (i++; i < n && text[i] != '"'; i++) {
-                if (text[i] == '\\' && i + 1 < n && (text[i + 1] == '"' || text[i + 1] == '\\')) i++;
+                if (text[i] == '\\' && i + 1 < n && (text[i + 1] == '"' || text[i + 1] == '\\'))
+                    i++;
                 if (match && at + 1 < size) out[at] = text[i];
                 at++;
             }
@@ -80,7 +83,8 @@ static bool boundary_ok(const char *b)
     size_t n = strlen(b);
     if (n == 0 || b[n - 1] == ' ') return false;
     for (; *b; b++) {
-        bool alnum = (*b >= '0' && *b <= '9') || (*b >= 'a' && *b <= 'z') || (*b >= 'A' && *b <= 'Z');
+        bool alnum =
+            (*b >= '0' && *b <= '9') || (*b >= 'a' && *b <= 'z') || (*b >= 'A' && *b <= 'Z');
         if (!alnum && !strchr("'()+_,-./:=? ", *b)) return false;
     }
     return true;
@@ -92,10 +96,12 @@ syn_status syn_multipart_new(const char *content_type, const struct syn_multipar
     char boundary[MAX_BOUNDARY + 1];
     bool present;
     struct syn_multipart *mp;
-    if (!parameter(content_type, strlen(content_type), "boundary", boundary, sizeof boundary, &present) ||
+    if (!parameter(content_type, strlen(content_type), "boundary", boundary, sizeof boundary,
+                   &present) ||
         !boundary_ok(boundary))
-        return syn_fail(err, SYN_INVALID, "Content-Type: %s", present ? "illegal boundary: 1 to 70 characters of RFC 2046"
-                                                                      : "multipart without a boundary");
+        return syn_fail(err, SYN_INVALID, "Content-Type: %s",
+                        present ? "illegal boundary: 1 to 70 characters of RFC 2046"
+                                : "multipart without a boundary");
     mp = syn_alloc(sizeof *mp);
     if (!mp) return syn_fail(err, SYN_NO_MEMORY, "no memory for a form");
     mp->sink = *sink;
@@ -126,8 +132,9 @@ static void consume(struct syn_multipart *mp, size_t n)
 static syn_status step_data(struct syn_multipart *mp, bool *more, struct syn_err *err)
 {
     const uint8_t *found = memmem(mp->window, mp->n, mp->delimiter, mp->n_delimiter);
-    size_t n_data = found ? (size_t)(found - mp->window)
-                    : mp->n >= mp->n_delimiter ? mp->n - (mp->n_delimiter - 1) : 0;
+    size_t n_data = found                      ? (size_t)(found - mp->window)
+                    : mp->n >= mp->n_delimiter ? mp->n - (mp->n_delimiter - 1)
+                                               : 0;
     syn_status st = SYN_OK;
     if (mp->state == BODY && n_data > mp->skip)
         st = mp->sink.data(mp->sink.user, mp->window + mp->skip, n_data - mp->skip, err);
@@ -161,9 +168,11 @@ static syn_status step_after(struct syn_multipart *mp, bool *more, struct syn_er
 }
 
 /* One header line; n without its line end. */
-static syn_status read_header(const char *line, size_t n, struct syn_part *part, bool *named, struct syn_err *err)
+static syn_status read_header(const char *line, size_t n, struct syn_part *part, bool *named,
+                              struct syn_err *err)
 {
-    static const char disposition[] = "content-disposition:", encoding[] = "content-transfer-encoding:";
+    static const char disposition[] = "content-disposition:",
+                      encoding[] = "content-transfer-encoding:";
     char unused[4];
     bool present;
     if (n > sizeof encoding - 1 && strncasecmp(line, encoding, sizeof encoding - 1) == 0) {
@@ -174,12 +183,14 @@ static syn_status read_header(const char *line, size_t n, struct syn_part *part,
             return syn_fail(err, SYN_INVALID, "a part with a transfer encoding: send it as it is");
         return SYN_OK;
     }
-    if (n <= sizeof disposition - 1 || strncasecmp(line, disposition, sizeof disposition - 1) != 0) return SYN_OK;
+    if (n <= sizeof disposition - 1 || strncasecmp(line, disposition, sizeof disposition - 1) != 0)
+        return SYN_OK;
     line += sizeof disposition - 1;
     n -= sizeof disposition - 1;
     if (*named) return syn_fail(err, SYN_INVALID, "a part with two Content-Disposition headers");
     if (!parameter(line, n, "name", part->name, sizeof part->name, &present) || !part->name[0])
-        return syn_fail(err, SYN_INVALID, "a part's name is missing, empty or over %d bytes", SYN_PART_NAME_SIZE - 1);
+        return syn_fail(err, SYN_INVALID, "a part's name is missing, empty or over %d bytes",
+                        SYN_PART_NAME_SIZE - 1);
     *named = true;
     (void)parameter(line, n, "filename", unused, sizeof unused, &present);
     part->is_file = present;
@@ -199,7 +210,8 @@ static syn_status step_headers(struct syn_multipart *mp, bool *more, struct syn_
     *more = false;
     if (!end) {
         if (mp->n > MAX_PART_HEADERS)
-            return syn_fail(err, SYN_INVALID, "a part's headers are over %d bytes", MAX_PART_HEADERS);
+            return syn_fail(err, SYN_INVALID, "a part's headers are over %d bytes",
+                            MAX_PART_HEADERS);
         return SYN_OK;
     }
     if (end - text > MAX_PART_HEADERS)
@@ -243,7 +255,8 @@ static syn_status steps(struct syn_multipart *mp, struct syn_err *err)
     return SYN_OK;
 }
 
-syn_status syn_multipart_push(struct syn_multipart *mp, const void *bytes, size_t n, struct syn_err *err)
+syn_status syn_multipart_push(struct syn_multipart *mp, const void *bytes, size_t n,
+                              struct syn_err *err)
 {
     const uint8_t *p = bytes;
     while (n > 0) {
@@ -261,6 +274,7 @@ syn_status syn_multipart_push(struct syn_multipart *mp, const void *bytes, size_
 
 syn_status syn_multipart_finish(struct syn_multipart *mp, struct syn_err *err)
 {
-    if (mp->state != EPILOGUE) return syn_fail(err, SYN_INVALID, "the form ends before its closing boundary");
+    if (mp->state != EPILOGUE)
+        return syn_fail(err, SYN_INVALID, "the form ends before its closing boundary");
     return SYN_OK;
 }

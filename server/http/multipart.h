@@ -1,7 +1,7 @@
 /* multipart.h - multipart/form-data as it arrives: bytes pushed in, parts handed out.
  *
- * Source:  RFC 7578 and RFC 2046. Headers of a part are capped, the data of a part is never held: it
- *          goes to the callback in pieces. File names and media types of parts are not believed; only
+ * Source:  RFC 7578 and RFC 2046. Headers of a part are capped, the data of a part is never held:
+ * it goes to the callback in pieces. File names and media types of parts are not believed; only
  *          whether there was a file name is passed on.
  * Layer:   server/http.   Threads: a parser belongs to one thread at a time. */
 #ifndef SYN_MULTIPART_H
@@ -31,7 +31,8 @@ struct syn_multipart;
 
 /* content_type is the request's header. SYN_INVALID: no boundary, or an illegal one; SYN_NO_MEMORY.
  * sink is copied. */
-SYN_MUST_CHECK syn_status syn_multipart_new(const char *content_type, const struct syn_multipart_sink *sink,
+SYN_MUST_CHECK syn_status syn_multipart_new(const char *content_type,
+                                            const struct syn_multipart_sink *sink,
                                             struct syn_multipart **out, struct syn_err *err);
 /* SYN_INVALID: malformed; or the sink's status. After a failure only free may be called. */
 SYN_MUST_CHECK syn_status syn_multipart_push(struct syn_multipart *mp, const void *bytes, size_t n,

@@ -77,12 +77,13 @@ static enum syn_code code_of(syn_status st)
     }
 }
 
-void syn_problem_from(struct syn_problem *p, syn_status st, const struct syn_err *err, const char *request_id)
+void syn_problem_from(struct syn_problem *p, syn_status st, const struct syn_err *err,
+                      const char *request_id)
 {
     enum syn_code code = code_of(st);
     if (code == SYN_CODE_internal) {
-        syn_log(SYN_LOG_ERROR, "request failed request_id=%s status=%s detail=\"%s\"", request_id, syn_status_word(st),
-                err->text);
+        syn_log(SYN_LOG_ERROR, "request failed request_id=%s status=%s detail=\"%s\"", request_id,
+                syn_status_word(st), err->text);
         syn_problem_set(p, code, "the request failed here; the log has request_id %s", request_id);
     } else {
         syn_problem_set(p, code, "%s", err->text);
@@ -90,7 +91,8 @@ void syn_problem_from(struct syn_problem *p, syn_status st, const struct syn_err
     if (codes[code].retry) p->retry_after_s = 2;
 }
 
-void syn_problem_add(struct syn_problem *p, const char *pointer, enum syn_code code, const char *format, ...)
+void syn_problem_add(struct syn_problem *p, const char *pointer, enum syn_code code,
+                     const char *format, ...)
 {
     char detail[400];
     va_list args;
@@ -103,8 +105,8 @@ void syn_problem_add(struct syn_problem *p, const char *pointer, enum syn_code c
         p->n_errors_more++;
         return;
     }
-    item = json_pack("{s:o, s:o, s:s}", "pointer", syn_json_utf8(pointer), "detail", syn_json_utf8(detail), "code",
-                     codes[code].word);
+    item = json_pack("{s:o, s:o, s:s}", "pointer", syn_json_utf8(pointer), "detail",
+                     syn_json_utf8(detail), "code", codes[code].word);
     if (!item || json_array_append_new(p->errors, item) != 0) p->n_errors_more++;
 }
 
@@ -127,10 +129,12 @@ bool syn_problem_close(struct syn_problem *p)
     p->code = code;
     if (n == 1 && p->n_errors_more == 0) {
         const json_t *item = json_array_get(p->errors, 0);
-        snprintf(p->detail, sizeof p->detail, "%.60s: %.330s", json_string_value(json_object_get(item, "pointer")),
+        snprintf(p->detail, sizeof p->detail, "%.60s: %.330s",
+                 json_string_value(json_object_get(item, "pointer")),
                  json_string_value(json_object_get(item, "detail")));
     } else {
-        snprintf(p->detail, sizeof p->detail, "%zu fields are wrong: see errors", n + (size_t)p->n_errors_more);
+        snprintf(p->detail, sizeof p->detail, "%zu fields are wrong: see errors",
+                 n + (size_t)p->n_errors_more);
     }
     return true;
 }
@@ -141,14 +145,18 @@ json_t *syn_problem_json(const struct syn_problem *p, const char *instance, cons
     json_t *o;
     bool bad = false;
     snprintf(type, sizeof type, "urn:synthd:problem:%s", codes[p->code].word);
-    o = json_pack("{s:s, s:s, s:i, s:s, s:o, s:o, s:s}", "type", type, "title", codes[p->code].title, "status",
-                  (int)codes[p->code].status, "code", codes[p->code].word, "detail", syn_json_utf8(p->detail),
-                  "instance", syn_json_utf8(instance), "request_id", request_id);
+    o = json_pack("{s:s, s:s, s:i, s:s, s:o, s:o, s:s}", "type", type, "title",
+                  codes[p->code].title, "status", (int)codes[p->code].status, "code",
+                  codes[p->code].word, "detail", syn_json_utf8(p->detail), "instance",
+                  syn_json_utf8(instance), "request_id", request_id);
     if (!o) return NULL;
     if (p->errors) bad |= json_object_set(o, "errors", p->errors) != 0;
-    if (p->n_errors_more) bad |= json_object_set_new(o, "errors_left_out", json_integer(p->n_errors_more)) != 0;
-    if (p->has_limit) bad |= json_object_set_new(o, "limit", json_integer((json_int_t)p->limit)) != 0;
-    if (p->has_received) bad |= json_object_set_new(o, "received", json_integer((json_int_t)p->received)) != 0;
+    if (p->n_errors_more)
+        bad |= json_object_set_new(o, "errors_left_out", json_integer(p->n_errors_more)) != 0;
+    if (p->has_limit)
+        bad |= json_object_set_new(o, "limit", json_integer((json_int_t)p->limit)) != 0;
+    if (p->has_received)
+        bad |= json_object_set_new(o, "received", json_integer((json_int_t)p->received)) != 0;
     if (p->job[0]) bad |= json_object_set_new(o, "job", json_string(p->job)) != 0;
     if (p->retry_after_s) {
         char at[SYN_TIME_SIZE];

@@ -38,8 +38,9 @@ static void set_json(struct syn_reply *rp, unsigned status, json_t *v, const cha
     rp->media_type = media_type;
     rp->status = status;
     if (!text) {
-        static const char out[] = "{\"type\":\"urn:synthd:problem:out_of_memory\",\"title\":\"Out of memory\","
-                                  "\"status\":503,\"code\":\"out_of_memory\",\"detail\":\"no memory for the answer\"}";
+        static const char out[] =
+            "{\"type\":\"urn:synthd:problem:out_of_memory\",\"title\":\"Out of memory\","
+            "\"status\":503,\"code\":\"out_of_memory\",\"detail\":\"no memory for the answer\"}";
         rp->fixed = out;
         rp->n = sizeof out - 1;
         rp->media_type = "application/problem+json";
@@ -61,7 +62,9 @@ void syn_reply_problem(struct syn_request *rq, struct syn_problem *p)
     syn_reply_deinit(rp);
     if (o && rq->route && rq->route->openai_errors) {
         json_t *e = json_pack("{s:o, s:s, s:n, s:s}", "message", syn_json_utf8(p->detail), "type",
-                              status >= 500 ? "server_error" : status == 401 ? "authentication_error" : "invalid_request_error",
+                              status >= 500   ? "server_error"
+                              : status == 401 ? "authentication_error"
+                                              : "invalid_request_error",
                               "param", "code", syn_code_word(p->code));
         if (!e || json_object_set_new(o, "error", e) != 0) {
             json_decref(o);
@@ -72,7 +75,8 @@ void syn_reply_problem(struct syn_request *rq, struct syn_problem *p)
     syn_reply_header(rp, "Cache-Control", "no-store");
     syn_reply_header(rp, "x-should-retry", "%s", syn_code_retry(p->code) ? "true" : "false");
     if (p->retry_after_s > 0)
-        syn_reply_header(rp, "Retry-After", "%d", p->retry_after_s > 120 ? 120 : (int)p->retry_after_s);
+        syn_reply_header(rp, "Retry-After", "%d",
+                         p->retry_after_s > 120 ? 120 : (int)p->retry_after_s);
     if (p->code == SYN_CODE_method_not_allowed) syn_reply_header(rp, "Allow", "%s", p->allow);
     if (p->code == SYN_CODE_range_not_satisfiable)
         syn_reply_header(rp, "Content-Range", "bytes */%llu", (unsigned long long)p->content_bytes);

@@ -28,7 +28,8 @@ bool syn_request_query(const struct syn_request *rq, const char *name, char *out
 
 static int socket_of(const struct syn_request *rq)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(rq->mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
     return info ? info->connect_fd : -1;
 }
 
@@ -41,5 +42,6 @@ bool syn_request_client_left(const struct syn_request *rq)
 void syn_request_idle_timer(const struct syn_request *rq, bool on)
 {
     /* Setting it from 0 also restarts the count. */
-    MHD_set_connection_option(rq->mhd, MHD_CONNECTION_OPTION_TIMEOUT, on ? (unsigned)rq->http->opts.idle_timeout_s : 0u);
+    MHD_set_connection_option(rq->mhd, MHD_CONNECTION_OPTION_TIMEOUT,
+                              on ? (unsigned)rq->http->opts.idle_timeout_s : 0u);
 }

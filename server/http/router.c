@@ -65,7 +65,9 @@ static bool matches(const char *path, const char *template, char arg[SYN_MAX_ARG
     for (;;) {
         size_t n = strcspn(path, "/"), n_template = strcspn(template, "/");
         if (*template == '{') {
-            if (n == 0 || n_args == SYN_MAX_ARGS || !syn_percent_decode(path, n, arg[n_args], SYN_ARG_SIZE)) return false;
+            if (n == 0 || n_args == SYN_MAX_ARGS ||
+                !syn_percent_decode(path, n, arg[n_args], SYN_ARG_SIZE))
+                return false;
             n_args++;
         } else if (n != n_template || memcmp(path, template, n) != 0) {
             return false;

@@ -1,5 +1,5 @@
-/* fuzz_multipart.c - a form, in one piece and in pieces: both must see the same parts and bytes. The
- * first byte is the size of the pieces, the first line the Content-Type, the rest the body. */
+/* fuzz_multipart.c - a form, in one piece and in pieces: both must see the same parts and bytes.
+ * The first byte is the size of the pieces, the first line the Content-Type, the rest the body. */
 #include "server/http/multipart.h"
 #include <stdlib.h>
 #include <string.h>
@@ -41,7 +41,8 @@ static syn_status on_end(void *user, struct syn_err *err)
     return SYN_OK;
 }
 
-static syn_status parse(const char *type, const uint8_t *body, size_t n, size_t step, struct seen *s)
+static syn_status parse(const char *type, const uint8_t *body, size_t n, size_t step,
+                        struct seen *s)
 {
     const struct syn_multipart_sink sink = {on_part, on_data, on_end, s};
     struct syn_multipart *mp;
@@ -49,7 +50,8 @@ static syn_status parse(const char *type, const uint8_t *body, size_t n, size_t 
     memset(s, 0, sizeof *s);
     st = syn_multipart_new(type, &sink, &mp, NULL);
     if (st != SYN_OK) return st;
-    for (size_t i = 0; st == SYN_OK && i < n; i += step) st = syn_multipart_push(mp, body + i, n - i < step ? n - i : step, NULL);
+    for (size_t i = 0; st == SYN_OK && i < n; i += step)
+        st = syn_multipart_push(mp, body + i, n - i < step ? n - i : step, NULL);
     if (st == SYN_OK) st = syn_multipart_finish(mp, NULL);
     syn_multipart_free(mp);
     return st;
@@ -74,6 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     a = parse(type, line, n, n + 1, &whole);
     b = parse(type, line, n, step, &pieces);
     if (a != b) abort();
-    if (a == SYN_OK && (whole.hash != pieces.hash || whole.parts != pieces.parts || whole.bytes != pieces.bytes)) abort();
+    if (a == SYN_OK &&
+        (whole.hash != pieces.hash || whole.parts != pieces.parts || whole.bytes != pieces.bytes))
+        abort();
     return 0;
 }

@@ -1,6 +1,6 @@
-/* test_http_listener.c - the listener with a real store and nobody who works: C21's rules, under the
- * sanitizers: requests cut off at any byte, answers before the body is read, waiters when clients leave and
- * when the listener stops, allocations that fail.
+/* test_http_listener.c - the listener with a real store and nobody who works: C21's rules, under
+ * the sanitizers: requests cut off at any byte, answers before the body is read, waiters when
+ * clients leave and when the listener stops, allocations that fail.
  *
  * Layer: tests. */
 #include "server/http/http.h"
@@ -75,7 +75,8 @@ static int ask(const char *request, char *text, size_t size)
 }
 
 #define CLOSE "Host: localhost\r\nConnection: close\r\n"
-#define PIXEL "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
+#define PIXEL \
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC"
 #define JOB "{\"kind\":\"upscale\",\"inputs\":{\"image\":\"" PIXEL "\"}%s}"
 
 /* A job's whole request. */
@@ -83,7 +84,9 @@ static size_t job_request(char *out, size_t size, const char *headers, const cha
 {
     char body[512];
     int n = snprintf(body, sizeof body, JOB, more);
-    return (size_t)snprintf(out, size, "POST /v1/jobs HTTP/1.1\r\n" CLOSE "%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+    return (size_t)snprintf(out, size,
+                            "POST /v1/jobs HTTP/1.1\r\n" CLOSE
+                            "%sContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
                             headers, n, body);
 }
 
@@ -112,21 +115,29 @@ static void test_basics(void)
 {
     char text[8192], request[2048];
     T_CHECK(ask("GET /healthz HTTP/1.1\r\n" CLOSE "\r\n", text, sizeof text) == 200, "%s", text);
-    T_CHECK(ask("GET /readyz HTTP/1.1\r\n" CLOSE "\r\n", text, sizeof text) == 503 && strstr(text, "\"starting\""), "%s", text);
+    T_CHECK(ask("GET /readyz HTTP/1.1\r\n" CLOSE "\r\n", text, sizeof text) == 503 &&
+                strstr(text, "\"starting\""),
+            "%s", text);
     T_CHECK(strstr(text, "Retry-After: 2\r\n") != NULL, "%s", text);
     job_request(request, sizeof request, "", "");
-    T_CHECK(ask(request, text, sizeof text) == 202 && strstr(text, "Location: /v1/jobs/job_"), "%s", text);
+    T_CHECK(ask(request, text, sizeof text) == 202 && strstr(text, "Location: /v1/jobs/job_"), "%s",
+            text);
     T_CHECK(newest(NULL, NULL) == 1, "one job");
-    T_CHECK(ask("GET /metrics HTTP/1.1\r\n" CLOSE "\r\n", text, sizeof text) == 200, "%.200s", text);
+    T_CHECK(ask("GET /metrics HTTP/1.1\r\n" CLOSE "\r\n", text, sizeof text) == 200, "%.200s",
+            text);
 }
 
-/* Each prefix of a request, then a close or a reset: nothing may leak or crash, nothing may be submitted. */
+/* Each prefix of a request, then a close or a reset: nothing may leak or crash, nothing may be
+ * submitted. */
 static void test_C21_cut_anywhere(void)
 {
-    static const char form[] = "POST /v1/jobs HTTP/1.1\r\n" CLOSE "Content-Type: multipart/form-data; boundary=XX\r\n"
-                               "Content-Length: 180\r\n\r\n--XX\r\nContent-Disposition: form-data; name=\"spec\"\r\n\r\n{}\r\n"
-                               "--XX\r\nContent-Disposition: form-data; name=\"image\"; filename=\"x\"\r\n\r\n0123456789";
-    static const char blob[] = "POST /v1/blobs HTTP/1.1\r\n" CLOSE "Content-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+    static const char form[] =
+        "POST /v1/jobs HTTP/1.1\r\n" CLOSE "Content-Type: multipart/form-data; boundary=XX\r\n"
+        "Content-Length: 180\r\n\r\n--XX\r\nContent-Disposition: form-data; "
+        "name=\"spec\"\r\n\r\n{}\r\n"
+        "--XX\r\nContent-Disposition: form-data; name=\"image\"; filename=\"x\"\r\n\r\n0123456789";
+    static const char blob[] = "POST /v1/blobs HTTP/1.1\r\n" CLOSE
+                               "Content-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
                                "10\r\n0123456789abcdef\r\n10\r\n0123";
     char job[2048], text[2048];
     const char *request[] = {form, blob, job};
@@ -152,11 +163,13 @@ static void test_C21_early_413(void)
     memset(waste, ' ', sizeof waste);
     for (int i = 0; i < 10; i++) {
         int fd = dial(), status;
-        const char *head = "POST /v1/jobs HTTP/1.1\r\n" CLOSE "Content-Type: application/json\r\nContent-Length: 500000000\r\n\r\n";
+        const char *head = "POST /v1/jobs HTTP/1.1\r\n" CLOSE
+                           "Content-Type: application/json\r\nContent-Length: 500000000\r\n\r\n";
         send_all(fd, head, strlen(head));
         for (int k = 0; k < i; k++) send_all(fd, waste, sizeof waste);
         status = receive(fd, text, sizeof text, 5000);
-        T_CHECK(status == 413 && strstr(text, "payload_too_large"), "%d MiB sent: %d %s", i, status, text);
+        T_CHECK(status == 413 && strstr(text, "payload_too_large"), "%d MiB sent: %d %s", i, status,
+                text);
         close(fd);
     }
 }
@@ -168,15 +181,18 @@ static void test_C21_client_leaves(void)
         enum syn_job_state state = SYN_JOB_QUEUED;
         int before = newest(NULL, NULL), fd = dial();
         int64_t began;
-        size_t n = job_request(request, sizeof request, "Prefer: wait=20\r\n", cancel ? ",\"on_disconnect\":\"cancel\"" : "");
+        size_t n = job_request(request, sizeof request, "Prefer: wait=20\r\n",
+                               cancel ? ",\"on_disconnect\":\"cancel\"" : "");
         send_all(fd, request, n);
         for (int i = 0; i < 500 && newest(NULL, NULL) == before; i++) poll(NULL, 0, 10);
         T_CHECK(newest(&state, id) == before + 1, "submitted");
         close(fd);
         began = now_ms();
-        while (now_ms() - began < 5000 && newest(&state, NULL) && state != SYN_JOB_CANCELED && (cancel || now_ms() - began < 800))
+        while (now_ms() - began < 5000 && newest(&state, NULL) && state != SYN_JOB_CANCELED &&
+               (cancel || now_ms() - began < 800))
             poll(NULL, 0, 20);
-        T_CHECK(state == (cancel ? SYN_JOB_CANCELED : SYN_JOB_QUEUED), "%s", syn_job_state_word(state));
+        T_CHECK(state == (cancel ? SYN_JOB_CANCELED : SYN_JOB_QUEUED), "%s",
+                syn_job_state_word(state));
         T_CHECK(now_ms() - began < 2000, "noticed after %lld ms", (long long)(now_ms() - began));
     }
 }
@@ -204,7 +220,8 @@ static void test_C21_stop_with_waiters(void)
     int before = newest(NULL, NULL), idle = dial(), half = dial();
     int64_t began;
     send_all(half, "POST /v1/blobs HTTP/1.1\r\nHost: a", 32);
-    for (int i = 0; i < WAITERS; i++) T_MUST(pthread_create(&w[i].thread, NULL, wait_for_job, &w[i]) == 0);
+    for (int i = 0; i < WAITERS; i++)
+        T_MUST(pthread_create(&w[i].thread, NULL, wait_for_job, &w[i]) == 0);
     for (int i = 0; i < 1000 && newest(NULL, NULL) < before + WAITERS; i++) poll(NULL, 0, 10);
     poll(NULL, 0, 100);
     began = now_ms();
@@ -218,8 +235,8 @@ static void test_C21_stop_with_waiters(void)
     close(half);
 }
 
-/* The n-th allocation of a request fails, for every n: an answer or a closed connection, never a crash. The
- * counter is process-wide, so one request at a time. */
+/* The n-th allocation of a request fails, for every n: an answer or a closed connection, never a
+ * crash. The counter is process-wide, so one request at a time. */
 static void test_allocations_fail(void)
 {
     char request[2048], text[8192];
@@ -230,7 +247,8 @@ static void test_allocations_fail(void)
         syn_alloc_fail_at(n);
         status = ask(request, text, sizeof text);
         syn_alloc_fail_at(0);
-        T_CHECK(status == 0 || status == 202 || status == 503 || status == 500 || status == 422, "allocation %ld: %d %s", n, status, text);
+        T_CHECK(status == 0 || status == 202 || status == 503 || status == 500 || status == 422,
+                "allocation %ld: %d %s", n, status, text);
         answered += status == 202;
         refused += status != 202;
     }
@@ -259,12 +277,15 @@ static void test_start_refusals(void)
     };
     struct syn_err err = {{0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct syn_http_opts o = {.listen = cases[i].listen, .keys_file = cases[i].keys, .store = store, .models = models,
+        struct syn_http_opts o = {.listen = cases[i].listen,
+                                  .keys_file = cases[i].keys,
+                                  .store = store,
+                                  .models = models,
                                   .max_connections = cases[i].max_connections};
         struct syn_http *none = NULL;
         syn_status st = syn_http_start(&o, &none, &err);
-        T_CHECK(st == cases[i].st && strstr(err.text, cases[i].word) && !none, "%s: %s %s", cases[i].listen ? cases[i].listen : "NULL",
-                syn_status_word(st), err.text);
+        T_CHECK(st == cases[i].st && strstr(err.text, cases[i].word) && !none, "%s: %s %s",
+                cases[i].listen ? cases[i].listen : "NULL", syn_status_word(st), err.text);
         syn_http_stop(none);
     }
     { /* an address that is taken */
@@ -272,7 +293,8 @@ static void test_start_refusals(void)
         struct syn_http_opts o = {.listen = listen_text, .store = store, .models = models};
         struct syn_http *none = NULL;
         snprintf(listen_text, sizeof listen_text, "127.0.0.1:%d", port);
-        T_CHECK(syn_http_start(&o, &none, &err) == SYN_IO && strstr(err.text, "in use"), "%s", err.text);
+        T_CHECK(syn_http_start(&o, &none, &err) == SYN_IO && strstr(err.text, "in use"), "%s",
+                err.text);
     }
 }
 

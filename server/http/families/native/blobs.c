@@ -1,8 +1,8 @@
-/* blobs.c - POST /v1/blobs, GET /v1/blobs/{sha256}; sending a blob with ETag and Range, which outputs
- * share.
+/* blobs.c - POST /v1/blobs, GET /v1/blobs/{sha256}; sending a blob with ETag and Range, which
+ * outputs share.
  *
- * Source: RFC 9110: If-None-Match, If-Range, one byte range. Several ranges, and what cannot be read as
- * a range, get the whole content, as the RFC allows. */
+ * Source: RFC 9110: If-None-Match, If-Range, one byte range. Several ranges, and what cannot be
+ * read as a range, get the whole content, as the RFC allows. */
 #include "server/http/families/native/native.h"
 #include "server/http/json.h"
 #include "server/media/image.h"
@@ -15,8 +15,9 @@
 void syn_native_post_blob(struct syn_request *rq)
 {
     const char *sha = rq->body.sha256;
-    syn_reply_json(rq, 201, json_pack("{s:s, s:I, s:o}", "id", sha, "bytes", (json_int_t)rq->body.received, "href",
-                                      json_sprintf("/v1/blobs/%s", sha)));
+    syn_reply_json(rq, 201,
+                   json_pack("{s:s, s:I, s:o}", "id", sha, "bytes", (json_int_t)rq->body.received,
+                             "href", json_sprintf("/v1/blobs/%s", sha)));
     syn_reply_header(&rq->reply, "Location", "/v1/blobs/%s", sha);
 }
 
@@ -65,18 +66,21 @@ static enum range read_range(const char *text, uint64_t size, uint64_t *from, ui
     return PART;
 }
 
-static void send_opened(struct syn_request *rq, int fd, uint64_t bytes, const char *sha256, const char *media_type,
-                        const char *filename)
+static void send_opened(struct syn_request *rq, int fd, uint64_t bytes, const char *sha256,
+                        const char *media_type, const char *filename)
 {
     struct syn_reply *rp = &rq->reply;
-    const char *range = syn_request_header(rq, "Range"), *if_range = syn_request_header(rq, "If-Range");
+    const char *range = syn_request_header(rq, "Range"),
+               *if_range = syn_request_header(rq, "If-Range");
     uint64_t from = 0, n = bytes;
     enum range r = WHOLE;
-    if (range && (!if_range || (if_range[0] == '"' && tag_listed(if_range, sha256)))) r = read_range(range, bytes, &from, &n);
+    if (range && (!if_range || (if_range[0] == '"' && tag_listed(if_range, sha256))))
+        r = read_range(range, bytes, &from, &n);
     if (r == OUTSIDE) {
         struct syn_problem p = {0};
         close(fd);
-        syn_problem_set(&p, SYN_CODE_range_not_satisfiable, "Range: %.60s: the content has %llu bytes", range,
+        syn_problem_set(&p, SYN_CODE_range_not_satisfiable,
+                        "Range: %.60s: the content has %llu bytes", range,
                         (unsigned long long)bytes);
         p.content_bytes = bytes;
         syn_reply_problem(rq, &p);
@@ -104,8 +108,8 @@ static void send_opened(struct syn_request *rq, int fd, uint64_t bytes, const ch
 }
 
 /* NULL media_type: decided by the first bytes. */
-void syn_native_send_blob(struct syn_request *rq, const char *sha256, const char *media_type, const char *filename,
-                          enum syn_code missing)
+void syn_native_send_blob(struct syn_request *rq, const char *sha256, const char *media_type,
+                          const char *filename, enum syn_code missing)
 {
     struct syn_err err;
     struct syn_problem p = {0};
@@ -113,7 +117,9 @@ void syn_native_send_blob(struct syn_request *rq, const char *sha256, const char
     int fd;
     syn_status st = syn_blob_open(syn_store_blobs(rq->http->opts.store), sha256, &fd, &bytes, &err);
     if (st == SYN_NOT_FOUND || st == SYN_INVALID) {
-        syn_problem_set(&p, missing, "%s", missing == SYN_CODE_expired ? "the result is no longer kept" : "no blob of that name");
+        syn_problem_set(&p, missing, "%s",
+                        missing == SYN_CODE_expired ? "the result is no longer kept"
+                                                    : "no blob of that name");
         syn_reply_problem(rq, &p);
     } else if (st != SYN_OK) {
         syn_problem_from(&p, st, &err, rq->id);
@@ -124,7 +130,8 @@ void syn_native_send_blob(struct syn_request *rq, const char *sha256, const char
             ssize_t n = pread(fd, head, sizeof head, 0);
             media_type = syn_image_media_type(syn_image_sniff(head, n > 0 ? (size_t)n : 0));
         }
-        send_opened(rq, fd, bytes, sha256, media_type ? media_type : "application/octet-stream", filename);
+        send_opened(rq, fd, bytes, sha256, media_type ? media_type : "application/octet-stream",
+                    filename);
     }
 }
 

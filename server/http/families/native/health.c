@@ -1,5 +1,5 @@
-/* health.c - GET /, /healthz, /readyz, /metrics, /openapi.yaml. None of them waits for anything that
- * loads or computes. */
+/* health.c - GET /, /healthz, /readyz, /metrics, /openapi.yaml. None of them waits for anything
+ * that loads or computes. */
 #include "server/http/conns.h"
 #include "server/http/families/native/native.h"
 #include "server/http/json.h"
@@ -23,10 +23,11 @@ void syn_native_openapi(struct syn_request *rq)
 void syn_native_discovery(struct syn_request *rq)
 {
     syn_reply_json(rq, 200,
-                   json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}", "name", "synthd", "version",
-                             SYN_VERSION, "revision", SYN_REVISION, "links", "jobs", "/v1/jobs", "blobs", "/v1/blobs", "models",
-                             "/v1/models", "kinds", "/v1/kinds", "health", "/healthz", "ready", "/readyz", "metrics", "/metrics",
-                             "openapi", "/openapi.yaml"));
+                   json_pack("{s:s, s:s, s:s, s:{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}}", "name",
+                             "synthd", "version", SYN_VERSION, "revision", SYN_REVISION, "links",
+                             "jobs", "/v1/jobs", "blobs", "/v1/blobs", "models", "/v1/models",
+                             "kinds", "/v1/kinds", "health", "/healthz", "ready", "/readyz",
+                             "metrics", "/metrics", "openapi", "/openapi.yaml"));
 }
 
 void syn_native_healthz(struct syn_request *rq)
@@ -43,7 +44,8 @@ const char *syn_native_not_ready(struct syn_http *h, enum syn_code *code)
     }
     trouble = h->opts.worker ? syn_worker_trouble(h->opts.worker) : "starting";
     if (!*trouble) return NULL;
-    *code = !strcmp(trouble, "stopping") ? SYN_CODE_draining : syn_code_find(trouble, SYN_CODE_not_ready);
+    *code = !strcmp(trouble, "stopping") ? SYN_CODE_draining
+                                         : syn_code_find(trouble, SYN_CODE_not_ready);
     return trouble;
 }
 
@@ -81,12 +83,15 @@ static void print_store(struct syn_http *h, FILE *f)
     if (syn_store_counts(h->opts.store, &c, NULL) != SYN_OK) return;
     syn_metrics_head(f, "synthd_jobs", "gauge", "Jobs in the store by state.");
     for (int i = 0; i < SYN_JOB_STATE_COUNT; i++)
-        fprintf(f, "synthd_jobs{state=\"%s\"} %lld\n", syn_job_state_word((enum syn_job_state)i), (long long)c.by_state[i]);
+        fprintf(f, "synthd_jobs{state=\"%s\"} %lld\n", syn_job_state_word((enum syn_job_state)i),
+                (long long)c.by_state[i]);
     gauge(f, "synthd_queue_oldest_seconds", "Age of the oldest waiting job.",
           c.oldest_queued_ms ? (double)(syn_json_now_ms() - c.oldest_queued_ms) / 1000 : 0);
-    gauge(f, "synthd_queue_paused", "1 while the queue gives out no jobs.", syn_store_paused(h->opts.store));
+    gauge(f, "synthd_queue_paused", "1 while the queue gives out no jobs.",
+          syn_store_paused(h->opts.store));
     gauge(f, "synthd_blob_bytes", "Bytes of stored blobs.", (double)c.blob_bytes);
-    syn_metrics_head(f, "synthd_jobs_requeued_total", "counter", "Running jobs put back to the queue.");
+    syn_metrics_head(f, "synthd_jobs_requeued_total", "counter",
+                     "Running jobs put back to the queue.");
     fprintf(f, "synthd_jobs_requeued_total{reason=\"crash\"} %lld\n", (long long)c.requeued_crash);
 }
 
@@ -107,7 +112,10 @@ static void print_models(struct syn_http *h, FILE *f)
             memset(&s, 0, sizeof s);
             syn_models_status(h->opts.models, id, &s);
             fprintf(f, "%s{model=\"%s\"} %.15g\n", row[k].name, id,
-                    k == 0 ? (double)s.resident_bytes : k == 1 ? (double)s.loads : k == 2 ? (double)s.evictions : s.load_seconds);
+                    k == 0   ? (double)s.resident_bytes
+                    : k == 1 ? (double)s.loads
+                    : k == 2 ? (double)s.evictions
+                             : s.load_seconds);
         }
     }
     syn_metrics_head(f, "synthd_model_state", "gauge", "1 for the state the model is in.");
@@ -128,9 +136,10 @@ static void print_device(struct syn_http *h, FILE *f)
     if (!h->opts.engine) return;
     syn_engine_info(h->opts.engine, &info);
     syn_metrics_head(f, "synthd_device_memory_bytes", "gauge", "Memory of the engine.");
-    fprintf(f, "synthd_device_memory_bytes{device=\"0\",state=\"workspace\"} %llu\n"
-               "synthd_device_memory_bytes{device=\"0\",state=\"peak\"} %llu\n"
-               "synthd_device_memory_bytes{device=\"0\",state=\"weights\"} %llu\n",
+    fprintf(f,
+            "synthd_device_memory_bytes{device=\"0\",state=\"workspace\"} %llu\n"
+            "synthd_device_memory_bytes{device=\"0\",state=\"peak\"} %llu\n"
+            "synthd_device_memory_bytes{device=\"0\",state=\"weights\"} %llu\n",
             (unsigned long long)info.workspace_bytes, (unsigned long long)info.workspace_peak_bytes,
             (unsigned long long)info.weight_bytes);
 }
@@ -161,13 +170,18 @@ static void print_process(struct syn_http *h, FILE *f)
     int active, idle;
     syn_conns_count(h->conns, &active, &idle);
     syn_metrics_head(f, "synthd_http_connections", "gauge", "Open connections.");
-    fprintf(f, "synthd_http_connections{state=\"active\"} %d\nsynthd_http_connections{state=\"idle\"} %d\n", active, idle);
-    gauge(f, "synthd_http_inflight_bytes", "Bytes reserved by uploads.", (double)atomic_load(&h->inflight_bytes));
+    fprintf(f,
+            "synthd_http_connections{state=\"active\"} %d\nsynthd_http_connections{state=\"idle\"} "
+            "%d\n",
+            active, idle);
+    gauge(f, "synthd_http_inflight_bytes", "Bytes reserved by uploads.",
+          (double)atomic_load(&h->inflight_bytes));
     gauge(f, "process_resident_memory_bytes", "Resident memory.", resident_bytes());
     gauge(f, "process_open_fds", "Open descriptors.", open_descriptors());
     if (getrusage(RUSAGE_SELF, &u) == 0)
         counter(f, "process_cpu_seconds_total", "Processor time.",
-                (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
+                (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+                    (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
     gauge(f, "process_start_time_seconds", "Unix time of the start.", (double)h->started_ms / 1000);
 }
 
@@ -187,7 +201,8 @@ void syn_native_metrics(struct syn_request *rq)
     struct syn_problem p = {0};
     struct syn_err err;
     if (!f) {
-        syn_problem_from(&p, syn_fail(&err, SYN_NO_MEMORY, "no memory for the metrics"), &err, rq->id);
+        syn_problem_from(&p, syn_fail(&err, SYN_NO_MEMORY, "no memory for the metrics"), &err,
+                         rq->id);
         syn_reply_problem(rq, &p);
         return;
     }
@@ -206,7 +221,8 @@ void syn_native_metrics(struct syn_request *rq)
     syn_metrics_print(h->metrics, f, name_route);
     fclose(f); /* sets body and n */
     if (!rp->body) {
-        syn_problem_from(&p, syn_fail(&err, SYN_NO_MEMORY, "no memory for the metrics"), &err, rq->id);
+        syn_problem_from(&p, syn_fail(&err, SYN_NO_MEMORY, "no memory for the metrics"), &err,
+                         rq->id);
         syn_reply_problem(rq, &p);
         return;
     }

@@ -71,13 +71,15 @@ struct list_query {
 };
 
 /* A query value as filter; absent is NULL, one that no id, kind or state can be is an error. */
-static const char *word(struct syn_request *rq, const char *name, char *out, size_t size, struct syn_problem *p)
+static const char *word(struct syn_request *rq, const char *name, char *out, size_t size,
+                        struct syn_problem *p)
 {
     char pointer[32];
     if (!syn_request_query(rq, name, out, size)) return NULL;
     if (out[0] && strspn(out, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(out)) return out;
     snprintf(pointer, sizeof pointer, "?%s", name);
-    syn_problem_add(p, pointer, SYN_CODE_invalid_field, "must be 1 to %zu of a-z 0-9 . _ -", size - 1);
+    syn_problem_add(p, pointer, SYN_CODE_invalid_field, "must be 1 to %zu of a-z 0-9 . _ -",
+                    size - 1);
     return NULL;
 }
 
@@ -92,7 +94,8 @@ static void read_query(struct syn_request *rq, struct list_query *q, struct syn_
     q->filter.before_id = word(rq, "cursor", q->cursor, sizeof q->cursor, p);
     if (state && (q->filter.state = state_of(state)) < 0)
         syn_problem_add(p, "?state", SYN_CODE_invalid_field,
-                        "%s: must be queued, running, succeeded, failed, canceled or expired", state);
+                        "%s: must be queued, running, succeeded, failed, canceled or expired",
+                        state);
     if (limit) {
         long n = strtol(limit, (char **)(uintptr_t)&end, 10);
         q->filter.limit = (int32_t)n;
@@ -102,7 +105,8 @@ static void read_query(struct syn_request *rq, struct list_query *q, struct syn_
     /* The alphabet of ids: base32 without i l o u. */
     if (q->filter.before_id && (strncmp(q->cursor, "job_", 4) || strlen(q->cursor) != 26 ||
                                 strspn(q->cursor + 4, "0123456789abcdefghjkmnpqrstvwxyz") != 22))
-        syn_problem_add(p, "?cursor", SYN_CODE_invalid_field, "%s: must be next_cursor of an earlier page", q->cursor);
+        syn_problem_add(p, "?cursor", SYN_CODE_invalid_field,
+                        "%s: must be next_cursor of an earlier page", q->cursor);
 }
 
 void syn_native_list_jobs(struct syn_request *rq)
@@ -168,13 +172,15 @@ void syn_native_get_output(struct syn_request *rq)
     if (!syn_native_load_job(rq, rq->arg[0], &j)) return;
     if (strlen(text) <= 3 && strspn(text, "0123456789") == strlen(text)) n = (int32_t)atoi(text);
     if (j.state == SYN_JOB_EXPIRED)
-        syn_problem_set(&p, SYN_CODE_expired, "the result is no longer kept; the job is still at /v1/jobs/%s", j.id);
+        syn_problem_set(&p, SYN_CODE_expired,
+                        "the result is no longer kept; the job is still at /v1/jobs/%s", j.id);
     else if (j.state != SYN_JOB_SUCCEEDED)
-        syn_problem_set(&p, SYN_CODE_unknown_output, "the job is %s: it has no outputs", syn_job_state_word(j.state));
+        syn_problem_set(&p, SYN_CODE_unknown_output, "the job is %s: it has no outputs",
+                        syn_job_state_word(j.state));
     else if (n < 0 || n >= j.n_outputs)
-        syn_problem_set(&p, SYN_CODE_unknown_output, "output %.20s: there are %d, counted from 0", text, (int)j.n_outputs);
-    else
-        send_output(rq, &j, n);
+        syn_problem_set(&p, SYN_CODE_unknown_output, "output %.20s: there are %d, counted from 0",
+                        text, (int)j.n_outputs);
+    else send_output(rq, &j, n);
     if (!rq->reply.status) syn_reply_problem(rq, &p);
     syn_job_deinit(&j);
 }

@@ -12,7 +12,9 @@ static json_t *variants(const struct syn_manifest *m)
     for (int32_t i = 0; list && i < m->n_variants; i++) {
         const struct syn_variant *v = &m->variant[i];
         json_t *item = json_pack("{s:i, s:s}", "scale", (int)v->scale, "digest", v->digest);
-        if (!item || json_object_set_new(item, "noise", v->noise == SYN_NOISE_NONE ? json_null() : json_integer(v->noise)) ||
+        if (!item ||
+            json_object_set_new(
+                item, "noise", v->noise == SYN_NOISE_NONE ? json_null() : json_integer(v->noise)) ||
             json_array_append_new(list, item)) {
             json_decref(list);
             return NULL;
@@ -27,14 +29,17 @@ static json_t *model_json(struct syn_http *h, const struct syn_manifest *m)
     json_t *o;
     memset(&s, 0, sizeof s);
     syn_models_status(h->opts.models, m->id, &s);
-    o = json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "id", m->id, "object", "model", "created",
-                  (json_int_t)(h->started_ms / 1000), "owned_by", "synthd", "kind", m->kind, "title", syn_json_utf8(m->title),
-                  "format", m->format, "licence", syn_json_utf8(m->licence), "source", syn_json_utf8(m->source), "trained_on",
-                  syn_json_utf8(m->trained_on), "label_term", syn_json_utf8(m->label_term), "state",
-                  syn_model_state_word(s.state), "variants", variants(m));
+    o = json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "id", m->id,
+                  "object", "model", "created", (json_int_t)(h->started_ms / 1000), "owned_by",
+                  "synthd", "kind", m->kind, "title", syn_json_utf8(m->title), "format", m->format,
+                  "licence", syn_json_utf8(m->licence), "source", syn_json_utf8(m->source),
+                  "trained_on", syn_json_utf8(m->trained_on), "label_term",
+                  syn_json_utf8(m->label_term), "state", syn_model_state_word(s.state), "variants",
+                  variants(m));
     if (!o) return NULL;
     if (json_object_set_new(o, "resident_bytes", json_integer((json_int_t)s.resident_bytes)) ||
-        json_object_set_new(o, "loads", json_integer(s.loads)) || json_object_set_new(o, "evictions", json_integer(s.evictions)) ||
+        json_object_set_new(o, "loads", json_integer(s.loads)) ||
+        json_object_set_new(o, "evictions", json_integer(s.evictions)) ||
         json_object_set_new(o, "load_seconds", json_real(s.load_seconds)) ||
         json_object_set_new(o, "failed", json_boolean(s.state == SYN_MODEL_FAILED))) {
         json_decref(o);
@@ -63,7 +68,8 @@ void syn_native_model(struct syn_request *rq)
         syn_reply_json(rq, 200, model_json(rq->http, m));
         return;
     }
-    syn_problem_set(&p, SYN_CODE_unknown_model, "no model of that id: GET /v1/models lists those there are");
+    syn_problem_set(&p, SYN_CODE_unknown_model,
+                    "no model of that id: GET /v1/models lists those there are");
     syn_reply_problem(rq, &p);
 }
 
@@ -77,7 +83,8 @@ static json_t *table_schema(const struct syn_param_spec *row, int32_t n)
             json_decref(properties);
             properties = NULL;
         }
-    return json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties, "additionalProperties", 0);
+    return json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties,
+                     "additionalProperties", 0);
 }
 
 static json_t *inputs_json(const struct syn_kind *k)
@@ -87,9 +94,10 @@ static json_t *inputs_json(const struct syn_kind *k)
         const struct syn_kind_input *in = &k->input[i];
         json_t *types = json_array(), *item;
         bool bad = false;
-        for (const char *const *t = in->media_types; t && *t; t++) bad |= json_array_append_new(types, json_string(*t)) != 0;
-        item = json_pack("{s:s, s:b, s:s, s:o}", "name", in->name, "required", in->required, "description", in->description,
-                         "media_types", types);
+        for (const char *const *t = in->media_types; t && *t; t++)
+            bad |= json_array_append_new(types, json_string(*t)) != 0;
+        item = json_pack("{s:s, s:b, s:s, s:o}", "name", in->name, "required", in->required,
+                         "description", in->description, "media_types", types);
         if (bad || !item || json_array_append_new(list, item)) {
             json_decref(list);
             return NULL;
@@ -117,17 +125,20 @@ void syn_native_kinds(struct syn_request *rq)
     json_t *list = json_array(), *limits;
     for (int32_t i = 0; i < syn_kinds_count(); i++) {
         const struct syn_kind *k = syn_kinds_at(i);
-        json_t *item = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "kind", k->kind, "title", k->title, "description",
-                                 k->description, "models", models_of(rq->http, k->kind), "inputs", inputs_json(k), "params",
-                                 table_schema(k->param, k->n_params), "output",
-                                 table_schema(syn_output_params(), SYN_OUTPUT_N_PARAMS));
+        json_t *item =
+            json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "kind", k->kind, "title", k->title,
+                      "description", k->description, "models", models_of(rq->http, k->kind),
+                      "inputs", inputs_json(k), "params", table_schema(k->param, k->n_params),
+                      "output", table_schema(syn_output_params(), SYN_OUTPUT_N_PARAMS));
         if (json_array_append_new(list, item)) {
             json_decref(list);
             list = NULL;
         }
     }
-    limits = json_pack("{s:I, s:I, s:I, s:i, s:I, s:i}", "max_body_bytes", (json_int_t)o->max_body_bytes, "max_blob_bytes",
-                       (json_int_t)o->max_blob_bytes, "max_pixels", (json_int_t)o->max_pixels, "max_side", (int)o->max_side,
-                       "max_output_pixels", (json_int_t)o->max_output_pixels, "max_output_side", (int)o->max_output_side);
+    limits =
+        json_pack("{s:I, s:I, s:I, s:i, s:I, s:i}", "max_body_bytes", (json_int_t)o->max_body_bytes,
+                  "max_blob_bytes", (json_int_t)o->max_blob_bytes, "max_pixels",
+                  (json_int_t)o->max_pixels, "max_side", (int)o->max_side, "max_output_pixels",
+                  (json_int_t)o->max_output_pixels, "max_output_side", (int)o->max_output_side);
     syn_reply_json(rq, 200, json_pack("{s:o, s:o}", "data", list, "limits", limits));
 }

@@ -1,0 +1,199 @@
+/* job_inputs.c - inputs of a job: blob ids, data URIs, base64, files of a form; looked at by their
+ * headers, so that a hostile or unsupported picture never becomes a job. See job_spec.h. */
+#include "kernels/base/alloc.h"
+#include "server/http/datauri.h"
+#include "server/http/families/native/job_spec.h"
+#include "server/http/json.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const struct syn_kind_input *kind_input(const struct syn_kind *k, const char *name)
+{
+    for (int32_t i = 0; i < k->n_inputs; i++)
+        if (!strcmp(k->input[i].name, name)) return &k->input[i];
+    return NULL;
+}
+
+struct syn_spec_input *syn_spec_input(struct syn_job_spec *s, const char *name)
+{
+    for (int32_t i = 0; i < s->n_inputs; i++)
+        if (!strcmp(s->input[i].name, name)) return &s->input[i];
+    return NULL;
+}
+
+/* A new input of that name; NULL: an error was added. */
+static struct syn_spec_input *add_input(struct syn_job_spec *s, const char *name,
+                                        const char *pointer)
+{
+    struct syn_spec_input *in;
+    if (s->kind && !kind_input(s->kind, name)) {
+        syn_problem_add(&s->p, pointer, SYN_CODE_unknown_field, "kind %s has no input of this name",
+                        s->kind->kind);
+        return NULL;
+    }
+    if (syn_spec_input(s, name)) {
+        syn_problem_add(&s->p, pointer, SYN_CODE_duplicate_field,
+                        "given twice: as a part of the form and in inputs");
+        return NULL;
+    }
+    if (s->n_inputs == SYN_MAX_JOB_INPUTS || strlen(name) >= sizeof in->name) {
+        syn_problem_add(&s->p, pointer, SYN_CODE_unknown_field, "at most %d inputs",
+                        SYN_MAX_JOB_INPUTS);
+        return NULL;
+    }
+    in = &s->input[s->n_inputs++];
+    memset(in, 0, sizeof *in);
+    snprintf(in->name, sizeof in->name, "%s", name);
+    return in;
+}
+
+/* A blob id, a data URI or base64. */
+static void input_from_text(struct syn_job_spec *s, const char *name, const char *text, size_t n,
+                            const char *pointer)
+{
+    struct syn_err err;
+    syn_status st;
+    struct syn_spec_input *in = add_input(s, name, pointer);
+    if (!in) return;
+    if (n == SYN_SHA256_HEX_SIZE - 1 && syn_blob_name_ok(text)) {
+        memcpy(in->sha256, text, n + 1);
+        in->missing = !syn_blob_exists(syn_store_blobs(s->rq->http->opts.store), in->sha256, NULL);
+        return;
+    }
+    st = syn_datauri_decode(text, n, s->rq->http->opts.max_body_bytes, &in->bytes, &in->n, &err);
+    if (st == SYN_OK) return;
+    s->n_inputs--;
+    syn_problem_add(&s->p, pointer,
+                    st == SYN_UNSUPPORTED ? SYN_CODE_unsupported_value
+                    : st == SYN_TOO_LARGE ? SYN_CODE_payload_too_large
+                    : st == SYN_NO_MEMORY ? SYN_CODE_out_of_memory
+                                          : SYN_CODE_invalid_field,
+                    "%s", err.text);
+}
+
+void syn_spec_read_inputs(struct syn_job_spec *s, const json_t *inputs)
+{
+    char pointer[200];
+    const char *name;
+    json_t *v;
+    for (int i = 0; i < s->rq->body.n_parts; i++) {
+        const struct syn_form_part *part = &s->rq->body.part[i];
+        struct syn_spec_input *in;
+        if (!strcmp(part->name, "spec")) continue;
+        syn_json_pointer(pointer, sizeof pointer, "/inputs", part->name);
+        if (!part->is_file) {
+            input_from_text(s, part->name, part->text, part->n, pointer);
+        } else if ((in = add_input(s, part->name, pointer))) {
+            memcpy(in->sha256, part->sha256, sizeof in->sha256);
+        }
+    }
+    if (!inputs) return;
+    if (!json_is_object(inputs)) {
+        syn_problem_add(&s->p, "/inputs", SYN_CODE_invalid_field,
+                        "must be an object {name: blob id or data URI}");
+        return;
+    }
+    json_object_foreach((json_t *)(uintptr_t)inputs, name, v)
+    {
+        syn_json_pointer(pointer, sizeof pointer, "/inputs", name);
+        if (json_is_string(v))
+            input_from_text(s, name, json_string_value(v), json_string_length(v), pointer);
+        else
+            syn_problem_add(&s->p, pointer, SYN_CODE_invalid_field,
+                            "must be a text: blob id, data URI or base64");
+    }
+}
+
+/* Header of a blob: mapped, since its size is bounded by the upload limits only. */
+static syn_status probe_blob(struct syn_job_spec *s, struct syn_spec_input *in, struct syn_err *err)
+{
+    uint64_t bytes;
+    int fd;
+    void *map;
+    syn_status st =
+        syn_blob_open(syn_store_blobs(s->rq->http->opts.store), in->sha256, &fd, &bytes, err);
+    if (st != SYN_OK) return st;
+    if (bytes == 0) {
+        close(fd);
+        return syn_fail(err, SYN_UNSUPPORTED, "no bytes in it");
+    }
+    map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+    close(fd);
+    if (map == MAP_FAILED)
+        return syn_fail(err, SYN_NO_MEMORY, "no memory to read %llu bytes",
+                        (unsigned long long)bytes);
+    st = syn_image_probe(map, (size_t)bytes, &in->info, err);
+    munmap(map, (size_t)bytes);
+    return st;
+}
+
+static void too_large(struct syn_job_spec *s, const char *pointer, const char *what,
+                      uint64_t received, uint64_t limit)
+{
+    syn_problem_add(&s->p, pointer, SYN_CODE_payload_too_large, "%s = %llu: at most %llu", what,
+                    (unsigned long long)received, (unsigned long long)limit);
+    s->p.has_limit = s->p.has_received = true;
+    s->p.limit = limit;
+    s->p.received = received;
+}
+
+static void check_picture(struct syn_job_spec *s, struct syn_spec_input *in, const char *pointer)
+{
+    const struct syn_http_opts *o = &s->rq->http->opts;
+    const struct syn_kind_input *row = kind_input(s->kind, in->name);
+    const char *type = syn_image_media_type(in->info.format);
+    uint64_t pixels = (uint64_t)in->info.width * (uint64_t)in->info.height;
+    int32_t side = in->info.width > in->info.height ? in->info.width : in->info.height;
+    bool listed = false;
+    for (const char *const *t = row ? row->media_types : NULL; t && *t; t++)
+        listed |= type && !strcmp(*t, type);
+    if (row && row->media_types && !listed)
+        syn_problem_add(&s->p, pointer, SYN_CODE_unsupported_media,
+                        "%s: not a media type of this input", type ? type : "unknown");
+    else if (side > o->max_side)
+        too_large(s, pointer, "side in pixels", (uint64_t)side, (uint64_t)o->max_side);
+    else if (pixels > o->max_pixels) too_large(s, pointer, "pixels", pixels, o->max_pixels);
+    else if (in->info.frames > 1) too_large(s, pointer, "frames", (uint64_t)in->info.frames, 1);
+    else in->probed = true;
+}
+
+void syn_spec_probe_inputs(struct syn_job_spec *s)
+{
+    char pointer[200];
+    for (int32_t i = 0; s->kind && i < s->kind->n_inputs; i++)
+        if (s->kind->input[i].required && !syn_spec_input(s, s->kind->input[i].name)) {
+            bool tried = false;
+            syn_json_pointer(pointer, sizeof pointer, "/inputs", s->kind->input[i].name);
+            for (size_t k = 0; k < json_array_size(s->p.errors); k++) {
+                const json_t *e = json_array_get(s->p.errors, k);
+                const char *at = json_string_value(json_object_get(e, "pointer"));
+                tried |= at && (!strcmp(at, pointer) || !strcmp(at, "/inputs"));
+            }
+            if (!tried)
+                syn_problem_add(&s->p, pointer, SYN_CODE_missing_field, "needed: %s",
+                                s->kind->input[i].description);
+        }
+    for (int32_t i = 0; s->kind && i < s->n_inputs; i++) {
+        struct syn_spec_input *in = &s->input[i];
+        struct syn_err err;
+        syn_status st;
+        if (in->missing) continue;
+        syn_json_pointer(pointer, sizeof pointer, "/inputs", in->name);
+        st = in->bytes ? syn_image_probe(in->bytes, in->n, &in->info, &err)
+                       : probe_blob(s, in, &err);
+        if (st == SYN_OK) {
+            check_picture(s, in, pointer);
+            continue;
+        }
+        syn_problem_add(&s->p, pointer,
+                        st == SYN_UNSUPPORTED ? SYN_CODE_unsupported_media
+                        : st == SYN_TRUNCATED ? SYN_CODE_image_truncated
+                        : st == SYN_NO_MEMORY ? SYN_CODE_out_of_memory
+                        : st == SYN_TOO_LARGE ? SYN_CODE_payload_too_large
+                        : st == SYN_NOT_FOUND ? SYN_CODE_unknown_blob
+                                              : SYN_CODE_invalid_field,
+                        "%s", err.text);
+    }
+}

@@ -1,0 +1,250 @@
+/* job_spec.c - see job_spec.h.
+ *
+ * Checklist for a new kind: read_params and resolve, beside its table in pipelines/kinds.h. */
+#include "server/http/families/native/job_spec.h"
+#include "kernels/base/alloc.h"
+#include "server/http/json.h"
+#include <stdio.h>
+#include <string.h>
+
+#define MAX_METADATA 4096
+#define MAX_PARAMS 64
+
+static void read_kind(struct syn_job_spec *s, const json_t *v)
+{
+    const char *word = json_string_value(v);
+    if (!v)
+        syn_problem_add(&s->p, "/kind", SYN_CODE_missing_field,
+                        "needed: GET /v1/kinds lists those there are");
+    else if (!word) syn_problem_add(&s->p, "/kind", SYN_CODE_invalid_field, "must be a text");
+    else if (!(s->kind = syn_kinds_find(word)))
+        syn_problem_add(&s->p, "/kind", SYN_CODE_unknown_kind,
+                        "%.60s: GET /v1/kinds lists those there are", word);
+}
+
+/* Absent: the only model of the kind; several are a choice that is not ours. */
+static void default_model(struct syn_job_spec *s)
+{
+    const struct syn_models *ms = s->rq->http->opts.models;
+    int32_t n = 0;
+    for (int32_t i = 0; i < syn_models_count(ms); i++)
+        if (!strcmp(syn_models_at(ms, i)->kind, s->kind->kind)) {
+            s->model = syn_models_at(ms, i);
+            n++;
+        }
+    if (n == 1) return;
+    s->model = NULL;
+    if (n == 0)
+        syn_problem_add(&s->p, "/model", SYN_CODE_unknown_model, "no model of kind %s is installed",
+                        s->kind->kind);
+    else
+        syn_problem_add(&s->p, "/model", SYN_CODE_missing_field, "needed: %d models are of kind %s",
+                        (int)n, s->kind->kind);
+}
+
+static void read_model(struct syn_job_spec *s, const json_t *v)
+{
+    const char *id = json_string_value(v);
+    if (!v) {
+        if (s->kind) default_model(s);
+    } else if (!id) {
+        syn_problem_add(&s->p, "/model", SYN_CODE_invalid_field, "must be a text");
+    } else if (!(s->model = syn_models_find(s->rq->http->opts.models, id))) {
+        syn_problem_add(&s->p, "/model", SYN_CODE_unknown_model,
+                        "%.60s: GET /v1/models lists those there are", id);
+    } else if (s->kind && strcmp(s->model->kind, s->kind->kind)) {
+        syn_problem_add(&s->p, "/model", SYN_CODE_unsupported_value, "%s is a model of kind %s", id,
+                        s->model->kind);
+        s->model = NULL;
+    }
+}
+
+static void add_field_errors(struct syn_job_spec *s, const char *parent,
+                             const struct syn_field_errors *errs)
+{
+    char pointer[200];
+    for (int32_t i = 0; i < errs->n; i++) {
+        syn_json_pointer(pointer, sizeof pointer, parent, errs->item[i].field);
+        syn_problem_add(&s->p, pointer, syn_code_find(errs->item[i].code, SYN_CODE_invalid_field),
+                        "%s", errs->item[i].detail);
+    }
+    s->p.n_errors_more += errs->n_more;
+}
+
+/* An object as a flat list; -1: an error was added. */
+static int32_t param_list(struct syn_job_spec *s, const json_t *v, const char *pointer,
+                          struct syn_param list[MAX_PARAMS])
+{
+    const char *name;
+    json_t *item;
+    int32_t n = 0;
+    if (!v) return 0;
+    if (!json_is_object(v)) {
+        syn_problem_add(&s->p, pointer, SYN_CODE_invalid_field, "must be an object");
+        return -1;
+    }
+    if (json_object_size(v) > MAX_PARAMS) {
+        syn_problem_add(&s->p, pointer, SYN_CODE_invalid_field, "%zu members: at most %d",
+                        json_object_size(v), MAX_PARAMS);
+        return -1;
+    }
+    json_object_foreach((json_t *)(uintptr_t)v, name, item)
+        syn_json_to_param(name, item, &list[n++]);
+    return n;
+}
+
+static void read_params(struct syn_job_spec *s, const json_t *v)
+{
+    struct syn_param list[MAX_PARAMS], effective[SYN_UPSCALE_N_PARAMS];
+    const struct syn_param *value[MAX_PARAMS];
+    struct syn_field_errors errs;
+    int32_t n = param_list(s, v, "/params", list);
+    if (n < 0 || !s->kind) return;
+    memset(&errs, 0, sizeof errs);
+    if (!s->model) { /* what the table alone can tell */
+        syn_params_check(s->kind->param, s->kind->n_params, list, n, value, &errs);
+    } else if (syn_upscale_params_parse(list, n, s->model, &s->upscale, &errs) == SYN_OK) {
+        s->params =
+            syn_json_from_params(effective, syn_upscale_params_effective(&s->upscale, effective));
+        s->params_ok = true;
+    }
+    add_field_errors(s, "/params", &errs);
+}
+
+static void read_output(struct syn_job_spec *s, const json_t *v)
+{
+    struct syn_param list[MAX_PARAMS], effective[SYN_OUTPUT_N_PARAMS];
+    struct syn_field_errors errs;
+    int32_t n = param_list(s, v, "/output", list);
+    if (n < 0) return;
+    memset(&errs, 0, sizeof errs);
+    if (syn_output_spec_parse(list, n, &s->output, &errs) == SYN_OK) {
+        s->output_json =
+            syn_json_from_params(effective, syn_output_spec_effective(&s->output, effective));
+        s->output_ok = true;
+    }
+    add_field_errors(s, "/output", &errs);
+}
+
+static void read_rest(struct syn_job_spec *s, json_t *root)
+{
+    json_t *priority = json_object_get(root, "priority"),
+           *metadata = json_object_get(root, "metadata");
+    json_t *left = json_object_get(root, "on_disconnect");
+    const char *word = json_string_value(left);
+    if (priority && (!json_is_integer(priority) || json_integer_value(priority) < -100 ||
+                     json_integer_value(priority) > 100))
+        syn_problem_add(&s->p, "/priority", SYN_CODE_invalid_field,
+                        "must be an integer in [-100, 100]");
+    else s->priority = (int32_t)json_integer_value(priority);
+    if (metadata && !json_is_object(metadata))
+        syn_problem_add(&s->p, "/metadata", SYN_CODE_invalid_field, "must be an object");
+    else if (metadata && json_dumpb(metadata, NULL, 0, JSON_COMPACT) > MAX_METADATA)
+        syn_problem_add(&s->p, "/metadata", SYN_CODE_invalid_field, "%zu bytes: at most %d",
+                        json_dumpb(metadata, NULL, 0, JSON_COMPACT), MAX_METADATA);
+    else s->metadata = metadata;
+    if (left && (!word || (strcmp(word, "keep") && strcmp(word, "cancel"))))
+        syn_problem_add(&s->p, "/on_disconnect", SYN_CODE_invalid_field, "must be keep or cancel");
+    s->cancel_on_disconnect = word && !strcmp(word, "cancel");
+}
+
+static void refuse_unknown(struct syn_job_spec *s, json_t *root)
+{
+    static const char *const known[] = {"kind",   "model",    "inputs",   "params",
+                                        "output", "priority", "metadata", "on_disconnect"};
+    char pointer[200];
+    const char *name;
+    json_t *v;
+    json_object_foreach(root, name, v)
+    {
+        bool ok = false;
+        for (size_t i = 0; i < sizeof known / sizeof *known; i++) ok |= !strcmp(name, known[i]);
+        if (ok) continue;
+        syn_json_pointer(pointer, sizeof pointer, "", name);
+        syn_problem_add(&s->p, pointer, SYN_CODE_unknown_field, "no such member");
+    }
+}
+
+/* What only picture and parameters together tell: sizes out, network, format. */
+static void resolve(struct syn_job_spec *s)
+{
+    const struct syn_http_opts *o = &s->rq->http->opts;
+    const struct syn_spec_input *in = syn_spec_input(s, "image");
+    struct syn_upscale_limits limits = {.max_output_pixels = o->max_output_pixels,
+                                        .max_output_side = o->max_output_side};
+    struct syn_upscale_plan plan;
+    struct syn_image_encode_opts encode;
+    struct syn_err err;
+    char pointer[64] = "/params", word[32];
+    if (!s->model || !s->params_ok || !in || !in->probed) return;
+    if (syn_upscale_resolve(s->model, &s->upscale, &limits, in->info.width, in->info.height, &plan,
+                            &err) != SYN_OK) {
+        size_t n = strcspn(err.text, " =");
+        snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : 0), err.text);
+        for (int32_t i = 0; i < s->kind->n_params; i++)
+            if (!strcmp(s->kind->param[i].name, word))
+                snprintf(pointer, sizeof pointer, "/params/%s", word);
+        syn_problem_add(&s->p, pointer, SYN_CODE_unsupported_value, "%s", err.text);
+        return;
+    }
+    s->digest = plan.variant->digest;
+    if (s->output_ok && syn_output_spec_resolve(&s->output, in->info.format, plan.out_width,
+                                                plan.out_height, &encode, &err) != SYN_OK)
+        syn_problem_add(&s->p, "/output/format", SYN_CODE_unsupported_value, "%s", err.text);
+}
+
+json_t *syn_spec_root(struct syn_job_spec *s)
+{
+    struct syn_body *b = &s->rq->body;
+    const struct syn_form_part *spec = syn_body_part(b, "spec");
+    const char *text = b->is_form ? (spec ? spec->text : NULL) : b->data;
+    json_t *root = NULL;
+    struct syn_err err;
+    syn_status st;
+    if (b->is_form && !spec) {
+        syn_problem_set(&s->p, SYN_CODE_missing_field,
+                        "spec: the form has no part of that name with the job as JSON");
+        return NULL;
+    }
+    st = syn_json_parse(text, b->is_form ? spec->n : b->n, &root, &err);
+    syn_free(b->data); /* a picture inside it is in the document now */
+    b->data = NULL;
+    b->n = b->cap = 0;
+    if (st == SYN_OK && json_is_object(root)) return root;
+    if (st == SYN_NO_MEMORY) syn_problem_from(&s->p, st, &err, s->rq->id);
+    else
+        syn_problem_set(&s->p, SYN_CODE_invalid_json, "%s%s", b->is_form ? "spec: " : "",
+                        st == SYN_OK ? "not a JSON object" : err.text);
+    json_decref(root);
+    return NULL;
+}
+
+bool syn_spec_check(struct syn_job_spec *s, json_t *root)
+{
+    refuse_unknown(s, root);
+    read_kind(s, json_object_get(root, "kind"));
+    read_model(s, json_object_get(root, "model"));
+    read_params(s, json_object_get(root, "params"));
+    read_output(s, json_object_get(root, "output"));
+    read_rest(s, root);
+    syn_spec_read_inputs(s, json_object_get(root, "inputs"));
+    syn_spec_probe_inputs(s);
+    resolve(s);
+    if (syn_problem_close(&s->p)) {
+        syn_metrics_rejected(s->rq->http->metrics, "invalid");
+        return false;
+    }
+    if (s->kind && s->model && s->params && s->output_json) return true;
+    syn_problem_set(&s->p, SYN_CODE_out_of_memory, "no memory to check the job");
+    s->p.retry_after_s = 2;
+    return false;
+}
+
+void syn_spec_deinit(struct syn_job_spec *s)
+{
+    for (int32_t i = 0; i < s->n_inputs; i++) syn_free(s->input[i].bytes);
+    s->n_inputs = 0;
+    json_decref(s->params);
+    json_decref(s->output_json);
+    s->params = s->output_json = NULL;
+}
