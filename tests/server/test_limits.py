@@ -1,4 +1,5 @@
-"""Limits, half-sent requests and many clients: what must never take the daemon down or make it grow."""
+"""Limits, half-sent requests, many clients: what must never end the daemon or make it grow."""
+
 import hashlib
 import http.client
 import json
@@ -10,7 +11,7 @@ import time
 
 import harness
 from harness import Daemon, Skip, check, equal, eventually, png
-from test_api import errors_of, form, metrics, post, problem, spec, uri
+from api import form, keys_file, metrics, post, problem, spec, uri
 
 PICTURE = png(20, 10)
 
@@ -21,7 +22,7 @@ def connect(server, timeout=20):
 
 
 def talk(server, data, timeout=20):
-    """Sends bytes as they are and reads until the other side closes or falls silent; (status or None, bytes)."""
+    """Sends bytes as they are, reads to the end or to silence; (status or None, bytes)."""
     got = b""
     with connect(server, timeout) as s:
         try:
@@ -37,7 +38,11 @@ def talk(server, data, timeout=20):
                 got += piece
                 head = got.find(b"\r\n\r\n")
                 if head >= 0:
-                    length = [int(line.split(b":")[1]) for line in got[:head].lower().split(b"\r\n") if line.startswith(b"content-length:")]
+                    length = [
+                        int(line.split(b":")[1])
+                        for line in got[:head].lower().split(b"\r\n")
+                        if line.startswith(b"content-length:")
+                    ]
                     if length and len(got) >= head + 4 + length[0]:
                         break
         except OSError:
@@ -56,6 +61,7 @@ def small(*more):
 
 # ---- E15: bodies over the limit ------------------------------------------------------------------
 
+
 def test_E15_body_limits():
     with small() as server:
         fits = json.dumps(spec()).encode()
@@ -64,33 +70,69 @@ def test_E15_body_limits():
         equal(post(fits, kind, server).status, 202, "at the limit")
         p = problem(post(fits + b" ", kind, server), 413, "payload_too_large", "one byte more")
         equal((p["limit"], p["received"]), (100000, 100001))
-        p = problem(post(b" " * 5000000, kind, server), 413, "payload_too_large", "much more: the answer arrives all the same")
+        p = problem(
+            post(b" " * 5000000, kind, server),
+            413,
+            "payload_too_large",
+            "much more: the answer arrives all the same",
+        )
         equal(p["received"], 5000000)
-        answer = server.request("POST", "/v1/blobs", b"x" * 200000, {"Content-Type": "application/octet-stream"})
+        answer = server.request(
+            "POST", "/v1/blobs", b"x" * 200000, {"Content-Type": "application/octet-stream"}
+        )
         equal(answer.status, 201, "blob at its limit")
-        answer = server.request("POST", "/v1/blobs", b"x" * 200001, {"Content-Type": "application/octet-stream"})
+        answer = server.request(
+            "POST", "/v1/blobs", b"x" * 200001, {"Content-Type": "application/octet-stream"}
+        )
         equal(problem(answer, 413, "payload_too_large")["limit"], 200000)
-        body, headers = form([("spec", json.dumps({"kind": "upscale", "model": "toy"}).encode(), None), ("image", b"x" * 100000, "f")])
+        body, headers = form(
+            [
+                ("spec", json.dumps({"kind": "upscale", "model": "toy"}).encode(), None),
+                ("image", b"x" * 100000, "f"),
+            ]
+        )
         problem(post(body, headers, server), 413, "payload_too_large", "form")
-        problem(server.request("GET", "/healthz", b"x" * 70000), 413, "payload_too_large", "a body where none belongs")
-        equal(server.request("GET", "/healthz", b"x" * 100).status, 200, "a small one is thrown away")
+        problem(
+            server.request("GET", "/healthz", b"x" * 70000),
+            413,
+            "payload_too_large",
+            "a body where none belongs",
+        )
+        equal(
+            server.request("GET", "/healthz", b"x" * 100).status, 200, "a small one is thrown away"
+        )
         limits = server.get("/v1/kinds").json()["limits"]
-        equal((limits["max_body_bytes"], limits["max_blob_bytes"]), (100000, 200000), "they can be asked for")
+        equal(
+            (limits["max_body_bytes"], limits["max_blob_bytes"]),
+            (100000, 200000),
+            "they can be asked for",
+        )
         equal(metrics(server)["synthd_http_inflight_bytes"], 0, "all given back")
 
 
 def test_E15_chunked_over_the_limit():
     with small() as server:
-        for path, kind, n in (("/v1/jobs", "application/json", 150000), ("/v1/blobs", "image/png", 300000)):
+        for path, kind, n in (
+            ("/v1/jobs", "application/json", 150000),
+            ("/v1/blobs", "image/png", 300000),
+        ):
             connection = http.client.HTTPConnection(server.host, timeout=20)
-            connection.request("POST", path, (b" " * 1000 for _ in range(n // 1000)), {"Content-Type": kind}, encode_chunked=True)
+            connection.request(
+                "POST",
+                path,
+                (b" " * 1000 for _ in range(n // 1000)),
+                {"Content-Type": kind},
+                encode_chunked=True,
+            )
             answer = connection.getresponse()
             equal(answer.status, 413, path)
             equal(json.loads(answer.read())["code"], "payload_too_large")
             connection.close()
         # One that never ends is cut off.
         with connect(server) as s:
-            s.sendall(b"POST /v1/blobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n")
+            s.sendall(
+                b"POST /v1/blobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
             sent, chunk = 0, b"10000\r\n" + b"x" * 65536 + b"\r\n"
             try:
                 while sent < 50 << 20:
@@ -105,9 +147,13 @@ def test_E15_chunked_over_the_limit():
 def test_E15_expect_continue():
     with small() as server:
         head = "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {}\r\nContent-Length: {}\r\nExpect: 100-continue\r\n{}\r\n"
-        for path, kind, length, more, status in (("/v1/jobs", "application/json", 100001, "", 413), ("/v1/jobs", "text/plain", 10, "", 415),
-                                                 ("/v1/nothing", "application/json", 10, "", 404), ("/healthz", "application/json", 10, "", 405),
-                                                 ("/v1/jobs", "application/json", 10, "Origin: http://evil\r\n", 403)):
+        for path, kind, length, more, status in (
+            ("/v1/jobs", "application/json", 100001, "", 413),
+            ("/v1/jobs", "text/plain", 10, "", 415),
+            ("/v1/nothing", "application/json", 10, "", 404),
+            ("/healthz", "application/json", 10, "", 405),
+            ("/v1/jobs", "application/json", 10, "Origin: http://evil\r\n", 403),
+        ):
             got, text = talk(server, head.format(path, kind, length, more).encode())
             equal(got, status, f"{path}: the final answer before the body")
             check(b"application/problem+json" in text, text[:200])
@@ -117,36 +163,56 @@ def test_E15_expect_continue():
             check(s.recv(1000).startswith(b"HTTP/1.1 100"), "100 first")
             s.sendall(body)
             check(s.recv(1000).startswith(b"HTTP/1.1 202"), "then the answer")
-    with Daemon("--keys-file", keys()) as server:
+    with Daemon("--keys-file", keys_file(anna="s1")) as server:
         equal(talk(server, head.format("/v1/jobs", "application/json", 10, "").encode())[0], 401)
 
 
-def keys():
-    path = os.path.join(harness.folder(), "keys")
-    with open(path, "w", encoding="ascii") as f:
-        f.write(f"anna:{hashlib.sha256(b's1').hexdigest()}\n")
-    return path
-
-
 # ---- B11: uploads in flight ----------------------------------------------------------------------
+
 
 def test_B11_uploads_in_flight():
     with Daemon("--max-inflight-bytes", "3000000") as server:
         held = []
         for _ in range(2):
             s = connect(server)
-            s.sendall(b"POST /v1/blobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1400000\r\n\r\nx")
+            s.sendall(
+                b"POST /v1/blobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 1400000\r\n\r\nx"
+            )
             held.append(s)
-        check(eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 2800000), "reserved by what was announced")
+        check(
+            eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 2800000),
+            "reserved by what was announced",
+        )
         answer = server.request("POST", "/v1/blobs", b"x" * 300000, {"Content-Type": "image/png"})
         problem(answer, 429, "uploads_full")
-        check(1 <= int(answer.headers["Retry-After"]) <= 120 and answer.headers["x-should-retry"] == "true", answer.headers)
-        equal(server.request("POST", "/v1/blobs", b"x" * 100000, {"Content-Type": "image/png"}).status, 201, "there is room for a small one")
+        check(
+            1 <= int(answer.headers["Retry-After"]) <= 120
+            and answer.headers["x-should-retry"] == "true",
+            answer.headers,
+        )
+        equal(
+            server.request(
+                "POST", "/v1/blobs", b"x" * 100000, {"Content-Type": "image/png"}
+            ).status,
+            201,
+            "there is room for a small one",
+        )
         for s in held:
             s.close()
         check(eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0), "given back")
-        equal(server.request("POST", "/v1/blobs", b"x" * 300000, {"Content-Type": "image/png"}).status, 201)
-        equal(server.request("POST", "/v1/blobs", b"x" * 4000000, {"Content-Type": "image/png"}).status, 201, "one alone is let through")
+        equal(
+            server.request(
+                "POST", "/v1/blobs", b"x" * 300000, {"Content-Type": "image/png"}
+            ).status,
+            201,
+        )
+        equal(
+            server.request(
+                "POST", "/v1/blobs", b"x" * 4000000, {"Content-Type": "image/png"}
+            ).status,
+            201,
+            "one alone is let through",
+        )
         equal(metrics(server)['synthd_jobs_rejected_total{reason="bytes"}'], 1)
 
 
@@ -154,7 +220,10 @@ def test_waiting_holds_no_room():
     with Daemon("--queue", "pause") as server:
         waiter = harness.in_thread(lambda: post(spec(), {"Prefer": "wait=5"}, server))
         check(eventually(lambda: server.get("/v1/jobs").json()["data"]), "submitted")
-        check(eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0, 3), "given back while it waits")
+        check(
+            eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0, 3),
+            "given back while it waits",
+        )
         check(waiter.is_alive(), "it does wait")
         waiter.join()
 
@@ -165,7 +234,11 @@ def test_queue_full():
         equal([post(spec(), key, server).status, post(spec(), {}, server).status], [202, 202])
         answer = post(spec(), server=server)
         problem(answer, 429, "queue_full")
-        check(1 <= int(answer.headers["Retry-After"]) <= 120 and answer.headers["x-should-retry"] == "true", answer.headers)
+        check(
+            1 <= int(answer.headers["Retry-After"]) <= 120
+            and answer.headers["x-should-retry"] == "true",
+            answer.headers,
+        )
         equal(post(spec(), key, server).status, 202, "a replay is never refused")
         job = server.get("/v1/jobs").json()["data"][0]["id"]
         equal(server.request("DELETE", f"/v1/jobs/{job}").status, 200)
@@ -175,6 +248,7 @@ def test_queue_full():
 
 # ---- C21: half-sent requests ---------------------------------------------------------------------
 
+
 def test_C21_aborted_uploads():
     with Daemon() as server:
         server.blob(b"warm")
@@ -182,18 +256,34 @@ def test_C21_aborted_uploads():
         head = b"POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 5000000\r\n\r\n"
         frontier = b'--f\r\nContent-Disposition: form-data; name="image"; filename="x"\r\n\r\n'
         for i in range(200):
-            path, kind, start = ((b"/v1/blobs", b"image/png", b""), (b"/v1/jobs", b"application/json", b'{"a":"'),
-                                 (b"/v1/jobs", b"multipart/form-data; boundary=f", frontier))[i % 3]
+            path, kind, start = (
+                (b"/v1/blobs", b"image/png", b""),
+                (b"/v1/jobs", b"application/json", b'{"a":"'),
+                (b"/v1/jobs", b"multipart/form-data; boundary=f", frontier),
+            )[i % 3]
             s = connect(server)
             s.sendall(head % (path, kind) + start)
             s.sendall(b"x" * (2500000 if i % 10 == 0 else 20000 * (i % 5)))
             if i % 2:
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, not a close
+                s.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+                )  # a reset, not a close
             s.close()
-        check(eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0), "all given back")
-        check(eventually(lambda: metrics(server)["process_open_fds"] <= files + 2), "no descriptor leaked")
-        check(eventually(lambda: not os.listdir(os.path.join(server.data, "blobs", "tmp"))), "no temporary file left")
-        check(harness.SLOW > 1 or resident(server) - before < 40 << 20, f"grew by {(resident(server) - before) >> 20} MiB")
+        check(
+            eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0), "all given back"
+        )
+        check(
+            eventually(lambda: metrics(server)["process_open_fds"] <= files + 2),
+            "no descriptor leaked",
+        )
+        check(
+            eventually(lambda: not os.listdir(os.path.join(server.data, "blobs", "tmp"))),
+            "no temporary file left",
+        )
+        check(
+            harness.SLOW > 1 or resident(server) - before < 40 << 20,
+            f"grew by {(resident(server) - before) >> 20} MiB",
+        )
         equal(server.stop(), 0, "exit code")
 
 
@@ -216,7 +306,10 @@ def test_dripping_headers():
                     break
                 if time.monotonic() - began > 15 * harness.SLOW:
                     break
-            check(closed is not None and closed < 8 * harness.SLOW, f"a byte now and then does not hold a connection: {closed}")
+            check(
+                closed is not None and closed < 8 * harness.SLOW,
+                f"a byte now and then does not hold a connection: {closed}",
+            )
             silent.settimeout(10 * harness.SLOW)
             equal(silent.recv(100), b"", "nor does silence")
         # A waited job outlives the idle time.
@@ -243,46 +336,102 @@ def answers(server):
 
 # ---- malformed requests --------------------------------------------------------------------------
 
+
 def garbage(rng):
     """One raw request that is wrong in some way, and whether it may also be right."""
     good = json.dumps(spec()).encode()
     head = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     n = rng.randrange(14)
     if n == 0:  # length that is none
-        return head + b"Content-Length: " + rng.choice([b"-1", b"x", b"1e3", b"99999999999999999999999", b"0x10", b"", b"1 2", b"+5"]) + b"\r\n\r\n" + good
+        return (
+            head
+            + b"Content-Length: "
+            + rng.choice(
+                [b"-1", b"x", b"1e3", b"99999999999999999999999", b"0x10", b"", b"1 2", b"+5"]
+            )
+            + b"\r\n\r\n"
+            + good
+        )
     if n == 1:  # chunked garbage
-        return head + b"Transfer-Encoding: chunked\r\n\r\n" + rng.choice([b"zz\r\n", b"-5\r\nabc\r\n", b"fffffffffffffffffff\r\n", b"5\r\nabcdefgh\r\n0\r\n\r\n",
-                                                                         b"\r\n\r\n", b"5;" + b"x" * 70000 + b"\r\n"])
+        return (
+            head
+            + b"Transfer-Encoding: chunked\r\n\r\n"
+            + rng.choice(
+                [
+                    b"zz\r\n",
+                    b"-5\r\nabc\r\n",
+                    b"fffffffffffffffffff\r\n",
+                    b"5\r\nabcdefgh\r\n0\r\n\r\n",
+                    b"\r\n\r\n",
+                    b"5;" + b"x" * 70000 + b"\r\n",
+                ]
+            )
+        )
     if n == 2:  # huge headers
-        return b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Big: " + b"a" * rng.choice([40000, 70000, 200000]) + b"\r\n\r\n"
+        return (
+            b"GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\nX-Big: "
+            + b"a" * rng.choice([40000, 70000, 200000])
+            + b"\r\n\r\n"
+        )
     if n == 3:  # huge path
-        return b"GET /" + b"a" * rng.choice([9000, 70000, 150000]) + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        return (
+            b"GET /"
+            + b"a" * rng.choice([9000, 70000, 150000])
+            + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
     if n == 4:  # noise
         return bytes(rng.randrange(256) for _ in range(rng.randrange(1, 400))) + b"\r\n\r\n"
     if n == 5:  # request line
-        return rng.choice([b"GET\r\n\r\n", b"GET /healthz HTTP/9.9\r\nHost: a\r\n\r\n", b" / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET  HTTP/1.1\r\n\r\n",
-                           b"GET /healthz\x00x HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\r\n" * 50 + b"X\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"])
+        return rng.choice(
+            [
+                b"GET\r\n\r\n",
+                b"GET /healthz HTTP/9.9\r\nHost: a\r\n\r\n",
+                b" / HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"GET  HTTP/1.1\r\n\r\n",
+                b"GET /healthz\x00x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                b"\r\n" * 50 + b"X\r\n\r\n",
+                b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            ]
+        )
     if n == 6:  # both lengths
         return head + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     if n == 7:  # no Host
         return b"POST /v1/jobs HTTP/1.1\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}"
     if n == 8:  # encoded paths
-        return b"GET /v1/" + rng.choice([b"jobs/%00", b"blobs/..%2f..%2fetc", b"models/%ff%fe", b"jobs/%", b"jobs?limit=%00", b"jobs?cursor=%80"]) + \
-            b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        return (
+            b"GET /v1/"
+            + rng.choice(
+                [
+                    b"jobs/%00",
+                    b"blobs/..%2f..%2fetc",
+                    b"models/%ff%fe",
+                    b"jobs/%",
+                    b"jobs?limit=%00",
+                    b"jobs?cursor=%80",
+                ]
+            )
+            + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        )
     if n == 9:  # form noise
         body = bytes(rng.choice(b'-fX\r\n";=: name') for _ in range(rng.randrange(300)))
-        return b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=f\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        return (
+            b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=f\r\nContent-Length: %d\r\n\r\n"
+            % len(body)
+            + body
+        )
     body = bytearray(good)  # a job with bytes changed, cut, doubled
     for _ in range(rng.randrange(1, 8)):
         at = rng.randrange(len(body))
         if n == 10:
             body[at] = rng.randrange(256)
         elif n == 11:
-            del body[at:at + rng.randrange(20)]
+            del body[at : at + rng.randrange(20)]
         elif n == 12:
-            body[at:at] = body[at:at + rng.randrange(30)]
+            body[at:at] = body[at : at + rng.randrange(30)]
         else:
-            body[at:at] = rng.choice([b"{", b"[", b'"', b",", b"\\u0000", b"null", b"1e999", b"\xff"])
+            body[at:at] = rng.choice(
+                [b"{", b"[", b'"', b",", b"\\u0000", b"null", b"1e999", b"\xff"]
+            )
         if not body:
             body = bytearray(b"x")
     return head + b"Content-Length: %d\r\n\r\n" % len(body) + bytes(body)
@@ -297,44 +446,86 @@ def test_malformed_requests():
             data = garbage(random.Random(seed * 100000 + i))
             status, text = talk(server, data, 5 if i else 20)
             seen[status] = seen.get(status, 0) + 1
-            # A mutation can be sound (a changed byte of metadata); 505 is HTTP's word for a version we do not speak.
-            # Before its 1.0, libmicrohttpd itself answers 500 to a chunk's line over its buffer, and closes.
+            # A mutation can be sound (a byte of metadata); 505 is HTTP's word for a version we do
+            # not speak. Before its 1.0, libmicrohttpd itself answers 500 to a chunk's line over its
+            # buffer, and closes.
             if status == 500 and b"5;" + b"x" * 60000 in data and b"GNU libmicrohttpd" in text:
                 continue
-            check(status is None or 400 <= status < 500 or status in (200, 202, 505), f"request {i}: {status} {data[:200]!r} {text[:200]!r}")
+            check(
+                status is None or 400 <= status < 500 or status in (200, 202, 505),
+                f"request {i}: {status} {data[:200]!r} {text[:200]!r}",
+            )
             if status and status not in (200, 202) and b"application/problem+json" in text:
                 check(b'"code":"internal"' not in text, f"request {i}: {text[:300]!r}")
         check(sum(n for s, n in seen.items() if s and 400 <= s < 500) > 600, seen)
         equal(server.process.poll(), None, "the same process")
         equal(server.get("/healthz").status, 200)
-        check(eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0), "all given back")
+        check(
+            eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0), "all given back"
+        )
         equal(server.stop(), 0)
 
 
 def test_random_json_specs():
     """Well-formed JSON of the wrong shape: always 4xx, and the members that are wrong are named."""
     rng = random.Random(int(os.environ.get("SEED", "1")))
-    names = ["kind", "model", "inputs", "params", "output", "priority", "metadata", "on_disconnect", "image", "scale", "format", "x"]
+    names = [
+        "kind",
+        "model",
+        "inputs",
+        "params",
+        "output",
+        "priority",
+        "metadata",
+        "on_disconnect",
+        "image",
+        "scale",
+        "format",
+        "x",
+    ]
 
     def value(depth=0):
         n = rng.randrange(10 if depth < 4 else 7)
         if n < 7:
-            return rng.choice([None, True, 0, -1, 2**31, 1.5, "", "upscale", "toy", "png", "x" * 50, "\u00e9\U0001f600", 1e300])
+            return rng.choice(
+                [
+                    None,
+                    True,
+                    0,
+                    -1,
+                    2**31,
+                    1.5,
+                    "",
+                    "upscale",
+                    "toy",
+                    "png",
+                    "x" * 50,
+                    "\u00e9\U0001f600",
+                    1e300,
+                ]
+            )
         if n == 7:
             return [value(depth + 1) for _ in range(rng.randrange(4))]
         return {rng.choice(names): value(depth + 1) for _ in range(rng.randrange(6))}
+
     with Daemon("--queue", "pause") as server:
         for i in range(300):
             body = value()
             if i % 2:
                 body = spec(**{rng.choice(names[:8]): value() for _ in range(rng.randrange(1, 4))})
-            answer = server.request("POST", "/v1/jobs", json.dumps(body).encode(), {"Content-Type": "application/json"})
-            check(answer.status == 202 or 400 <= answer.status < 500, f"{body!r}: {answer.status} {answer.body[:200]!r}")
+            answer = server.request(
+                "POST", "/v1/jobs", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            )
+            check(
+                answer.status == 202 or 400 <= answer.status < 500,
+                f"{body!r}: {answer.status} {answer.body[:200]!r}",
+            )
             if answer.status == 422:
                 check(answer.json()["errors"], answer.body[:300])
 
 
 # ---- many clients --------------------------------------------------------------------------------
+
 
 def test_many_clients():
     """64 at once, each through the whole way of a job: none fails, memory stays bounded."""
@@ -347,8 +538,12 @@ def test_many_clients():
             try:
                 for turn in range(3):
                     picture = png(16 + number % 7, 8 + turn)
-                    connection.request("POST", "/v1/jobs", json.dumps(spec(inputs={"image": uri(picture)})).encode(),
-                                       {"Content-Type": "application/json", "Prefer": "wait=25"})
+                    connection.request(
+                        "POST",
+                        "/v1/jobs",
+                        json.dumps(spec(inputs={"image": uri(picture)})).encode(),
+                        {"Content-Type": "application/json", "Prefer": "wait=25"},
+                    )
                     answer = connection.getresponse()
                     job = json.loads(answer.read())
                     while job["state"] in ("queued", "running"):
@@ -357,13 +552,17 @@ def test_many_clients():
                     connection.request("GET", job["outputs"][0]["href"])
                     answer = connection.getresponse()
                     data = answer.read()
-                    if answer.status != 200 or hashlib.sha256(data).hexdigest() != job["outputs"][0]["sha256"]:
+                    if (
+                        answer.status != 200
+                        or hashlib.sha256(data).hexdigest() != job["outputs"][0]["sha256"]
+                    ):
                         failures.append((number, answer.status))
                     done.append(job["outputs"][0]["width"] == 2 * (16 + number % 7))
             except Exception as e:  # any failure of a client counts
                 failures.append((number, repr(e)))
             finally:
                 connection.close()
+
         threads = [threading.Thread(target=client, args=(i,)) for i in range(64)]
         for t in threads:
             t.start()
@@ -373,7 +572,10 @@ def test_many_clients():
         equal(done, [True] * 192)
         grown = (resident(server) - before) >> 20
         check(grown < 150 * max(1, harness.SLOW / 2), f"grew by {grown} MiB")
-        check(eventually(lambda: metrics(server)['synthd_http_connections{state="active"}'] == 1), "all connections ended")
+        check(
+            eventually(lambda: metrics(server)['synthd_http_connections{state="active"}'] == 1),
+            "all connections ended",
+        )
 
 
 def test_large_uploads_do_not_pile_up():
@@ -388,11 +590,17 @@ def test_large_uploads_do_not_pile_up():
             for _ in range(3):
                 body = json.dumps(spec(inputs={"image": uri(noise)})).encode() if n % 2 else noise
                 try:
-                    answer = server.request("POST", "/v1/jobs" if n % 2 else "/v1/blobs", body,
-                                            {"Content-Type": "application/json" if n % 2 else "image/png"}, timeout=60)
+                    answer = server.request(
+                        "POST",
+                        "/v1/jobs" if n % 2 else "/v1/blobs",
+                        body,
+                        {"Content-Type": "application/json" if n % 2 else "image/png"},
+                        timeout=60,
+                    )
                     statuses.append(answer.status)
                 except OSError as e:
                     statuses.append(repr(e))
+
         threads = [threading.Thread(target=client, args=(i,)) for i in range(16)]
         for t in threads:
             t.start()
