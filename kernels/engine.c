@@ -13,13 +13,14 @@ const char *syn_precision_word(syn_precision p)
 
 static const struct syn_backend *backend_of(const char *device)
 {
-    if (!device || !strcmp(device, "auto") || !strcmp(device, "cpu") || !strcmp(device, "cpu:own") ||
-        !strcmp(device, "cpu:onednn"))
+    if (!device || !strcmp(device, "auto") || !strcmp(device, "cpu") ||
+        !strcmp(device, "cpu:own") || !strcmp(device, "cpu:onednn"))
         return &syn_backend_cpu;
     return !strcmp(device, "ref") ? &syn_backend_ref : NULL;
 }
 
-syn_status syn_engine_open(const struct syn_engine_opts *opts, struct syn_engine **out, struct syn_err *err)
+syn_status syn_engine_open(const struct syn_engine_opts *opts, struct syn_engine **out,
+                           struct syn_err *err)
 {
     const struct syn_backend_opts how = {
         .threads = opts->threads,
@@ -31,7 +32,8 @@ syn_status syn_engine_open(const struct syn_engine_opts *opts, struct syn_engine
     struct syn_engine *e;
     syn_status st;
     if (!backend)
-        return syn_fail(err, SYN_UNSUPPORTED, "device %s: this build has auto, cpu and ref", opts->device);
+        return syn_fail(err, SYN_UNSUPPORTED, "device %s: this build has auto, cpu and ref",
+                        opts->device);
     if (opts->threads < 0 || opts->threads > 256)
         return syn_fail(err, SYN_INVALID, "threads = %d: must be in [0, 256]", (int)opts->threads);
     if (!(e = syn_calloc(1, sizeof *e))) return syn_fail(err, SYN_NO_MEMORY, "engine: no memory");

@@ -39,10 +39,11 @@ const char *syn_precision_word(syn_precision p); /* "auto" "f32" "bf16" */
 
 /* Rewrite passes; each can be turned off, results then stay equal to rounding. */
 enum {
-    SYN_PASS_FOLD = 1 << 0,         /* constants computed once, identities removed */
-    SYN_PASS_FUSE_CONV = 1 << 1,    /* conv + bias + activation + scaled residuals in one node; pixel shuffle +
+    SYN_PASS_FOLD = 1 << 0, /* constants computed once, identities removed */
+    SYN_PASS_FUSE_CONV =
+        1 << 1, /* conv + bias + activation + scaled residuals in one node; pixel shuffle +
                                        enlarged residual likewise */
-    SYN_PASS_PHASES = 1 << 2,       /* nearest-2x + conv 3x3 as a transposed convolution of four phases */
+    SYN_PASS_PHASES = 1 << 2, /* nearest-2x + conv 3x3 as a transposed convolution of four phases */
     SYN_PASS_CONCAT_VIEWS = 1 << 3, /* operands of a concat are written in place */
     SYN_PASS_SHARE_MEMORY = 1 << 4, /* values with disjoint lifetimes share bytes */
     SYN_PASS_WINOGRAD = 1 << 5,     /* 3x3 convolutions with 2.25 times fewer products */
@@ -50,12 +51,15 @@ enum {
 };
 
 struct syn_engine_opts {
-    const char *device;     /* "auto", "cpu", "ref" (scalar references: slow, the definition); NULL = auto. "cpu:own" and
+    const char *
+        device; /* "auto", "cpu", "ref" (scalar references: slow, the definition); NULL = auto. "cpu:own" and
                                "cpu:onednn" take only our or only oneDNN's convolutions, for comparisons */
     int32_t threads;        /* 0 = what the cgroup and affinity allow */
     syn_precision precision; /* AUTO = by measurement */
-    uint64_t workspace_limit_bytes; /* plans that need more are refused (SYN_TOO_LARGE); 0 = no limit */
-    const char *tuning_file; /* where measurements are kept between starts; NULL = measure every time */
+    uint64_t
+        workspace_limit_bytes; /* plans that need more are refused (SYN_TOO_LARGE); 0 = no limit */
+    const char
+        *tuning_file; /* where measurements are kept between starts; NULL = measure every time */
 };
 
 struct syn_engine_info {
@@ -70,8 +74,8 @@ struct syn_engine_info {
 };
 
 /* SYN_UNSUPPORTED: no such device here. */
-SYN_MUST_CHECK syn_status syn_engine_open(const struct syn_engine_opts *opts, struct syn_engine **out,
-                                          struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_engine_open(const struct syn_engine_opts *opts,
+                                          struct syn_engine **out, struct syn_err *err);
 void syn_engine_close(struct syn_engine *e); /* NULL-safe; all models closed before */
 void syn_engine_info(struct syn_engine *e, struct syn_engine_info *info);
 /* Gives workspace above keep_bytes back to the system. Call when idle. */
@@ -95,12 +99,13 @@ struct syn_model_opts {
  * reads inputs from ceil-or-floor(o / scale) + lo to ... + hi. */
 struct syn_footprint {
     int32_t scale_num, scale_den; /* output pixels per input pixel, lowest terms: 4/1, 2/1, 1/1 */
-    int32_t before, after;        /* halo: input pixels needed left/top and right/bottom of the output's own */
-    int32_t trim;                 /* input pixels that disappear at each border (valid convolutions):
+    int32_t before,
+        after;     /* halo: input pixels needed left/top and right/bottom of the output's own */
+    int32_t trim;  /* input pixels that disappear at each border (valid convolutions):
                                      out = scale * (in - 2*trim). 0 for padded networks. Rounded up for
                                      stages; `lost` is exact */
-    int32_t lost;                 /* both borders together in output pixels: out = scale*in - lost */
-    int32_t align;                /* input sizes less 2*trim, and tile origins, must be multiples of this */
+    int32_t lost;  /* both borders together in output pixels: out = scale*in - lost */
+    int32_t align; /* input sizes less 2*trim, and tile origins, must be multiples of this */
 };
 
 /* Models whose graph averages over the whole picture (squeeze-and-excite) can't be cut into tiles as
@@ -131,14 +136,17 @@ void syn_model_info(const struct syn_model *m, struct syn_model_info *info);
  * stage: -1 = the whole model (input: picture; output: picture); k = stage k (inputs: picture, then k
  * vectors [1,c,1,1]; output: its feature map, or the picture for the last).
  * in_shapes: one per input. SYN_INVALID: a shape that the graph cannot take. */
-SYN_MUST_CHECK syn_status syn_plan_get(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
-                                       syn_precision precision, struct syn_plan **out, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_plan_get(struct syn_model *m, int32_t stage,
+                                       const struct syn_shape *in_shapes, syn_precision precision,
+                                       struct syn_plan **out, struct syn_err *err);
 void syn_plan_release(struct syn_plan *p); /* NULL-safe */
 
 /* Peak bytes of workspace that a plan of this shape would need, without packing weights or keeping
  * anything: what the tile planner asks. */
-SYN_MUST_CHECK syn_status syn_plan_estimate(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
-                                            syn_precision precision, uint64_t *peak_bytes, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_plan_estimate(struct syn_model *m, int32_t stage,
+                                            const struct syn_shape *in_shapes,
+                                            syn_precision precision, uint64_t *peak_bytes,
+                                            struct syn_err *err);
 
 struct syn_plan_info {
     int32_t n_inputs, n_outputs;
@@ -167,8 +175,9 @@ struct syn_run_opts {
 /* Runs the plan: in[n_inputs] -> out[n_outputs], caller's dense f32 memory, shapes as planned, outputs not
  * overlapping inputs. SYN_CANCELED (outputs undefined), SYN_NO_MEMORY (workspace), SYN_NUMERIC when an
  * output holds NaN or infinity. Two runs of one plan give the same bits. */
-SYN_MUST_CHECK syn_status syn_plan_run(struct syn_plan *p, const struct syn_tensor *in, struct syn_tensor *out,
-                                       const struct syn_run_opts *opts, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_plan_run(struct syn_plan *p, const struct syn_tensor *in,
+                                       struct syn_tensor *out, const struct syn_run_opts *opts,
+                                       struct syn_err *err);
 
 #ifdef __cplusplus
 }

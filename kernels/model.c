@@ -10,7 +10,8 @@
 
 /* Smallest picture (side s) that every stage takes, tried in order; sizes of all outputs there. A network
  * with strides refuses most sizes, so they are tried rather than computed. */
-static syn_status sample_sizes(struct syn_model *m, int32_t s, int64_t *out_side, struct syn_err *err)
+static syn_status sample_sizes(struct syn_model *m, int32_t s, int64_t *out_side,
+                               struct syn_err *err)
 {
     const struct syn_shape picture = syn_shape4(1, m->info.channels_in, s, s);
     struct syn_shape in[1 + SYN_MAX_STAGES];
@@ -25,7 +26,8 @@ static syn_status sample_sizes(struct syn_model *m, int32_t s, int64_t *out_side
         if (st == SYN_OK) {
             y = &g->value[g->output[0]].shape;
             if (y->rank != 4 || y->dim[2] != y->dim[3])
-                st = syn_fail(err, SYN_UNSUPPORTED, "output: not a picture of the input's proportions");
+                st = syn_fail(err, SYN_UNSUPPORTED,
+                              "output: not a picture of the input's proportions");
             else {
                 m->info.stage_channels[k] = (int32_t)y->dim[1];
                 out_side[k] = y->dim[2];
@@ -48,10 +50,11 @@ static void ratio_of(double scale, int32_t *num, int32_t *den)
 }
 
 /* Trim from the measured sizes: out * step = in - 2*trim. False when the output does not lose whole pixels. */
-static bool footprint_of(const struct syn_reach *r, int32_t in_side, int64_t out_side, int32_t align,
-                         struct syn_footprint *f)
+static bool footprint_of(const struct syn_reach *r, int32_t in_side, int64_t out_side,
+                         int32_t align, struct syn_footprint *f)
 {
-    const double trim = ((double)in_side - (double)out_side * r->step) / 2, lost = 2 * trim / r->step;
+    const double trim = ((double)in_side - (double)out_side * r->step) / 2,
+                 lost = 2 * trim / r->step;
     if (fabs(lost - round(lost)) > 1e-6 || trim < -1e-6) return false;
     ratio_of(1 / r->step, &f->scale_num, &f->scale_den);
     f->trim = (int32_t)ceil(trim - 1e-6);
@@ -71,7 +74,8 @@ static syn_status measure(struct syn_model *m, struct syn_err *err)
     syn_status st = reach ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "model: no memory");
     bool found = false;
     if (st == SYN_OK && averages >= SYN_MAX_STAGES)
-        st = syn_fail(err, SYN_UNSUPPORTED, "%d global averages: at most %d", (int)averages, SYN_MAX_STAGES - 1);
+        st = syn_fail(err, SYN_UNSUPPORTED, "%d global averages: at most %d", (int)averages,
+                      SYN_MAX_STAGES - 1);
     if (st == SYN_OK) st = syn_footprint(g, reach, &align, err);
     if (st != SYN_OK) goto done;
     m->info.n_stages = averages + 1;
@@ -79,13 +83,18 @@ static syn_status measure(struct syn_model *m, struct syn_err *err)
         if ((st = sample_sizes(m, s, side, err)) != SYN_OK) continue;
         found = true;
         for (int32_t k = 0; found && k <= averages; k++)
-            found = footprint_of(&reach[k < averages ? g->node[at[k]].in[0] : g->output[0]], s, side[k], align,
-                                 &m->info.footprint[k]);
-        found = found && m->info.footprint[averages].scale_num * (s - 2 * m->info.footprint[averages].trim) ==
-                             side[averages] * m->info.footprint[averages].scale_den &&
-                (s - 2 * m->info.footprint[averages].trim) % align == 0; /* the picture's trim is whole and aligned */
+            found = footprint_of(&reach[k < averages ? g->node[at[k]].in[0] : g->output[0]], s,
+                                 side[k], align, &m->info.footprint[k]);
+        found =
+            found &&
+            m->info.footprint[averages].scale_num * (s - 2 * m->info.footprint[averages].trim) ==
+                side[averages] * m->info.footprint[averages].scale_den &&
+            (s - 2 * m->info.footprint[averages].trim) % align ==
+                0; /* the picture's trim is whole and aligned */
     }
-    if (!found && st == SYN_OK) st = syn_fail(err, SYN_UNSUPPORTED, "model: output size is not proportional to the input's");
+    if (!found && st == SYN_OK)
+        st =
+            syn_fail(err, SYN_UNSUPPORTED, "model: output size is not proportional to the input's");
     if (found) m->info.channels_out = m->info.stage_channels[averages], st = SYN_OK;
 done:
     syn_free(reach);
@@ -96,37 +105,44 @@ static syn_status describe(struct syn_model *m, uint64_t file_bytes, struct syn_
 {
     const struct syn_graph *g = m->graph;
     if (g->n_inputs != 1 || g->n_outputs != 1)
-        return syn_fail(err, SYN_UNSUPPORTED, "model: %d inputs, %d outputs: one picture in, one out", (int)g->n_inputs,
+        return syn_fail(err, SYN_UNSUPPORTED,
+                        "model: %d inputs, %d outputs: one picture in, one out", (int)g->n_inputs,
                         (int)g->n_outputs);
     if (g->value[g->input[0]].shape.rank != 4 || g->value[g->input[0]].shape.dim[1] < 1)
-        return syn_fail(err, SYN_UNSUPPORTED, "model: input is no picture with a known number of channels");
+        return syn_fail(err, SYN_UNSUPPORTED,
+                        "model: input is no picture with a known number of channels");
     m->info.channels_in = (int32_t)g->value[g->input[0]].shape.dim[1];
     m->info.file_bytes = file_bytes;
     m->info.whole_runs = true;
     for (int32_t i = 0; i < g->n_nodes; i++) m->info.n_nodes += g->node[i].op != NULL;
     for (int32_t v = 0; v < g->n_values; v++) {
         int64_t n = 0;
-        if (g->value[v].data && syn_shape_elements(&g->value[v].shape, &n)) m->info.n_parameters += n;
+        if (g->value[v].data && syn_shape_elements(&g->value[v].shape, &n))
+            m->info.n_parameters += n;
     }
     return measure(m, err);
 }
 
-syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *src, const struct syn_model_opts *opts,
-                          struct syn_model **out, struct syn_err *err)
+syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *src,
+                          const struct syn_model_opts *opts, struct syn_model **out,
+                          struct syn_err *err)
 {
     struct syn_mapfile text = {0};
     struct syn_model *m = NULL;
     syn_status st;
     if (!src->format || strcmp(src->format, "ncnn") != 0)
-        return syn_fail(err, SYN_UNSUPPORTED, "format %s: this build loads ncnn", src->format ? src->format : "(none)");
+        return syn_fail(err, SYN_UNSUPPORTED, "format %s: this build loads ncnn",
+                        src->format ? src->format : "(none)");
     if (!src->graph_path || !src->weights_path)
         return syn_fail(err, SYN_INVALID, "ncnn: needs the .param and the .bin file");
     if (!(m = syn_calloc(1, sizeof *m))) return syn_fail(err, SYN_NO_MEMORY, "model: no memory");
     m->engine = e;
     m->passes = SYN_PASS_ALL & ~(opts ? opts->passes_off : 0u);
     pthread_mutex_init(&m->lock, NULL);
-    if ((st = syn_mapfile_open(src->graph_path, SYN_NCNN_MAX_PARAM_BYTES, &text, err)) != SYN_OK) goto done;
-    if ((st = syn_mapfile_open(src->weights_path, MAX_WEIGHT_BYTES, &m->weights, err)) != SYN_OK) goto done;
+    if ((st = syn_mapfile_open(src->graph_path, SYN_NCNN_MAX_PARAM_BYTES, &text, err)) != SYN_OK)
+        goto done;
+    if ((st = syn_mapfile_open(src->weights_path, MAX_WEIGHT_BYTES, &m->weights, err)) != SYN_OK)
+        goto done;
     if (opts && opts->cancel && atomic_load(opts->cancel)) {
         st = syn_fail(err, SYN_CANCELED, "canceled while loading");
         goto done;

@@ -13,7 +13,8 @@ syn_status syn_specialise(struct syn_model *m, int32_t stage, const struct syn_s
     struct syn_graph *g = NULL;
     syn_status st;
     if (stage < -1 || stage >= m->info.n_stages)
-        return syn_fail(err, SYN_INVALID, "stage %d: the model has %d", (int)stage, (int)m->info.n_stages);
+        return syn_fail(err, SYN_INVALID, "stage %d: the model has %d", (int)stage,
+                        (int)m->info.n_stages);
     if ((st = syn_graph_copy(m->graph, &g, err)) != SYN_OK) return st;
     if (st == SYN_OK && stage >= 0) st = syn_make_stage(g, stage, err);
     if (st == SYN_OK) st = syn_graph_infer(g, in_shapes, err);
@@ -21,7 +22,8 @@ syn_status syn_specialise(struct syn_model *m, int32_t stage, const struct syn_s
     if (st == SYN_OK && (m->passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_conv(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_shuffle(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_PHASES)) st = syn_pass_phases(g, err);
-    if (st == SYN_OK) st = syn_graph_infer(g, in_shapes, err); /* a pass that breaks a type is caught here */
+    if (st == SYN_OK)
+        st = syn_graph_infer(g, in_shapes, err); /* a pass that breaks a type is caught here */
     if (st != SYN_OK) {
         syn_graph_free(g);
         return st;
@@ -30,7 +32,8 @@ syn_status syn_specialise(struct syn_model *m, int32_t stage, const struct syn_s
     return SYN_OK;
 }
 
-static struct syn_placement placement(const struct syn_model *m, const struct syn_graph *g, syn_precision precision)
+static struct syn_placement placement(const struct syn_model *m, const struct syn_graph *g,
+                                      syn_precision precision)
 {
     struct syn_placement p = {.g = g,
                               .bf16 = precision == SYN_PRECISION_BF16,
@@ -59,9 +62,12 @@ static int64_t multiply_adds(struct syn_model *m, int32_t stage, const struct sy
         int64_t k;
         if (!n->op) continue;
         syn_graph_call(g, i, c);
-        if ((n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE) && syn_conv_parse(c, &v, NULL) == SYN_OK)
-            sum += v.n * v.co * (v.ci / v.group) * v.kh * v.kw * (v.transposed ? v.h * v.w : v.ho * v.wo);
-        else if (n->id == SYN_OP_DENSE && syn_shape_elements(&c->in[1].shape, &k)) sum += c->in[0].shape.dim[0] * k;
+        if ((n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE) &&
+            syn_conv_parse(c, &v, NULL) == SYN_OK)
+            sum += v.n * v.co * (v.ci / v.group) * v.kh * v.kw *
+                   (v.transposed ? v.h * v.w : v.ho * v.wo);
+        else if (n->id == SYN_OP_DENSE && syn_shape_elements(&c->in[1].shape, &k))
+            sum += c->in[0].shape.dim[0] * k;
     }
 done:
     syn_graph_free(g);
@@ -77,7 +83,8 @@ static bool same_inputs(const struct syn_plan *p, const struct syn_shape *in_sha
 }
 
 /* Moves a cached plan to the front and counts one more user. model->lock is held. */
-static struct syn_plan *find(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes, syn_precision pr)
+static struct syn_plan *find(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
+                             syn_precision pr)
 {
     for (struct syn_plan **at = &m->plans; *at; at = &(*at)->next) {
         struct syn_plan *p = *at;
@@ -127,8 +134,8 @@ static void free_list(struct syn_plan *p)
     }
 }
 
-static syn_status build(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes, syn_precision pr,
-                        struct syn_plan **out, struct syn_err *err)
+static syn_status build(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
+                        syn_precision pr, struct syn_plan **out, struct syn_err *err)
 {
     struct syn_engine *e = m->engine;
     struct syn_graph *g = NULL;
@@ -145,7 +152,8 @@ static syn_status build(struct syn_model *m, int32_t stage, const struct syn_sha
     for (int32_t i = 0; i < g->n_inputs; i++) p->info.in[i] = in_shapes[i];
     p->info.out[0] = g->value[g->output[0]].shape;
     how = placement(m, g, pr);
-    st = syn_program_new(e->backend, e->self, &how, g, (m->passes & SYN_PASS_SHARE_MEMORY) != 0, &p->program, err);
+    st = syn_program_new(e->backend, e->self, &how, g, (m->passes & SYN_PASS_SHARE_MEMORY) != 0,
+                         &p->program, err);
     if (st != SYN_OK) goto done;
     g = NULL; /* the program's now */
     p->info.peak_bytes = p->program->peak_bytes;
@@ -156,8 +164,10 @@ static syn_status build(struct syn_model *m, int32_t stage, const struct syn_sha
     atomic_fetch_add(&e->weight_bytes, p->program->weight_bytes);
     if (e->workspace_limit && p->info.peak_bytes > e->workspace_limit)
         st = syn_fail(err, SYN_TOO_LARGE, "plan: needs %llu bytes of workspace: the limit is %llu",
-                      (unsigned long long)p->info.peak_bytes, (unsigned long long)e->workspace_limit);
-    if (e->backend != &syn_backend_ref) syn_mapfile_drop(&m->weights); /* packed copies are what runs read */
+                      (unsigned long long)p->info.peak_bytes,
+                      (unsigned long long)e->workspace_limit);
+    if (e->backend != &syn_backend_ref)
+        syn_mapfile_drop(&m->weights); /* packed copies are what runs read */
 done:
     syn_graph_free(g);
     if (st != SYN_OK) {
@@ -168,8 +178,8 @@ done:
     return SYN_OK;
 }
 
-syn_status syn_plan_get(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes, syn_precision precision,
-                        struct syn_plan **out, struct syn_err *err)
+syn_status syn_plan_get(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
+                        syn_precision precision, struct syn_plan **out, struct syn_err *err)
 {
     const syn_precision pr = settle(m, precision);
     struct syn_plan *p, *dropped;
@@ -179,7 +189,8 @@ syn_status syn_plan_get(struct syn_model *m, int32_t stage, const struct syn_sha
     pthread_mutex_unlock(&m->lock);
     if (p) return *out = p, SYN_OK;
 
-    pthread_mutex_lock(&m->engine->build_lock); /* one build at a time: whoever waited finds it in the cache */
+    pthread_mutex_lock(
+        &m->engine->build_lock); /* one build at a time: whoever waited finds it in the cache */
     pthread_mutex_lock(&m->lock);
     p = find(m, stage, in_shapes, pr);
     pthread_mutex_unlock(&m->lock);
@@ -255,7 +266,8 @@ static syn_status ensure_workspace(struct syn_engine *e, uint64_t bytes, struct 
     atomic_store(&e->workspace_bytes, 0);
     at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (at == MAP_FAILED)
-        return syn_fail(err, SYN_NO_MEMORY, "workspace: no memory for %llu bytes", (unsigned long long)bytes);
+        return syn_fail(err, SYN_NO_MEMORY, "workspace: no memory for %llu bytes",
+                        (unsigned long long)bytes);
     madvise(at, bytes, MADV_HUGEPAGE);
     e->workspace = at;
     atomic_store(&e->workspace_bytes, bytes);
@@ -276,17 +288,19 @@ static void scan_chunk(void *ctx, int64_t task)
     struct scan *s = ctx;
     int64_t end = (task + 1) * SCAN_CHUNK < s->n ? (task + 1) * SCAN_CHUNK : s->n;
     uint32_t bad = 0;
-    for (int64_t i = task * SCAN_CHUNK; i < end; i++) bad |= (s->bits[i] & 0x7f800000u) == 0x7f800000u;
+    for (int64_t i = task * SCAN_CHUNK; i < end; i++)
+        bad |= (s->bits[i] & 0x7f800000u) == 0x7f800000u;
     if (bad) atomic_store(&s->bad, true);
 }
 
-static syn_status check_tensor(const struct syn_tensor *t, const struct syn_shape *want, const char *what, int32_t i,
-                               struct syn_err *err)
+static syn_status check_tensor(const struct syn_tensor *t, const struct syn_shape *want,
+                               const char *what, int32_t i, struct syn_err *err)
 {
     char a[96], b[96];
     if (t->dtype != SYN_F32 || !t->data || !syn_shape_equal(&t->shape, want))
-        return syn_fail(err, SYN_INVALID, "run: %s %d is %s %s: the plan takes f32 %s", what, (int)i, syn_dtype_word(t->dtype),
-                        syn_shape_text(&t->shape, a, sizeof a), syn_shape_text(want, b, sizeof b));
+        return syn_fail(err, SYN_INVALID, "run: %s %d is %s %s: the plan takes f32 %s", what,
+                        (int)i, syn_dtype_word(t->dtype), syn_shape_text(&t->shape, a, sizeof a),
+                        syn_shape_text(want, b, sizeof b));
     return SYN_OK;
 }
 
@@ -307,11 +321,12 @@ syn_status syn_plan_run(struct syn_plan *p, const struct syn_tensor *in, struct 
     pthread_mutex_lock(&e->run_lock);
     st = ensure_workspace(e, p->info.peak_bytes, err);
     if (st == SYN_OK)
-        st = syn_program_run(p->program, e->workspace, in_data, out_data, opts ? opts->cancel : NULL,
-                             opts && opts->profile, err);
+        st = syn_program_run(p->program, e->workspace, in_data, out_data,
+                             opts ? opts->cancel : NULL, opts && opts->profile, err);
     if (st == SYN_OK && syn_shape_elements(&p->info.out[0], &scan.n)) {
         scan.bits = out_data[0];
-        syn_pool_run(e->backend->pool(e->self), (scan.n + SCAN_CHUNK - 1) / SCAN_CHUNK, scan_chunk, &scan);
+        syn_pool_run(e->backend->pool(e->self), (scan.n + SCAN_CHUNK - 1) / SCAN_CHUNK, scan_chunk,
+                     &scan);
         if (atomic_load(&scan.bad)) st = syn_fail(err, SYN_NUMERIC, "output holds NaN or infinity");
     }
     pthread_mutex_unlock(&e->run_lock);

@@ -16,23 +16,27 @@ static float number(uint32_t i)
     return (float)((i ^ i >> 16) >> 8) * 0x1p-24f - 0.5f;
 }
 
-static syn_status constant(struct syn_graph *g, const struct syn_shape *s, float scale, int32_t *out, struct syn_err *err)
+static syn_status constant(struct syn_graph *g, const struct syn_shape *s, float scale,
+                           int32_t *out, struct syn_err *err)
 {
     int64_t n;
     float *data;
     syn_status st;
     if (!syn_shape_elements(s, &n)) return syn_fail(err, SYN_INTERNAL, "selftest: bad shape");
-    if (!(data = syn_alloc((size_t)n * sizeof *data))) return syn_fail(err, SYN_NO_MEMORY, "selftest: no memory");
+    if (!(data = syn_alloc((size_t)n * sizeof *data)))
+        return syn_fail(err, SYN_NO_MEMORY, "selftest: no memory");
     for (int64_t i = 0; i < n; i++) data[i] = scale * number((uint32_t)(i + n * 7));
     st = syn_graph_constant_copy(g, "w", s, data, out, err);
     syn_free(data);
     return st;
 }
 
-static syn_status conv(struct syn_graph *g, int64_t co, int64_t ci, int32_t x, int32_t *y, struct syn_err *err)
+static syn_status conv(struct syn_graph *g, int64_t co, int64_t ci, int32_t x, int32_t *y,
+                       struct syn_err *err)
 {
     const int64_t pads[4] = {1, 1, 1, 1};
-    const struct syn_attr attrs[] = {syn_attr_of_ints("pads", 4, pads), syn_attr_of_int("act", SYN_ACT_LEAKY),
+    const struct syn_attr attrs[] = {syn_attr_of_ints("pads", 4, pads),
+                                     syn_attr_of_int("act", SYN_ACT_LEAKY),
                                      syn_attr_of_float("act_a", 0.2)};
     const struct syn_shape ws = syn_shape4(co, ci, 3, 3), bs = syn_shape_of(1, &co);
     int32_t in[3] = {x, -1, -1};
@@ -47,9 +51,10 @@ static syn_status build(struct syn_graph **out, struct syn_err *err)
     const struct syn_shape picture = syn_shape4(1, 3, SIDE, SIDE);
     const double coeffs[2] = {0.2, 1};
     const struct syn_attr sum = syn_attr_of_floats("coeffs", 2, coeffs);
-    const struct syn_attr up[] = {syn_attr_of_int("mode", SYN_RESIZE_NEAREST), syn_attr_of_int("coord", SYN_COORD_ASYMMETRIC),
-                                  syn_attr_of_int("round", SYN_ROUND_FLOOR), syn_attr_of_float("scale_h", 2),
-                                  syn_attr_of_float("scale_w", 2)};
+    const struct syn_attr up[] = {syn_attr_of_int("mode", SYN_RESIZE_NEAREST),
+                                  syn_attr_of_int("coord", SYN_COORD_ASYMMETRIC),
+                                  syn_attr_of_int("round", SYN_ROUND_FLOOR),
+                                  syn_attr_of_float("scale_h", 2), syn_attr_of_float("scale_w", 2)};
     struct syn_graph *g = NULL;
     int32_t x, a, b, two[2], y;
     syn_status st = syn_graph_new(&g, err);
@@ -60,7 +65,8 @@ static syn_status build(struct syn_graph **out, struct syn_err *err)
     if (st == SYN_OK) st = syn_graph_node(g, SYN_OP_CONCAT, "concat", 2, two, 0, NULL, &y, err);
     if (st == SYN_OK) st = conv(g, CHANNELS, 2 * CHANNELS, y, &b, err);
     two[0] = b, two[1] = a;
-    if (st == SYN_OK) st = syn_graph_node(g, SYN_OP_SCALED_SUM, "residual", 2, two, 1, &sum, &y, err);
+    if (st == SYN_OK)
+        st = syn_graph_node(g, SYN_OP_SCALED_SUM, "residual", 2, two, 1, &sum, &y, err);
     if (st == SYN_OK) st = syn_graph_node(g, SYN_OP_RESIZE, "double", 1, &y, 5, up, &y, err);
     if (st == SYN_OK) st = conv(g, 3, CHANNELS, y, &y, err);
     if (st == SYN_OK) st = syn_graph_output(g, y, err);
@@ -74,8 +80,8 @@ static syn_status build(struct syn_graph **out, struct syn_err *err)
 }
 
 /* Runs the network on a backend into y. */
-static syn_status run_on(const struct syn_backend *b, void *self, bool bf16, bool passes, const float *x, float *y,
-                         struct syn_err *err)
+static syn_status run_on(const struct syn_backend *b, void *self, bool bf16, bool passes,
+                         const float *x, float *y, struct syn_err *err)
 {
     struct syn_graph *g = NULL;
     struct syn_program *program = NULL;
@@ -88,7 +94,8 @@ static syn_status run_on(const struct syn_backend *b, void *self, bool bf16, boo
     how.g = g;
     if (st == SYN_OK) st = syn_program_new(b, self, &how, g, true, &program, err);
     if (st == SYN_OK) g = NULL;
-    if (st == SYN_OK && !(workspace = syn_alloc(program->peak_bytes))) st = syn_fail(err, SYN_NO_MEMORY, "selftest: no memory");
+    if (st == SYN_OK && !(workspace = syn_alloc(program->peak_bytes)))
+        st = syn_fail(err, SYN_NO_MEMORY, "selftest: no memory");
     if (st == SYN_OK) st = syn_program_run(program, workspace, in, out, NULL, false, err);
     syn_free(workspace);
     syn_program_free(program);
@@ -110,9 +117,12 @@ syn_status syn_engine_selftest(struct syn_engine *e, struct syn_err *err)
         const float bound = bf16 ? 0.05f : 1e-5f;
         int32_t good = 0;
         st = run_on(e->backend, e->self, bf16 != 0, true, x, got, err);
-        for (int32_t i = 0; i < OUT; i++) good += fabsf(got[i] - want[i]) <= bound; /* NaN is not good */
+        for (int32_t i = 0; i < OUT; i++)
+            good += fabsf(got[i] - want[i]) <= bound; /* NaN is not good */
         if (st == SYN_OK && good != OUT)
-            st = syn_fail(err, SYN_NUMERIC, "selftest: %d of %d outputs differ from the reference in %s", OUT - (int)good, OUT,
+            st = syn_fail(err, SYN_NUMERIC,
+                          "selftest: %d of %d outputs differ from the reference in %s",
+                          OUT - (int)good, OUT,
                           syn_precision_word(bf16 ? SYN_PRECISION_BF16 : SYN_PRECISION_F32));
     }
     pthread_mutex_unlock(&e->build_lock);

@@ -30,7 +30,8 @@ struct syn_place {
     int64_t stride_n, stride_c, stride_y; /* elements */
     size_t offset_bytes; /* from the root's buffer to this value's first element (frame included) */
     size_t bytes;        /* of the buffer; 0 for views, constants and external values */
-    int32_t external;    /* caller's memory: 1 + index of the graph input, -1 - index of the output; 0 = ours */
+    int32_t
+        external; /* caller's memory: 1 + index of the graph input, -1 - index of the output; 0 = ours */
 };
 
 /* What a kernel sees while it runs. */
@@ -39,7 +40,7 @@ struct syn_run {
     const size_t *offset;        /* by value: where its buffer starts in the workspace */
     const void *const *in;       /* the caller's tensors, dense f32 */
     void *const *out;
-    void *scratch;               /* kernel->scratch_bytes bytes, shared by all kernels of a program */
+    void *scratch; /* kernel->scratch_bytes bytes, shared by all kernels of a program */
     struct syn_pool *pool;
 };
 
@@ -48,7 +49,7 @@ struct syn_kernel {
     /* Cannot fail: everything that can was done by prepare. */
     void (*run)(const struct syn_kernel *k, const struct syn_run *r);
     void (*free)(void *state);   /* NULL: syn_free */
-    void *state;                 /* owned by the kernel; NULL for a node that needs no work (a view) */
+    void *state; /* owned by the kernel; NULL for a node that needs no work (a view) */
     size_t weight_bytes, scratch_bytes;
 };
 
@@ -63,7 +64,8 @@ struct syn_backend_opts {
     int32_t threads;             /* 0 = syn_cpu_count() */
     const char *tuning_file;     /* measurements kept between starts; NULL = none */
     int32_t bf16;                /* 1: measure; 0: the caller wants f32 only */
-    const char *only;            /* "own" or "onednn": convolutions by these alone (tests, comparisons); NULL: the
+    const char
+        *only; /* "own" or "onednn": convolutions by these alone (tests, comparisons); NULL: the
                                     quickest. What the build or the CPU lacks is SYN_UNSUPPORTED */
 };
 
@@ -83,45 +85,53 @@ struct syn_backend {
     void (*info)(void *self, struct syn_backend_info *info);
     struct syn_pool *(*pool)(void *self);
     /* Fills place[n_values] (zeroed before). Constants stay zeroed: kernels keep packed copies. */
-    syn_status (*place)(void *self, const struct syn_placement *p, struct syn_place *place, struct syn_err *err);
+    syn_status (*place)(void *self, const struct syn_placement *p, struct syn_place *place,
+                        struct syn_err *err);
     /* The kernel of one node. */
-    syn_status (*prepare)(void *self, const struct syn_placement *p, const struct syn_place *place, int32_t node,
-                          struct syn_kernel *k, struct syn_err *err);
+    syn_status (*prepare)(void *self, const struct syn_placement *p, const struct syn_place *place,
+                          int32_t node, struct syn_kernel *k, struct syn_err *err);
     /* Kernels that bring graph input i in (the caller's dense f32 -> its place) and output i out. Not called
      * for values placed in the caller's memory. */
-    syn_status (*load)(void *self, const struct syn_placement *p, const struct syn_place *place, int32_t input,
-                       struct syn_kernel *k, struct syn_err *err);
-    syn_status (*store)(void *self, const struct syn_placement *p, const struct syn_place *place, int32_t output,
-                        struct syn_kernel *k, struct syn_err *err);
+    syn_status (*load)(void *self, const struct syn_placement *p, const struct syn_place *place,
+                       int32_t input, struct syn_kernel *k, struct syn_err *err);
+    syn_status (*store)(void *self, const struct syn_placement *p, const struct syn_place *place,
+                        int32_t output, struct syn_kernel *k, struct syn_err *err);
 };
 
 extern const struct syn_backend syn_backend_ref; /* scalar references */
 
 /* Address of a value's first element (its frame included). */
-static inline uint8_t *syn_place_at(const struct syn_run *r, const struct syn_place *place, int32_t value)
+static inline uint8_t *syn_place_at(const struct syn_run *r, const struct syn_place *place,
+                                    int32_t value)
 {
     const struct syn_place *v = &place[value], *root = &place[v->root];
-    if (root->external > 0) return (uint8_t *)(uintptr_t)r->in[root->external - 1] + v->offset_bytes;
+    if (root->external > 0)
+        return (uint8_t *)(uintptr_t)r->in[root->external - 1] + v->offset_bytes;
     if (root->external < 0) return (uint8_t *)r->out[-root->external - 1] + v->offset_bytes;
     return r->workspace + r->offset[v->root] + v->offset_bytes;
 }
 
 /* Fills block, frame, dtype and strides of a rank-4 value and returns its bytes; false on overflow. */
-bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t block, int32_t frame, syn_dtype dtype,
-                     size_t *bytes);
+bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t block, int32_t frame,
+                     syn_dtype dtype, size_t *bytes);
 
 /* A node run by its reference on dense f32 copies: gathers operands into scratch, runs, scatters. The way any
  * backend in host memory runs what it has no kernel for. */
-SYN_MUST_CHECK syn_status syn_prepare_reference(const struct syn_placement *p, const struct syn_place *place,
-                                                int32_t node, struct syn_kernel *k, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_prepare_reference(const struct syn_placement *p,
+                                                const struct syn_place *place, int32_t node,
+                                                struct syn_kernel *k, struct syn_err *err);
 /* Copies between a placed value in host memory and dense f32, any layout. */
-void syn_place_gather(const struct syn_place *p, const struct syn_shape *s, const void *from, float *to);
-void syn_place_scatter(const struct syn_place *p, const struct syn_shape *s, const float *from, void *to);
+void syn_place_gather(const struct syn_place *p, const struct syn_shape *s, const void *from,
+                      float *to);
+void syn_place_scatter(const struct syn_place *p, const struct syn_shape *s, const float *from,
+                       void *to);
 /* load and store made of the two. */
-SYN_MUST_CHECK syn_status syn_prepare_load(const struct syn_placement *p, const struct syn_place *place, int32_t input,
+SYN_MUST_CHECK syn_status syn_prepare_load(const struct syn_placement *p,
+                                           const struct syn_place *place, int32_t input,
                                            struct syn_kernel *k, struct syn_err *err);
-SYN_MUST_CHECK syn_status syn_prepare_store(const struct syn_placement *p, const struct syn_place *place,
-                                            int32_t output, struct syn_kernel *k, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_prepare_store(const struct syn_placement *p,
+                                            const struct syn_place *place, int32_t output,
+                                            struct syn_kernel *k, struct syn_err *err);
 
 #ifdef __cplusplus
 }

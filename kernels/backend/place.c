@@ -4,8 +4,8 @@
 #include "kernels/base/half.h"
 #include <string.h>
 
-bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t block, int32_t frame, syn_dtype dtype,
-                     size_t *bytes)
+bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t block, int32_t frame,
+                     syn_dtype dtype, size_t *bytes)
 {
     size_t row, plane, image, blocks, total;
     p->block = block;
@@ -18,9 +18,9 @@ bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t blo
     }
     blocks = ((size_t)s->dim[1] + (size_t)block - 1) / (size_t)block;
     if (!syn_mul((size_t)s->dim[3] + 2 * (size_t)frame, (size_t)block, &row) ||
-        !syn_mul((size_t)s->dim[2] + 2 * (size_t)frame, row, &plane) || !syn_mul(plane, blocks, &image) ||
-        !syn_mul(image, (size_t)s->dim[0], &total) || !syn_mul(total, syn_dtype_bytes(dtype), &total) ||
-        total > PTRDIFF_MAX)
+        !syn_mul((size_t)s->dim[2] + 2 * (size_t)frame, row, &plane) ||
+        !syn_mul(plane, blocks, &image) || !syn_mul(image, (size_t)s->dim[0], &total) ||
+        !syn_mul(total, syn_dtype_bytes(dtype), &total) || total > PTRDIFF_MAX)
         return false;
     p->stride_y = (int64_t)row;
     p->stride_c = (int64_t)plane;
@@ -31,7 +31,8 @@ bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t blo
 
 static float read_as(syn_dtype t, const void *base, int64_t i)
 {
-    return t == SYN_BF16 ? syn_bf16_to_float(((const uint16_t *)base)[i]) : ((const float *)base)[i];
+    return t == SYN_BF16 ? syn_bf16_to_float(((const uint16_t *)base)[i])
+                         : ((const float *)base)[i];
 }
 static void write_as(syn_dtype t, void *base, int64_t i, float v)
 {
@@ -39,7 +40,8 @@ static void write_as(syn_dtype t, void *base, int64_t i, float v)
     else ((float *)base)[i] = v;
 }
 
-void syn_place_gather(const struct syn_place *p, const struct syn_shape *s, const void *from, float *to)
+void syn_place_gather(const struct syn_place *p, const struct syn_shape *s, const void *from,
+                      float *to)
 {
     int64_t n = 0;
     if (p->block == 0) {
@@ -50,13 +52,16 @@ void syn_place_gather(const struct syn_place *p, const struct syn_shape *s, cons
     for (int64_t b = 0; b < s->dim[0]; b++)
         for (int64_t c = 0; c < s->dim[1]; c++)
             for (int64_t y = 0; y < s->dim[2]; y++) {
-                int64_t row = b * p->stride_n + c / p->block * p->stride_c + (y + p->frame) * p->stride_y +
-                              (int64_t)p->frame * p->block + c % p->block;
-                for (int64_t x = 0; x < s->dim[3]; x++) *to++ = read_as(p->dtype, from, row + x * p->block);
+                int64_t row = b * p->stride_n + c / p->block * p->stride_c +
+                              (y + p->frame) * p->stride_y + (int64_t)p->frame * p->block +
+                              c % p->block;
+                for (int64_t x = 0; x < s->dim[3]; x++)
+                    *to++ = read_as(p->dtype, from, row + x * p->block);
             }
 }
 
-void syn_place_scatter(const struct syn_place *p, const struct syn_shape *s, const float *from, void *to)
+void syn_place_scatter(const struct syn_place *p, const struct syn_shape *s, const float *from,
+                       void *to)
 {
     int64_t n = 0;
     if (p->block == 0) {
@@ -71,9 +76,11 @@ void syn_place_scatter(const struct syn_place *p, const struct syn_shape *s, con
         memset((char *)to + (size_t)(b * p->stride_n) * syn_dtype_bytes(p->dtype), 0, bytes);
         for (int64_t c = 0; c < s->dim[1]; c++)
             for (int64_t y = 0; y < s->dim[2]; y++) {
-                int64_t row = b * p->stride_n + c / p->block * p->stride_c + (y + p->frame) * p->stride_y +
-                              (int64_t)p->frame * p->block + c % p->block;
-                for (int64_t x = 0; x < s->dim[3]; x++) write_as(p->dtype, to, row + x * p->block, *from++);
+                int64_t row = b * p->stride_n + c / p->block * p->stride_c +
+                              (y + p->frame) * p->stride_y + (int64_t)p->frame * p->block +
+                              c % p->block;
+                for (int64_t x = 0; x < s->dim[3]; x++)
+                    write_as(p->dtype, to, row + x * p->block, *from++);
             }
     }
 }
@@ -89,12 +96,14 @@ struct move {
 static void run_load(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct move *m = k->state;
-    syn_place_scatter(&m->place[m->value], &m->of->shape, r->in[m->index], syn_place_at(r, m->place, m->value));
+    syn_place_scatter(&m->place[m->value], &m->of->shape, r->in[m->index],
+                      syn_place_at(r, m->place, m->value));
 }
 static void run_store(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct move *m = k->state;
-    syn_place_gather(&m->place[m->value], &m->of->shape, syn_place_at(r, m->place, m->value), r->out[m->index]);
+    syn_place_gather(&m->place[m->value], &m->of->shape, syn_place_at(r, m->place, m->value),
+                     r->out[m->index]);
 }
 /* An output that folding made a constant has no place. */
 static void run_store_constant(const struct syn_kernel *k, const struct syn_run *r)
@@ -106,8 +115,9 @@ static void run_store_constant(const struct syn_kernel *k, const struct syn_run 
     for (int64_t i = 0; i < n; i++) to[i] = syn_value_float(m->of, i);
 }
 
-static syn_status prepare_move(const struct syn_placement *p, const struct syn_place *place, int32_t value,
-                               int32_t index, struct syn_kernel *k, struct syn_err *err)
+static syn_status prepare_move(const struct syn_placement *p, const struct syn_place *place,
+                               int32_t value, int32_t index, struct syn_kernel *k,
+                               struct syn_err *err)
 {
     struct move *m = syn_calloc(1, sizeof *m);
     if (!m) return syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
@@ -119,15 +129,15 @@ static syn_status prepare_move(const struct syn_placement *p, const struct syn_p
     return SYN_OK;
 }
 
-syn_status syn_prepare_load(const struct syn_placement *p, const struct syn_place *place, int32_t input,
-                            struct syn_kernel *k, struct syn_err *err)
+syn_status syn_prepare_load(const struct syn_placement *p, const struct syn_place *place,
+                            int32_t input, struct syn_kernel *k, struct syn_err *err)
 {
     k->impl = "load";
     k->run = run_load;
     return prepare_move(p, place, p->g->input[input], input, k, err);
 }
-syn_status syn_prepare_store(const struct syn_placement *p, const struct syn_place *place, int32_t output,
-                             struct syn_kernel *k, struct syn_err *err)
+syn_status syn_prepare_store(const struct syn_placement *p, const struct syn_place *place,
+                             int32_t output, struct syn_kernel *k, struct syn_err *err)
 {
     k->impl = "store";
     k->run = p->g->value[p->g->output[output]].data ? run_store_constant : run_store;

@@ -7,7 +7,8 @@
 
 /* Steps: 0 .. n_inputs-1 load, then live nodes in order, then stores. Lifetimes are counted in node
  * indices shifted by one: all loads happen at 0, node i at i+1, stores at n_nodes+1. */
-static void live(struct syn_lifetime *life, const struct syn_place *place, int32_t value, int32_t step)
+static void live(struct syn_lifetime *life, const struct syn_place *place, int32_t value,
+                 int32_t step)
 {
     struct syn_lifetime *l;
     if (value < 0) return;
@@ -16,11 +17,13 @@ static void live(struct syn_lifetime *life, const struct syn_place *place, int32
     if (step > l->last) l->last = step;
 }
 
-static syn_status plan_memory(const struct syn_placement *p, const struct syn_place *place, bool share,
-                              struct syn_lifetime *life, size_t *peak, struct syn_err *err)
+static syn_status plan_memory(const struct syn_placement *p, const struct syn_place *place,
+                              bool share, struct syn_lifetime *life, size_t *peak,
+                              struct syn_err *err)
 {
     const struct syn_graph *g = p->g;
-    for (int32_t v = 0; v < g->n_values; v++) life[v] = (struct syn_lifetime){.first = INT32_MAX, .last = -1};
+    for (int32_t v = 0; v < g->n_values; v++)
+        life[v] = (struct syn_lifetime){.first = INT32_MAX, .last = -1};
     for (int32_t i = 0; i < g->n_inputs; i++) live(life, place, g->input[i], 0);
     for (int32_t i = 0; i < g->n_nodes; i++) {
         const struct syn_node *n = &g->node[i];
@@ -34,8 +37,9 @@ static syn_status plan_memory(const struct syn_placement *p, const struct syn_pl
     return syn_memory_plan(life, g->n_values, share, peak, err);
 }
 
-syn_status syn_program_estimate(const struct syn_backend *b, void *self, const struct syn_placement *p,
-                                bool share_memory, size_t *peak, struct syn_err *err)
+syn_status syn_program_estimate(const struct syn_backend *b, void *self,
+                                const struct syn_placement *p, bool share_memory, size_t *peak,
+                                struct syn_err *err)
 {
     struct syn_place *place = syn_calloc((size_t)p->g->n_values + 1, sizeof *place);
     struct syn_lifetime *life = syn_calloc((size_t)p->g->n_values + 1, sizeof *life);
@@ -55,24 +59,29 @@ static struct syn_program_step *step_new(struct syn_program *p, int32_t node, in
     return s;
 }
 
-static syn_status prepare_all(struct syn_program *p, const struct syn_placement *how, struct syn_err *err)
+static syn_status prepare_all(struct syn_program *p, const struct syn_placement *how,
+                              struct syn_err *err)
 {
     const struct syn_graph *g = p->g;
     syn_status st = SYN_OK;
     for (int32_t i = 0; st == SYN_OK && i < g->n_inputs; i++)
         if (p->place[g->input[i]].external == 0)
-            st = p->backend->load(p->self, how, p->place, i, &step_new(p, -1, g->input[i])->kernel, err);
+            st = p->backend->load(p->self, how, p->place, i, &step_new(p, -1, g->input[i])->kernel,
+                                  err);
     for (int32_t i = 0; st == SYN_OK && i < g->n_nodes; i++)
         if (g->node[i].op)
-            st = p->backend->prepare(p->self, how, p->place, i, &step_new(p, i, g->node[i].out[0])->kernel, err);
+            st = p->backend->prepare(p->self, how, p->place, i,
+                                     &step_new(p, i, g->node[i].out[0])->kernel, err);
     for (int32_t i = 0; st == SYN_OK && i < g->n_outputs; i++)
         if (p->place[p->place[g->output[i]].root].external != -1 - i)
-            st = p->backend->store(p->self, how, p->place, i, &step_new(p, -1, g->output[i])->kernel, err);
+            st = p->backend->store(p->self, how, p->place, i,
+                                   &step_new(p, -1, g->output[i])->kernel, err);
     return st;
 }
 
 syn_status syn_program_new(const struct syn_backend *b, void *self, const struct syn_placement *how,
-                           struct syn_graph *g, bool share_memory, struct syn_program **out, struct syn_err *err)
+                           struct syn_graph *g, bool share_memory, struct syn_program **out,
+                           struct syn_err *err)
 {
     size_t scratch = 0;
     struct syn_lifetime *life = syn_calloc((size_t)g->n_values + 1, sizeof *life);
@@ -84,13 +93,15 @@ syn_status syn_program_new(const struct syn_backend *b, void *self, const struct
     p->g = g;
     p->place = syn_calloc((size_t)g->n_values + 1, sizeof *p->place);
     p->offset = syn_calloc((size_t)g->n_values + 1, sizeof *p->offset);
-    p->step = syn_calloc((size_t)g->n_nodes + (size_t)g->n_inputs + (size_t)g->n_outputs + 1, sizeof *p->step);
+    p->step = syn_calloc((size_t)g->n_nodes + (size_t)g->n_inputs + (size_t)g->n_outputs + 1,
+                         sizeof *p->step);
     if (!p->place || !p->offset || !p->step) {
         st = syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
         goto done;
     }
     if ((st = b->place(self, how, p->place, err)) != SYN_OK) goto done;
-    if ((st = plan_memory(how, p->place, share_memory, life, &p->peak_bytes, err)) != SYN_OK) goto done;
+    if ((st = plan_memory(how, p->place, share_memory, life, &p->peak_bytes, err)) != SYN_OK)
+        goto done;
     for (int32_t v = 0; v < g->n_values; v++) p->offset[v] = life[v].offset;
     if ((st = prepare_all(p, how, err)) != SYN_OK) goto done;
     for (int32_t i = 0; i < p->n_steps; i++) {
@@ -98,7 +109,8 @@ syn_status syn_program_new(const struct syn_backend *b, void *self, const struct
         if (p->step[i].kernel.scratch_bytes > scratch) scratch = p->step[i].kernel.scratch_bytes;
     }
     p->scratch_at = p->peak_bytes;
-    if (!syn_add(p->peak_bytes, scratch, &p->peak_bytes)) st = syn_fail(err, SYN_TOO_LARGE, "plan: over 2^63 bytes");
+    if (!syn_add(p->peak_bytes, scratch, &p->peak_bytes))
+        st = syn_fail(err, SYN_TOO_LARGE, "plan: over 2^63 bytes");
 done:
     syn_free(life);
     if (st != SYN_OK) {
@@ -132,8 +144,9 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-syn_status syn_program_run(struct syn_program *p, void *workspace, const void *const *in, void *const *out,
-                           const atomic_bool *cancel, bool profile, struct syn_err *err)
+syn_status syn_program_run(struct syn_program *p, void *workspace, const void *const *in,
+                           void *const *out, const atomic_bool *cancel, bool profile,
+                           struct syn_err *err)
 {
     const struct syn_run r = {
         .workspace = workspace,
@@ -147,7 +160,8 @@ syn_status syn_program_run(struct syn_program *p, void *workspace, const void *c
         struct syn_program_step *s = &p->step[i];
         double start = profile ? now() : 0;
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
-            return syn_fail(err, SYN_CANCELED, "canceled at step %d of %d", (int)i, (int)p->n_steps);
+            return syn_fail(err, SYN_CANCELED, "canceled at step %d of %d", (int)i,
+                            (int)p->n_steps);
         if (s->kernel.run) s->kernel.run(&s->kernel, &r);
         if (profile) s->seconds = now() - start;
     }

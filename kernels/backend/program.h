@@ -30,18 +30,21 @@ struct syn_program {
 };
 
 /* Only the workspace's peak (scratch excepted), nothing prepared or kept. */
-SYN_MUST_CHECK syn_status syn_program_estimate(const struct syn_backend *b, void *self, const struct syn_placement *p,
-                                               bool share_memory, size_t *peak, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_program_estimate(const struct syn_backend *b, void *self,
+                                               const struct syn_placement *p, bool share_memory,
+                                               size_t *peak, struct syn_err *err);
 
 /* Takes the graph on success. */
-SYN_MUST_CHECK syn_status syn_program_new(const struct syn_backend *b, void *self, const struct syn_placement *p,
-                                          struct syn_graph *g, bool share_memory, struct syn_program **out,
+SYN_MUST_CHECK syn_status syn_program_new(const struct syn_backend *b, void *self,
+                                          const struct syn_placement *p, struct syn_graph *g,
+                                          bool share_memory, struct syn_program **out,
                                           struct syn_err *err);
 void syn_program_free(struct syn_program *p); /* NULL-safe */
 
 /* workspace: peak_bytes bytes aligned to SYN_ALIGN. SYN_CANCELED between two steps. */
-SYN_MUST_CHECK syn_status syn_program_run(struct syn_program *p, void *workspace, const void *const *in,
-                                          void *const *out, const atomic_bool *cancel, bool profile,
+SYN_MUST_CHECK syn_status syn_program_run(struct syn_program *p, void *workspace,
+                                          const void *const *in, void *const *out,
+                                          const atomic_bool *cancel, bool profile,
                                           struct syn_err *err);
 
 #endif

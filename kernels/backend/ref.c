@@ -9,8 +9,10 @@
 struct ref_state {
     const struct syn_place *place;
     struct syn_op_call call;
-    int32_t in[SYN_MAX_OPERANDS], out[SYN_MAX_OPERANDS]; /* value indices; -1 = constant or absent */
-    size_t in_at[SYN_MAX_OPERANDS], out_at[SYN_MAX_OPERANDS]; /* offsets in scratch; (size_t)-1 = used in place */
+    int32_t in[SYN_MAX_OPERANDS],
+        out[SYN_MAX_OPERANDS]; /* value indices; -1 = constant or absent */
+    size_t in_at[SYN_MAX_OPERANDS],
+        out_at[SYN_MAX_OPERANDS]; /* offsets in scratch; (size_t)-1 = used in place */
     float *constant[SYN_MAX_OPERANDS];                   /* f32 copies of f16 constants; owned */
     struct syn_attr attr[SYN_MAX_ATTRS];
 };
@@ -34,7 +36,8 @@ static void ref_run(const struct syn_kernel *k, const struct syn_run *r)
         if (s->in[i] < 0) continue;
         c.in[i].data = syn_place_at(r, s->place, s->in[i]);
         if (s->in_at[i] == IN_PLACE) continue;
-        syn_place_gather(&s->place[s->in[i]], &c.in[i].shape, c.in[i].data, (float *)((char *)r->scratch + s->in_at[i]));
+        syn_place_gather(&s->place[s->in[i]], &c.in[i].shape, c.in[i].data,
+                         (float *)((char *)r->scratch + s->in_at[i]));
         c.in[i].data = (char *)r->scratch + s->in_at[i];
     }
     for (int32_t i = 0; i < c.n_out; i++)
@@ -45,11 +48,13 @@ static void ref_run(const struct syn_kernel *k, const struct syn_run *r)
     if (c.op->reference(&c, &unused) != SYN_OK)
         for (int32_t i = 0; i < c.n_out; i++) {
             int64_t n = 0;
-            if (syn_shape_elements(&c.out[i].shape, &n)) memset(c.out[i].data, 0xff, (size_t)n * sizeof(float));
+            if (syn_shape_elements(&c.out[i].shape, &n))
+                memset(c.out[i].data, 0xff, (size_t)n * sizeof(float));
         }
     for (int32_t i = 0; i < c.n_out; i++)
         if (s->out_at[i] != IN_PLACE)
-            syn_place_scatter(&s->place[s->out[i]], &c.out[i].shape, c.out[i].data, syn_place_at(r, s->place, s->out[i]));
+            syn_place_scatter(&s->place[s->out[i]], &c.out[i].shape, c.out[i].data,
+                              syn_place_at(r, s->place, s->out[i]));
 }
 
 static bool is_dense_f32(const struct syn_place *p)
@@ -58,7 +63,8 @@ static bool is_dense_f32(const struct syn_place *p)
 }
 
 /* Room in scratch for a dense f32 copy; IN_PLACE when the value is one already. */
-static bool scratch_for(const struct syn_place *p, const struct syn_shape *s, size_t *used, size_t *at)
+static bool scratch_for(const struct syn_place *p, const struct syn_shape *s, size_t *used,
+                        size_t *at)
 {
     int64_t n;
     size_t bytes;
@@ -72,13 +78,14 @@ static float *constant_f32(const struct syn_value *v)
 {
     int64_t n;
     float *copy;
-    if (!syn_shape_elements(&v->shape, &n) || !(copy = syn_alloc((size_t)n * sizeof *copy))) return NULL;
+    if (!syn_shape_elements(&v->shape, &n) || !(copy = syn_alloc((size_t)n * sizeof *copy)))
+        return NULL;
     for (int64_t i = 0; i < n; i++) copy[i] = syn_value_float(v, i);
     return copy;
 }
 
-syn_status syn_prepare_reference(const struct syn_placement *p, const struct syn_place *place, int32_t node,
-                                 struct syn_kernel *k, struct syn_err *err)
+syn_status syn_prepare_reference(const struct syn_placement *p, const struct syn_place *place,
+                                 int32_t node, struct syn_kernel *k, struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
     struct ref_state *s = syn_calloc(1, sizeof *s);
@@ -95,11 +102,14 @@ syn_status syn_prepare_reference(const struct syn_placement *p, const struct syn
             if (!(s->constant[i] = constant_f32(&p->g->value[n->in[i]]))) fits = false;
             s->call.in[i].data = s->constant[i];
             s->call.in[i].dtype = SYN_F32;
-        } else fits = scratch_for(&place[n->in[i]], &s->call.in[i].shape, &k->scratch_bytes, &s->in_at[i]);
+        } else
+            fits = scratch_for(&place[n->in[i]], &s->call.in[i].shape, &k->scratch_bytes,
+                               &s->in_at[i]);
     }
     for (int32_t i = 0; fits && i < n->n_out; i++) {
         s->out[i] = n->out[i];
-        fits = scratch_for(&place[n->out[i]], &s->call.out[i].shape, &k->scratch_bytes, &s->out_at[i]);
+        fits =
+            scratch_for(&place[n->out[i]], &s->call.out[i].shape, &k->scratch_bytes, &s->out_at[i]);
     }
     if (!fits) {
         ref_free(s);
@@ -135,7 +145,8 @@ static struct syn_pool *ref_pool(void *self)
     return NULL;
 }
 
-static syn_status ref_place(void *self, const struct syn_placement *p, struct syn_place *place, struct syn_err *err)
+static syn_status ref_place(void *self, const struct syn_placement *p, struct syn_place *place,
+                            struct syn_err *err)
 {
     (void)self;
     for (int32_t v = 0; v < p->g->n_values; v++) {
@@ -147,20 +158,22 @@ static syn_status ref_place(void *self, const struct syn_placement *p, struct sy
     return SYN_OK;
 }
 
-static syn_status ref_prepare(void *self, const struct syn_placement *p, const struct syn_place *place, int32_t node,
-                              struct syn_kernel *k, struct syn_err *err)
+static syn_status ref_prepare(void *self, const struct syn_placement *p,
+                              const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                              struct syn_err *err)
 {
     (void)self;
     return syn_prepare_reference(p, place, node, k, err);
 }
-static syn_status ref_load(void *self, const struct syn_placement *p, const struct syn_place *place, int32_t input,
-                           struct syn_kernel *k, struct syn_err *err)
+static syn_status ref_load(void *self, const struct syn_placement *p, const struct syn_place *place,
+                           int32_t input, struct syn_kernel *k, struct syn_err *err)
 {
     (void)self;
     return syn_prepare_load(p, place, input, k, err);
 }
-static syn_status ref_store(void *self, const struct syn_placement *p, const struct syn_place *place, int32_t output,
-                            struct syn_kernel *k, struct syn_err *err)
+static syn_status ref_store(void *self, const struct syn_placement *p,
+                            const struct syn_place *place, int32_t output, struct syn_kernel *k,
+                            struct syn_err *err)
 {
     (void)self;
     return syn_prepare_store(p, place, output, k, err);

@@ -11,7 +11,8 @@ void syn_alloc_fail_at(long n) { atomic_store(&fail_in, n); }
 
 static bool must_fail(void)
 {
-    return atomic_load_explicit(&fail_in, memory_order_relaxed) > 0 && atomic_fetch_sub(&fail_in, 1) == 1;
+    return atomic_load_explicit(&fail_in, memory_order_relaxed) > 0 &&
+           atomic_fetch_sub(&fail_in, 1) == 1;
 }
 
 void *syn_alloc(size_t bytes)

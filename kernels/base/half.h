@@ -28,7 +28,8 @@ static inline uint16_t syn_bf16_from_float(float x)
 /* Exact, subnormals, infinities and NaN included. */
 static inline float syn_f16_to_float(uint16_t bits)
 {
-    uint32_t sign = (uint32_t)(bits & 0x8000u) << 16, exponent = bits >> 10 & 31u, mantissa = bits & 1023u;
+    uint32_t sign = (uint32_t)(bits & 0x8000u) << 16, exponent = bits >> 10 & 31u,
+             mantissa = bits & 1023u;
     uint32_t wide;
     float x;
     if (exponent == 0) { /* zero or subnormal: mantissa * 2^-24 */

@@ -48,7 +48,8 @@ struct syn_err {
 syn_status syn_fail(struct syn_err *err, syn_status st, const char *format, ...) SYN_PRINTF(3, 4);
 
 /* Puts a prefix ("model.bin: ") before the text that is there and returns st. err may be NULL. */
-syn_status syn_fail_in(struct syn_err *err, syn_status st, const char *format, ...) SYN_PRINTF(3, 4);
+syn_status syn_fail_in(struct syn_err *err, syn_status st, const char *format, ...)
+    SYN_PRINTF(3, 4);
 
 /* The word from the list; "unknown" for a value outside it. Static storage. */
 const char *syn_status_word(syn_status st);

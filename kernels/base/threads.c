@@ -16,12 +16,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define SPINS 4000 /* about 50 us: longer than the gap between two nodes, far shorter than a time slice */
+#define SPINS                                                                                      \
+    4000 /* about 50 us: longer than the gap between two nodes, far shorter than a time slice */
 #define MAX_THREADS 256
 
 struct syn_pool {
     int32_t n_threads;
-    syn_team_fn *team;               /* not NULL: the threads are somebody else's and thread[] is empty */
+    syn_team_fn *team; /* not NULL: the threads are somebody else's and thread[] is empty */
     pthread_mutex_t one_loop;        /* held by the caller for the length of a loop */
     pthread_t thread[MAX_THREADS];   /* [0] unused: the caller */
     _Alignas(64) atomic_uint round;  /* raised once per loop; the helpers' futex */
@@ -47,7 +48,10 @@ static void futex_wait(atomic_uint *at, unsigned seen)
 {
     syscall(SYS_futex, at, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
-static void futex_wake(atomic_uint *at, int n) { syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0); }
+static void futex_wake(atomic_uint *at, int n)
+{
+    syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+}
 
 /* Returns when *at differs from seen. */
 static unsigned wait_change(atomic_uint *at, unsigned seen)
@@ -64,7 +68,8 @@ static unsigned wait_change(atomic_uint *at, unsigned seen)
 static void pull_tasks(struct syn_pool *p)
 {
     int64_t i;
-    while ((i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < p->n_tasks) p->fn(p->ctx, i);
+    while ((i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed)) < p->n_tasks)
+        p->fn(p->ctx, i);
 }
 
 static void *helper(void *arg)
@@ -75,7 +80,8 @@ static void *helper(void *arg)
         seen = wait_change(&p->round, seen);
         if (atomic_load(&p->quit)) return NULL;
         pull_tasks(p);
-        if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_acq_rel) == 1) futex_wake(&p->busy, 1);
+        if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_acq_rel) == 1)
+            futex_wake(&p->busy, 1);
     }
 }
 
@@ -100,7 +106,8 @@ void syn_pool_run(struct syn_pool *p, int64_t n_tasks, syn_task_fn *fn, void *ct
     atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
     futex_wake(&p->round, p->n_threads);
     pull_tasks(p);
-    while ((left = atomic_load_explicit(&p->busy, memory_order_acquire)) != 0) wait_change(&p->busy, left);
+    while ((left = atomic_load_explicit(&p->busy, memory_order_acquire)) != 0)
+        wait_change(&p->busy, left);
     pthread_mutex_unlock(&p->one_loop);
 }
 
@@ -108,7 +115,8 @@ syn_status syn_pool_new(int32_t n_threads, struct syn_pool **out, struct syn_err
 {
     struct syn_pool *p;
     if (n_threads < 1 || n_threads > MAX_THREADS)
-        return syn_fail(err, SYN_INVALID, "threads = %d: must be in [1, %d]", (int)n_threads, MAX_THREADS);
+        return syn_fail(err, SYN_INVALID, "threads = %d: must be in [1, %d]", (int)n_threads,
+                        MAX_THREADS);
     if (!(p = syn_alloc(sizeof *p))) return syn_fail(err, SYN_NO_MEMORY, "thread pool: no memory");
     memset(p, 0, sizeof *p);
     pthread_mutex_init(&p->one_loop, NULL);
@@ -117,13 +125,15 @@ syn_status syn_pool_new(int32_t n_threads, struct syn_pool **out, struct syn_err
         if (pthread_create(&p->thread[p->n_threads], NULL, helper, p) != 0) {
             const int32_t started = p->n_threads;
             syn_pool_free(p);
-            return syn_fail(err, SYN_NO_MEMORY, "thread pool: cannot start thread %d", (int)started);
+            return syn_fail(err, SYN_NO_MEMORY, "thread pool: cannot start thread %d",
+                            (int)started);
         }
     *out = p;
     return SYN_OK;
 }
 
-syn_status syn_pool_wrap(int32_t n_threads, syn_team_fn *team, struct syn_pool **out, struct syn_err *err)
+syn_status syn_pool_wrap(int32_t n_threads, syn_team_fn *team, struct syn_pool **out,
+                         struct syn_err *err)
 {
     struct syn_pool *p = NULL;
     syn_status st = syn_pool_new(1, &p, err);
@@ -166,11 +176,14 @@ int32_t syn_cpu_count(void)
 {
     cpu_set_t set;
     double v[2], quota = 0;
-    int32_t n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    int32_t n = sched_getaffinity(0, sizeof set, &set) == 0
+                    ? CPU_COUNT(&set)
+                    : (int32_t)sysconf(_SC_NPROCESSORS_ONLN);
     if (read_numbers("/sys/fs/cgroup/cpu.max", v) && v[0] > 0 && v[1] > 0) quota = v[0] / v[1];
     else if (read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", v) && v[0] > 0) {
         quota = v[0];
-        quota = read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", v) && v[0] > 0 ? quota / v[0] : 0;
+        quota =
+            read_numbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", v) && v[0] > 0 ? quota / v[0] : 0;
     }
     if (quota > 0 && quota < n) n = (int32_t)(quota + 0.999);
     return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;

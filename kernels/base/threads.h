@@ -23,12 +23,14 @@ struct syn_pool;
 int32_t syn_cpu_count(void);
 
 /* n_threads counts the caller: n - 1 threads are made. 1..256. */
-SYN_MUST_CHECK syn_status syn_pool_new(int32_t n_threads, struct syn_pool **out, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_pool_new(int32_t n_threads, struct syn_pool **out,
+                                       struct syn_err *err);
 /* A pool whose loops run on somebody else's threads: fn(n_threads, n_tasks, task, ctx) does what syn_pool_run
  * promises. For a library that brings its own team. */
 typedef void syn_task_fn(void *ctx, int64_t task);
 typedef void syn_team_fn(int32_t n_threads, int64_t n_tasks, syn_task_fn *fn, void *ctx);
-SYN_MUST_CHECK syn_status syn_pool_wrap(int32_t n_threads, syn_team_fn *team, struct syn_pool **out, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_pool_wrap(int32_t n_threads, syn_team_fn *team, struct syn_pool **out,
+                                        struct syn_err *err);
 void syn_pool_free(struct syn_pool *p); /* NULL-safe; no loop under way */
 int32_t syn_pool_threads(const struct syn_pool *p);
 

@@ -53,13 +53,13 @@ struct cpu_row {
     syn_dtype res1_dtype, res2_dtype;
     const float *bias, *slope;    /* of this group */
     float low, high, alpha, beta1, beta2;
-    float *raw;                   /* not NULL: the sums go here, [output block][cols][16], and no epilogue runs */
+    float *raw; /* not NULL: the sums go here, [output block][cols][16], and no epilogue runs */
 };
 typedef void cpu_row_fn(const struct cpu_row *r);
 
 /* The two transforms of a Winograd convolution (conv_wino.c), for one column chunk of one row of tiles. */
 struct cpu_wino_in {
-    const void *row[4];           /* of one channel block: the pixel left of the chunk, in four input rows */
+    const void *row[4]; /* of one channel block: the pixel left of the chunk, in four input rows */
     int64_t n_cols;               /* pixels that may be read from there; the rest count as zero */
     int64_t tiles;
     float *lines;                 /* scratch: 4 lines of 2*tiles + 2 pixels of 16 */
@@ -67,12 +67,13 @@ struct cpu_wino_in {
     int64_t v_position;           /* elements */
 };
 struct cpu_wino_out {
-    const float *m;               /* [16 positions, m_position apart][tiles][16]: sums of one output block */
+    const float *m; /* [16 positions, m_position apart][tiles][16]: sums of one output block */
     int64_t m_position, tiles;
     int32_t rows;                 /* 1 or 2 output rows exist */
     int64_t cols;                 /* output pixels of the chunk: 2*tiles or one less */
     int64_t y_line, res1_line, res2_line; /* elements from the first output row to the second */
-    const struct cpu_row *r;      /* pointers and epilogue of the first row, output block 0 of the group */
+    const struct cpu_row
+        *r; /* pointers and epilogue of the first row, output block 0 of the group */
     int32_t o;                    /* which block of the group this is */
 };
 /* Everything one instruction set offers; fields NULL where the processor lacks it. */

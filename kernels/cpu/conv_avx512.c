@@ -19,8 +19,8 @@
 struct cpu_conv_isa cpu_conv_isa_f32(void)
 {
     const struct cpu_conv_isa here = {row, wino_in, wino_out}, none = {NULL, NULL, NULL};
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl")
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
                ? here
                : none;
 }

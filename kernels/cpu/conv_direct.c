@@ -28,12 +28,14 @@ struct direct {
 bool cpu_conv_of(const struct syn_placement *p, int32_t node, struct syn_conv *c)
 {
     const struct syn_node *n = &p->g->node[node];
-    struct syn_op_call call; /* 12 KiB, not from the heap: placing and preparing must get the same answer */
+    struct syn_op_call
+        call; /* 12 KiB, not from the heap: placing and preparing must get the same answer */
     bool ok;
     syn_graph_call(p->g, node, &call);
     ok = syn_conv_parse(&call, c, NULL) == SYN_OK;
     for (int32_t k = 0; ok && k < n->n_in; k++) {
-        const bool constant = k >= SYN_CONV_W && k <= SYN_CONV_SLOPE; /* pictures: values that have a place */
+        const bool constant =
+            k >= SYN_CONV_W && k <= SYN_CONV_SLOPE; /* pictures: values that have a place */
         ok = n->in[k] < 0 ? k > SYN_CONV_W : (p->g->value[n->in[k]].data != NULL) == constant;
     }
     return ok;
@@ -42,12 +44,14 @@ bool cpu_conv_of(const struct syn_placement *p, int32_t node, struct syn_conv *c
 /* How far the taps reach outside the input, over all phases and both axes. */
 static int64_t reach_outside(const struct syn_conv *c)
 {
-    const int32_t step_h = c->transposed ? (int32_t)c->stride_h : 1, step_w = c->transposed ? (int32_t)c->stride_w : 1;
+    const int32_t step_h = c->transposed ? (int32_t)c->stride_h : 1,
+                  step_w = c->transposed ? (int32_t)c->stride_w : 1;
     int64_t most = 0;
     for (int32_t ph = 0; ph < step_h * step_w; ph++) {
         struct cpu_tap tap[CPU_MAX_TAPS];
         const int32_t row0 = ph / step_w, col0 = ph % step_w, n = cpu_conv_taps(c, row0, col0, tap);
-        const int64_t rows = (c->ho - row0 + step_h - 1) / step_h, cols = (c->wo - col0 + step_w - 1) / step_w;
+        const int64_t rows = (c->ho - row0 + step_h - 1) / step_h,
+                      cols = (c->wo - col0 + step_w - 1) / step_w;
         const int64_t sh = c->transposed ? 1 : c->stride_h, sw = c->transposed ? 1 : c->stride_w;
         for (int32_t t = 0; t < n; t++) {
             int64_t over[4] = {-tap[t].dy, -tap[t].dx, (rows - 1) * sh + tap[t].dy - (c->h - 1),
@@ -59,7 +63,8 @@ static int64_t reach_outside(const struct syn_conv *c)
     return most;
 }
 
-bool cpu_conv_direct_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16)
+bool cpu_conv_direct_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                           bool bf16)
 {
     const struct syn_node *n = &p->g->node[node];
     struct syn_conv c;
@@ -68,7 +73,8 @@ bool cpu_conv_direct_takes(const struct cpu_self *self, const struct syn_placeme
     if (!cpu_conv_of(p, node, &c) || c.group != 1 || c.kh * c.kw > CPU_MAX_TAPS) return false;
     if (c.h * c.w == 1 || c.act == SYN_ACT_SIGMOID) return false;
     if (c.transposed && c.stride_h * c.stride_w > CPU_MAX_PHASES) return false;
-    if (c.act == SYN_ACT_CLIP && !(c.act_a <= 0 && c.act_b >= 0)) return false; /* channels past the last stay 0 */
+    if (c.act == SYN_ACT_CLIP && !(c.act_a <= 0 && c.act_b >= 0))
+        return false; /* channels past the last stay 0 */
     return reach_outside(&c) <= CPU_MAX_FRAME;
 }
 
@@ -106,12 +112,14 @@ static int64_t pixel_at(const struct syn_place *p, int64_t n, int64_t block, int
     return cpu_row_at(p, n, block, oy) + ox * p->block;
 }
 
-static void run_row(const struct direct_run *r, int64_t n, int32_t group, const struct cpu_phase *ph, int64_t row)
+static void run_row(const struct direct_run *r, int64_t n, int32_t group,
+                    const struct cpu_phase *ph, int64_t row)
 {
     const struct direct *d = r->d;
     const struct syn_place *x = &d->place[d->x], *y = &d->place[d->y];
     const int64_t block = 2 * (int64_t)group, oy = row * d->step_h + ph->row0;
-    const int64_t sh = d->c.transposed ? 1 : d->c.stride_h, sw = d->c.transposed ? 1 : d->c.stride_w;
+    const int64_t sh = d->c.transposed ? 1 : d->c.stride_h,
+                  sw = d->c.transposed ? 1 : d->c.stride_w;
     struct cpu_row k = {
         .x = element(r->x, x->dtype, cpu_row_at(x, n, 0, row * sh)),
         .x_pixel = sw * CPU_BLOCK,
@@ -124,7 +132,8 @@ static void run_row(const struct direct_run *r, int64_t n, int32_t group, const 
                      group * cpu_pack_group_elements(&d->c, d->bf16, ph->n_taps, 2)),
         .n_out = d->n_blocks - block < 2 ? 1 : 2,
         .cols = ph->cols,
-        .y = (void *)(uintptr_t)element(r->y, y->dtype, pixel_at(y, n, y->block == 1 ? 0 : block, oy, ph->col0)),
+        .y = (void *)(uintptr_t)element(r->y, y->dtype,
+                                        pixel_at(y, n, y->block == 1 ? 0 : block, oy, ph->col0)),
         .y_pixel = (int64_t)d->step_w * y->block,
         .y_block = y->stride_c,
         .y_dtype = y->dtype,
@@ -140,12 +149,14 @@ static void run_row(const struct direct_run *r, int64_t n, int32_t group, const 
     if (r->res1) {
         const struct syn_place *p = &d->place[d->res1];
         k.res1 = element(r->res1, p->dtype, pixel_at(p, n, block, oy, ph->col0));
-        k.res1_pixel = (int64_t)d->step_w * p->block, k.res1_block = p->stride_c, k.res1_dtype = p->dtype;
+        k.res1_pixel = (int64_t)d->step_w * p->block, k.res1_block = p->stride_c,
+        k.res1_dtype = p->dtype;
     }
     if (r->res2) {
         const struct syn_place *p = &d->place[d->res2];
         k.res2 = element(r->res2, p->dtype, pixel_at(p, n, block, oy, ph->col0));
-        k.res2_pixel = (int64_t)d->step_w * p->block, k.res2_block = p->stride_c, k.res2_dtype = p->dtype;
+        k.res2_pixel = (int64_t)d->step_w * p->block, k.res2_block = p->stride_c,
+        k.res2_dtype = p->dtype;
     }
     d->row(&k);
 }
@@ -161,8 +172,10 @@ static void direct_task(void *ctx, int64_t task)
             const struct cpu_phase *ph = &d->phase[i];
             if (row >= ph->rows) continue;
             run_row(r, n, group, ph, row);
-            for (int64_t b = 2 * group; ph->col0 == 0 && d->place[d->y].frame && b < 2 * group + 2 && b < d->n_blocks; b++)
-                cpu_zero_frame(&d->place[d->y], &d->y_shape, r->y, n, b, row * d->step_h + ph->row0);
+            for (int64_t b = 2 * group;
+                 ph->col0 == 0 && d->place[d->y].frame && b < 2 * group + 2 && b < d->n_blocks; b++)
+                cpu_zero_frame(&d->place[d->y], &d->y_shape, r->y, n, b,
+                               row * d->step_h + ph->row0);
         }
 }
 
@@ -179,21 +192,25 @@ static void direct_run(const struct syn_kernel *k, const struct syn_run *r)
     syn_pool_run(r->pool, d->c.n * d->bands * d->n_groups, direct_task, &run);
 }
 
-float *cpu_per_channel(const struct syn_placement *p, const struct syn_node *n, int32_t operand, int64_t channels,
-                       float fallback)
+float *cpu_per_channel(const struct syn_placement *p, const struct syn_node *n, int32_t operand,
+                       int64_t channels, float fallback)
 {
     const int64_t padded = (channels + 2 * CPU_BLOCK - 1) / (2 * CPU_BLOCK) * (2 * CPU_BLOCK);
     const bool given = operand < n->n_in && n->in[operand] >= 0;
     float *v = syn_alloc((size_t)padded * sizeof *v);
     for (int64_t i = 0; v && i < padded; i++)
-        v[i] = i >= channels ? 0 : given ? syn_value_float(&p->g->value[n->in[operand]], i) : fallback;
+        v[i] = i >= channels ? 0
+               : given       ? syn_value_float(&p->g->value[n->in[operand]], i)
+                             : fallback;
     return v;
 }
 
-float *cpu_conv_slopes(const struct syn_placement *p, const struct syn_node *n, const struct syn_conv *c)
+float *cpu_conv_slopes(const struct syn_placement *p, const struct syn_node *n,
+                       const struct syn_conv *c)
 {
     const float same = c->act == SYN_ACT_RELU ? 0 : c->act == SYN_ACT_LEAKY ? c->act_a : 1;
-    return cpu_per_channel(p, n, c->act == SYN_ACT_PRELU ? SYN_CONV_SLOPE : SYN_MAX_OPERANDS, c->co, same);
+    return cpu_per_channel(p, n, c->act == SYN_ACT_PRELU ? SYN_CONV_SLOPE : SYN_MAX_OPERANDS, c->co,
+                           same);
 }
 
 static syn_status make_phases(struct direct *d, const struct syn_place *x, struct syn_err *err)
@@ -213,16 +230,20 @@ static syn_status make_phases(struct direct *d, const struct syn_place *x, struc
         if (!f->tap_offset) return syn_fail(err, SYN_NO_MEMORY, "conv: no memory");
         for (int32_t t = 0; t < f->n_taps; t++) {
             int64_t at = tap[t].dy * x->stride_y + tap[t].dx * (int64_t)x->block;
-            if (at != (int32_t)at) return syn_fail(err, SYN_TOO_LARGE, "conv: rows over 2^31 numbers");
+            if (at != (int32_t)at)
+                return syn_fail(err, SYN_TOO_LARGE, "conv: rows over 2^31 numbers");
             f->tap_offset[t] = (int32_t)at;
         }
-        weights += (size_t)cpu_pack_group_elements(&d->c, d->bf16, f->n_taps, (int32_t)d->n_blocks) * (d->bf16 ? 2 : 4);
+        weights +=
+            (size_t)cpu_pack_group_elements(&d->c, d->bf16, f->n_taps, (int32_t)d->n_blocks) *
+            (d->bf16 ? 2 : 4);
     }
     return SYN_OK;
 }
 
-syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_placement *p, const struct syn_place *place,
-                                   int32_t node, struct syn_kernel *k, struct syn_err *err)
+syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                   const struct syn_place *place, int32_t node,
+                                   struct syn_kernel *k, struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
     struct direct *d = syn_calloc(1, sizeof *d);
@@ -230,7 +251,8 @@ syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_place
     int64_t rows;
     if (!d) return syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
     d->place = place;
-    if (!cpu_conv_of(p, node, &d->c)) st = syn_fail(err, SYN_INTERNAL, "conv %s: not a form that was taken", n->name);
+    if (!cpu_conv_of(p, node, &d->c))
+        st = syn_fail(err, SYN_INTERNAL, "conv %s: not a form that was taken", n->name);
     d->x = n->in[SYN_CONV_X];
     d->y = n->out[0];
     d->y_shape = p->g->value[d->y].shape;
@@ -252,14 +274,18 @@ syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_place
     d->bands = (rows + d->band - 1) / d->band;
     d->bias = cpu_per_channel(p, n, SYN_CONV_BIAS, d->c.co, 0);
     d->slope = cpu_conv_slopes(p, n, &d->c);
-    if (st == SYN_OK && (!d->bias || !d->slope)) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
-    if (st == SYN_OK) st = cpu_pack_get(self, &d->c, &p->g->value[n->in[SYN_CONV_W]], d->bf16, &d->pack, err);
+    if (st == SYN_OK && (!d->bias || !d->slope))
+        st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
+    if (st == SYN_OK)
+        st = cpu_pack_get(self, &d->c, &p->g->value[n->in[SYN_CONV_W]], d->bf16, &d->pack, err);
     if (st == SYN_OK) st = make_phases(d, &place[d->x], err);
     if (st != SYN_OK) {
         direct_free(d);
         return st;
     }
-    k->impl = d->c.transposed ? d->bf16 ? "phases avx512_bf16" : "phases avx512" : d->bf16 ? "conv avx512_bf16" : "conv avx512";
+    k->impl = d->c.transposed ? d->bf16 ? "phases avx512_bf16" : "phases avx512"
+              : d->bf16       ? "conv avx512_bf16"
+                              : "conv avx512";
     k->run = direct_run;
     k->free = direct_free;
     k->state = d;

@@ -31,15 +31,18 @@ struct by_dnnl {
     float *bias, *slope;
 };
 
-bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16)
+bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                         bool bf16)
 {
     const struct syn_node *n = &p->g->node[node];
     struct syn_conv c;
     if (!self->dnnl || (bf16 && !self->dnnl_bf16)) return false;
     if (n->id != SYN_OP_CONV && n->id != SYN_OP_CONV_TRANSPOSE) return false;
     if (!cpu_conv_of(p, node, &c) || c.act == SYN_ACT_SIGMOID || c.h * c.w == 1) return false;
-    if (c.group > 1 && (c.transposed || c.ci / c.group % CPU_BLOCK || c.co / c.group % CPU_BLOCK)) return false;
-    return !c.transposed || (c.stride_h * c.stride_w <= CPU_MAX_PHASES && c.kh * c.kw <= CPU_MAX_TAPS);
+    if (c.group > 1 && (c.transposed || c.ci / c.group % CPU_BLOCK || c.co / c.group % CPU_BLOCK))
+        return false;
+    return !c.transposed ||
+           (c.stride_h * c.stride_w <= CPU_MAX_PHASES && c.kh * c.kw <= CPU_MAX_TAPS);
 }
 
 static void by_dnnl_free(void *state)
@@ -66,13 +69,14 @@ static void finish_block(const struct by_dnnl *s, float v[CPU_BLOCK], int64_t cb
 {
     for (int c = 0; c < CPU_BLOCK; c++) {
         if (v[c] < 0) v[c] *= s->slope[cb * CPU_BLOCK + c];
-        if (s->c.act == SYN_ACT_CLIP) v[c] = v[c] < s->c.act_a ? s->c.act_a : v[c] > s->c.act_b ? s->c.act_b : v[c];
+        if (s->c.act == SYN_ACT_CLIP)
+            v[c] = v[c] < s->c.act_a ? s->c.act_a : v[c] > s->c.act_b ? s->c.act_b : v[c];
         v[c] *= s->c.alpha;
     }
 }
 
-static void add_residual(const struct by_dnnl *s, int32_t value, const uint8_t *base, float beta, int64_t n, int64_t cb,
-                         int64_t oy, int64_t ox, float v[CPU_BLOCK])
+static void add_residual(const struct by_dnnl *s, int32_t value, const uint8_t *base, float beta,
+                         int64_t n, int64_t cb, int64_t oy, int64_t ox, float v[CPU_BLOCK])
 {
     const struct syn_place *p = &s->place[value];
     float r[CPU_BLOCK];
@@ -88,7 +92,8 @@ static void finish_task(void *ctx, int64_t task)
     const struct part *f = r->part;
     const struct syn_place *y = &s->place[s->y];
     const int64_t blocks = (s->c.co + CPU_BLOCK - 1) / CPU_BLOCK;
-    const int64_t row = task % f->rows, cb = task / f->rows % blocks, n = task / f->rows / blocks, oy = row * s->step_h + f->row0;
+    const int64_t row = task % f->rows, cb = task / f->rows % blocks, n = task / f->rows / blocks,
+                  oy = row * s->step_h + f->row0;
     const float *sums = r->sums + task * f->cols * CPU_BLOCK;
     for (int64_t q = 0; q < f->cols; q++, sums += CPU_BLOCK) {
         const int64_t ox = q * s->step_w + f->col0;
@@ -121,8 +126,9 @@ static void by_dnnl_run(const struct syn_kernel *k, const struct syn_run *r)
         f.part = &s->part[i];
         if (!cpu_dnnl_conv_run(f.part->conv, x, s->straight ? (void *)f.y : r->scratch)) {
             /* out of memory inside oneDNN: a result the scan for NaN will see */
-            const size_t bytes = (size_t)(s->c.n * blocks * f.part->rows * f.part->cols * CPU_BLOCK) *
-                                 (s->straight ? syn_dtype_bytes(s->place[s->y].dtype) : sizeof(float));
+            const size_t bytes =
+                (size_t)(s->c.n * blocks * f.part->rows * f.part->cols * CPU_BLOCK) *
+                (s->straight ? syn_dtype_bytes(s->place[s->y].dtype) : sizeof(float));
             memset(s->straight ? (void *)f.y : r->scratch, 0xff, bytes);
         }
         if (!s->straight) syn_pool_run(r->pool, s->c.n * blocks * f.part->rows, finish_task, &f);
@@ -132,32 +138,53 @@ static void by_dnnl_run(const struct syn_kernel *k, const struct syn_run *r)
 /* --- preparing ------------------------------------------------------------------------------ */
 
 /* Plain f32 weights [co][ci/group][ny][nx] of the taps, in their order. */
-static float *plain_weights(const struct syn_conv *c, const struct syn_value *w, const struct cpu_tap *tap, int32_t n_taps)
+static float *plain_weights(const struct syn_conv *c, const struct syn_value *w,
+                            const struct cpu_tap *tap, int32_t n_taps)
 {
     const int64_t ci = c->ci / c->group;
     float *out = syn_alloc((size_t)(c->co * ci * n_taps) * sizeof *out), *at = out;
     for (int64_t o = 0; out && o < c->co; o++)
         for (int64_t i = 0; i < ci; i++)
             for (int32_t t = 0; t < n_taps; t++)
-                *at++ = syn_value_float(w, ((c->transposed ? i * c->co + o : o * ci + i) * c->kh + tap[t].ky) * c->kw + tap[t].kx);
+                *at++ = syn_value_float(
+                    w, ((c->transposed ? i * c->co + o : o * ci + i) * c->kh + tap[t].ky) * c->kw +
+                           tap[t].kx);
     return out;
 }
 
 /* The specification of one part; taps are a rectangle, in increasing distance after sorting. */
-static bool part_spec(const struct by_dnnl *s, struct cpu_tap *tap, int32_t n_taps, const struct part *f,
-                      struct cpu_dnnl_spec *spec)
+static bool part_spec(const struct by_dnnl *s, struct cpu_tap *tap, int32_t n_taps,
+                      const struct part *f, struct cpu_dnnl_spec *spec)
 {
     const struct syn_conv *c = &s->c;
     int32_t y0 = tap[0].dy, y1 = y0, x0 = tap[0].dx, x1 = x0;
-    *spec = (struct cpu_dnnl_spec){.n = c->n, .ci = c->ci, .h = c->h, .w = c->w, .co = c->co, .ho = f->rows, .wo = f->cols,
-                                   .kh = c->kh, .kw = c->kw, .group = c->group, .stride_h = c->stride_h,
-                                   .stride_w = c->stride_w, .dil_h = c->dil_h, .dil_w = c->dil_w, .top = c->top,
-                                   .left = c->left, .bottom = c->bottom, .right = c->right};
+    *spec = (struct cpu_dnnl_spec){.n = c->n,
+                                   .ci = c->ci,
+                                   .h = c->h,
+                                   .w = c->w,
+                                   .co = c->co,
+                                   .ho = f->rows,
+                                   .wo = f->cols,
+                                   .kh = c->kh,
+                                   .kw = c->kw,
+                                   .group = c->group,
+                                   .stride_h = c->stride_h,
+                                   .stride_w = c->stride_w,
+                                   .dil_h = c->dil_h,
+                                   .dil_w = c->dil_w,
+                                   .top = c->top,
+                                   .left = c->left,
+                                   .bottom = c->bottom,
+                                   .right = c->right};
     if (c->transposed) {
-        for (int32_t i = 1; i < n_taps; i++) { /* insertion sort by position: the kernel's order is backwards */
+        for (int32_t i = 1; i < n_taps;
+             i++) { /* insertion sort by position: the kernel's order is backwards */
             struct cpu_tap t = tap[i];
             int32_t k = i;
-            for (; k > 0 && (tap[k - 1].dy > t.dy || (tap[k - 1].dy == t.dy && tap[k - 1].dx > t.dx)); k--) tap[k] = tap[k - 1];
+            for (;
+                 k > 0 && (tap[k - 1].dy > t.dy || (tap[k - 1].dy == t.dy && tap[k - 1].dx > t.dx));
+                 k--)
+                tap[k] = tap[k - 1];
             tap[k] = t;
         }
         for (int32_t i = 0; i < n_taps; i++) {
@@ -178,8 +205,8 @@ static bool part_spec(const struct by_dnnl *s, struct cpu_tap *tap, int32_t n_ta
     return spec->top >= 0 && spec->left >= 0 && spec->bottom >= 0 && spec->right >= 0;
 }
 
-static syn_status make_part(struct cpu_self *self, struct by_dnnl *s, const struct syn_value *w, int32_t index,
-                            struct syn_err *err)
+static syn_status make_part(struct cpu_self *self, struct by_dnnl *s, const struct syn_value *w,
+                            int32_t index, struct syn_err *err)
 {
     struct part *f = &s->part[index];
     struct cpu_tap tap[CPU_MAX_TAPS];
@@ -196,15 +223,18 @@ static syn_status make_part(struct cpu_self *self, struct by_dnnl *s, const stru
     spec.y_bf16 = s->straight && s->place[s->y].dtype == SYN_BF16;
     spec.leaky = s->straight && (s->c.act == SYN_ACT_RELU || s->c.act == SYN_ACT_LEAKY);
     spec.slope = s->c.act == SYN_ACT_LEAKY ? s->c.act_a : 0;
-    spec.key = w->key ? w->key + (uint64_t)index * 0x9e3779b97f4a7c15u : 0; /* phases of one tensor differ */
-    if (!(weights = plain_weights(&s->c, w, tap, n_taps))) return syn_fail(err, SYN_NO_MEMORY, "oneDNN: no memory");
+    spec.key = w->key ? w->key + (uint64_t)index * 0x9e3779b97f4a7c15u
+                      : 0; /* phases of one tensor differ */
+    if (!(weights = plain_weights(&s->c, w, tap, n_taps)))
+        return syn_fail(err, SYN_NO_MEMORY, "oneDNN: no memory");
     st = cpu_dnnl_conv_new(self->dnnl, &spec, weights, s->bias, &f->conv, err);
     syn_free(weights);
     return st;
 }
 
-syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placement *p, const struct syn_place *place,
-                                 int32_t node, struct syn_kernel *k, struct syn_err *err)
+syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                 const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                                 struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
     struct by_dnnl *s = syn_calloc(1, sizeof *s);
@@ -220,12 +250,14 @@ syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placeme
     s->res2 = n->n_in > SYN_CONV_RES2 ? n->in[SYN_CONV_RES2] : -1;
     if (!cpu_conv_of(p, node, &s->c)) st = SYN_UNSUPPORTED;
     blocks = (s->c.ci + CPU_BLOCK - 1) / CPU_BLOCK;
-    if (x->block != CPU_BLOCK || x->frame || (s->c.n > 1 && x->stride_n != blocks * x->stride_c)) st = SYN_UNSUPPORTED;
+    if (x->block != CPU_BLOCK || x->frame || (s->c.n > 1 && x->stride_n != blocks * x->stride_c))
+        st = SYN_UNSUPPORTED;
     s->step_h = s->c.transposed ? (int32_t)s->c.stride_h : 1;
     s->step_w = s->c.transposed ? (int32_t)s->c.stride_w : 1;
     blocks = (s->c.co + CPU_BLOCK - 1) / CPU_BLOCK;
-    s->straight = !s->c.transposed && s->c.act != SYN_ACT_PRELU && s->c.act != SYN_ACT_CLIP && s->c.alpha == 1 && s->res1 < 0 &&
-                  s->res2 < 0 && y->block == CPU_BLOCK && y->frame == 0 && (s->c.n == 1 || y->stride_n == blocks * y->stride_c);
+    s->straight = !s->c.transposed && s->c.act != SYN_ACT_PRELU && s->c.act != SYN_ACT_CLIP &&
+                  s->c.alpha == 1 && s->res1 < 0 && s->res2 < 0 && y->block == CPU_BLOCK &&
+                  y->frame == 0 && (s->c.n == 1 || y->stride_n == blocks * y->stride_c);
     if (st == SYN_OK) {
         s->bias = cpu_per_channel(p, n, SYN_CONV_BIAS, s->c.co, 0);
         s->slope = cpu_conv_slopes(p, n, &s->c);
@@ -243,7 +275,8 @@ syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placeme
         k->weight_bytes = 0;
         return st;
     }
-    if (!s->straight) k->scratch_bytes = (size_t)(s->c.n * blocks * most * CPU_BLOCK) * sizeof(float);
+    if (!s->straight)
+        k->scratch_bytes = (size_t)(s->c.n * blocks * most * CPU_BLOCK) * sizeof(float);
     k->impl = x->dtype == SYN_BF16 ? "oneDNN bf16" : "oneDNN f32";
     k->run = by_dnnl_run;
     k->free = by_dnnl_free;
@@ -252,13 +285,15 @@ syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placeme
 }
 
 #else
-bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16)
+bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                         bool bf16)
 {
     (void)self, (void)p, (void)node, (void)bf16;
     return false;
 }
-syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placement *p, const struct syn_place *place,
-                                 int32_t node, struct syn_kernel *k, struct syn_err *err)
+syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                 const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                                 struct syn_err *err)
 {
     (void)self, (void)p, (void)place, (void)node, (void)k, (void)err;
     return SYN_UNSUPPORTED;

@@ -41,9 +41,11 @@ void cpu_packs_release(struct cpu_packs *ps, struct cpu_pack *p)
 
 /* Taps of one axis for output positions congruent to `phase` modulo step: which kernel positions, and how
  * far their input lies from the grid position. Returns how many. */
-static int32_t axis_taps(const struct syn_conv *c, bool rows, int32_t phase, int32_t *kernel, int32_t *distance)
+static int32_t axis_taps(const struct syn_conv *c, bool rows, int32_t phase, int32_t *kernel,
+                         int32_t *distance)
 {
-    const int64_t k = rows ? c->kh : c->kw, dil = rows ? c->dil_h : c->dil_w, pad = rows ? c->top : c->left;
+    const int64_t k = rows ? c->kh : c->kw, dil = rows ? c->dil_h : c->dil_w,
+                  pad = rows ? c->top : c->left;
     const int64_t stride = rows ? c->stride_h : c->stride_w;
     int32_t n = 0;
     for (int64_t j = 0; j < k; j++) {
@@ -55,7 +57,8 @@ static int32_t axis_taps(const struct syn_conv *c, bool rows, int32_t phase, int
     return n;
 }
 
-int32_t cpu_conv_taps(const struct syn_conv *c, int32_t row0, int32_t col0, struct cpu_tap tap[CPU_MAX_TAPS])
+int32_t cpu_conv_taps(const struct syn_conv *c, int32_t row0, int32_t col0,
+                      struct cpu_tap tap[CPU_MAX_TAPS])
 {
     int32_t ky[CPU_MAX_TAPS], dy[CPU_MAX_TAPS], kx[CPU_MAX_TAPS], dx[CPU_MAX_TAPS], n = 0;
     int32_t ny = axis_taps(c, true, row0, ky, dy), nx = axis_taps(c, false, col0, kx, dx);
@@ -66,31 +69,36 @@ int32_t cpu_conv_taps(const struct syn_conv *c, int32_t row0, int32_t col0, stru
 
 static bool same_pack(const struct syn_conv *a, const struct syn_conv *b)
 {
-    return a->transposed == b->transposed && a->co == b->co && a->ci == b->ci && a->kh == b->kh && a->kw == b->kw &&
-           a->stride_h == b->stride_h && a->stride_w == b->stride_w && a->dil_h == b->dil_h && a->dil_w == b->dil_w &&
-           a->top == b->top && a->left == b->left;
+    return a->transposed == b->transposed && a->co == b->co && a->ci == b->ci && a->kh == b->kh &&
+           a->kw == b->kw && a->stride_h == b->stride_h && a->stride_w == b->stride_w &&
+           a->dil_h == b->dil_h && a->dil_w == b->dil_w && a->top == b->top && a->left == b->left;
 }
 
-static float weight_at(const struct syn_conv *c, const struct syn_value *w, int64_t co, int64_t ci, const struct cpu_tap *t)
+static float weight_at(const struct syn_conv *c, const struct syn_value *w, int64_t co, int64_t ci,
+                       const struct cpu_tap *t)
 {
     if (co >= c->co || ci >= c->ci) return 0;
-    return syn_value_float(w, ((c->transposed ? ci * c->co + co : co * c->ci + ci) * c->kh + t->ky) * c->kw + t->kx);
+    return syn_value_float(
+        w, ((c->transposed ? ci * c->co + co : co * c->ci + ci) * c->kh + t->ky) * c->kw + t->kx);
 }
 
 int64_t cpu_pack_group_elements(const struct syn_conv *c, bool bf16, int32_t n_taps, int32_t n_out)
 {
-    return (int64_t)n_taps * n_out * CPU_BLOCK * ((c->ci - 1) / CPU_BLOCK * CPU_BLOCK + cpu_last_k(c, bf16));
+    return (int64_t)n_taps * n_out * CPU_BLOCK *
+           ((c->ci - 1) / CPU_BLOCK * CPU_BLOCK + cpu_last_k(c, bf16));
 }
 
 /* One group of one phase; returns the end of what it wrote, in elements. */
-static int64_t pack_group(const struct syn_conv *c, const struct syn_value *w, bool bf16, const struct cpu_tap *tap,
-                          int32_t n_taps, int64_t first_out, int32_t n_out, void *data, int64_t at)
+static int64_t pack_group(const struct syn_conv *c, const struct syn_value *w, bool bf16,
+                          const struct cpu_tap *tap, int32_t n_taps, int64_t first_out,
+                          int32_t n_out, void *data, int64_t at)
 {
     const int32_t step = bf16 ? 2 : 1;
     const int64_t n_blocks = (c->ci + CPU_BLOCK - 1) / CPU_BLOCK;
     for (int64_t b = 0; b < n_blocks; b++)
         for (int32_t t = 0; t < n_taps; t++)
-            for (int32_t k = 0; k < (b == n_blocks - 1 ? cpu_last_k(c, bf16) : CPU_BLOCK); k += step)
+            for (int32_t k = 0; k < (b == n_blocks - 1 ? cpu_last_k(c, bf16) : CPU_BLOCK);
+                 k += step)
                 for (int32_t o = 0; o < n_out * CPU_BLOCK; o++)
                     for (int32_t s = 0; s < step; s++, at++) {
                         float v = weight_at(c, w, first_out + o, b * CPU_BLOCK + k + s, &tap[t]);
@@ -102,25 +110,30 @@ static int64_t pack_group(const struct syn_conv *c, const struct syn_value *w, b
 
 static int64_t direct_elements(const struct syn_conv *c, bool bf16)
 {
-    const int32_t rows = c->transposed ? (int32_t)c->stride_h : 1, cols = c->transposed ? (int32_t)c->stride_w : 1;
+    const int32_t rows = c->transposed ? (int32_t)c->stride_h : 1,
+                  cols = c->transposed ? (int32_t)c->stride_w : 1;
     const int32_t out_blocks = (int32_t)((c->co + CPU_BLOCK - 1) / CPU_BLOCK);
     struct cpu_tap tap[CPU_MAX_TAPS];
     int64_t elements = 0;
     for (int32_t phase = 0; phase < rows * cols; phase++)
-        elements += cpu_pack_group_elements(c, bf16, cpu_conv_taps(c, phase / cols, phase % cols, tap), out_blocks);
+        elements += cpu_pack_group_elements(
+            c, bf16, cpu_conv_taps(c, phase / cols, phase % cols, tap), out_blocks);
     return elements;
 }
 
-static void pack_direct(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data, int64_t task)
+static void pack_direct(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data,
+                        int64_t task)
 {
-    const int32_t rows = c->transposed ? (int32_t)c->stride_h : 1, cols = c->transposed ? (int32_t)c->stride_w : 1;
+    const int32_t rows = c->transposed ? (int32_t)c->stride_h : 1,
+                  cols = c->transposed ? (int32_t)c->stride_w : 1;
     const int64_t out_blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
     struct cpu_tap tap[CPU_MAX_TAPS];
     int64_t at = 0;
     for (int32_t phase = 0; phase < rows * cols; phase++) { /* a task is one group of all phases */
         int32_t n_taps = cpu_conv_taps(c, phase / cols, phase % cols, tap);
         int64_t group = cpu_pack_group_elements(c, bf16, n_taps, 2);
-        pack_group(c, w, bf16, tap, n_taps, task * 2 * CPU_BLOCK, out_blocks - 2 * task < 2 ? 1 : 2, data, at + task * group);
+        pack_group(c, w, bf16, tap, n_taps, task * 2 * CPU_BLOCK, out_blocks - 2 * task < 2 ? 1 : 2,
+                   data, at + task * group);
         at += cpu_pack_group_elements(c, bf16, n_taps, (int32_t)out_blocks);
     }
 }
@@ -138,9 +151,9 @@ static void fill_task(void *ctx, int64_t task)
     j->fill(j->c, j->w, j->bf16, j->data, task);
 }
 
-syn_status cpu_pack_find(struct cpu_self *self, enum cpu_pack_form form, const struct syn_conv *c, const struct syn_value *w,
-                         bool bf16, int64_t elements, cpu_pack_fn *fill, int64_t n_tasks, struct cpu_pack **out,
-                         struct syn_err *err)
+syn_status cpu_pack_find(struct cpu_self *self, enum cpu_pack_form form, const struct syn_conv *c,
+                         const struct syn_value *w, bool bf16, int64_t elements, cpu_pack_fn *fill,
+                         int64_t n_tasks, struct cpu_pack **out, struct syn_err *err)
 {
     struct cpu_packs *ps = self->packs;
     struct fill_job job = {.c = c, .w = w, .bf16 = bf16, .fill = fill};
@@ -154,7 +167,8 @@ syn_status cpu_pack_find(struct cpu_self *self, enum cpu_pack_form form, const s
     p->bytes = (size_t)elements * (bf16 ? 2 : 4);
     if (!(p->data = syn_alloc(p->bytes))) {
         syn_free(p);
-        return syn_fail(err, SYN_NO_MEMORY, "conv: no memory for %lld weights", (long long)elements);
+        return syn_fail(err, SYN_NO_MEMORY, "conv: no memory for %lld weights",
+                        (long long)elements);
     }
     memset(p->data, 0, p->bytes); /* channels past the last one */
     job.data = p->data;
@@ -170,9 +184,10 @@ syn_status cpu_pack_find(struct cpu_self *self, enum cpu_pack_form form, const s
     return SYN_OK;
 }
 
-syn_status cpu_pack_get(struct cpu_self *self, const struct syn_conv *c, const struct syn_value *w, bool bf16,
-                        struct cpu_pack **out, struct syn_err *err)
+syn_status cpu_pack_get(struct cpu_self *self, const struct syn_conv *c, const struct syn_value *w,
+                        bool bf16, struct cpu_pack **out, struct syn_err *err)
 {
     const int64_t groups = (c->co + 2 * CPU_BLOCK - 1) / (2 * CPU_BLOCK);
-    return cpu_pack_find(self, CPU_PACK_DIRECT, c, w, bf16, direct_elements(c, bf16), pack_direct, groups, out, err);
+    return cpu_pack_find(self, CPU_PACK_DIRECT, c, w, bf16, direct_elements(c, bf16), pack_direct,
+                         groups, out, err);
 }

@@ -16,11 +16,13 @@
 #define MAX_PX_2 14
 #define MAX_PX_1 28
 
-static inline __attribute__((always_inline)) __m512 load_block(const void *p, syn_dtype t, int64_t at)
+static inline __attribute__((always_inline)) __m512 load_block(const void *p, syn_dtype t,
+                                                               int64_t at)
 {
     if (t == SYN_F32) return _mm512_loadu_ps((const float *)p + at);
-    return _mm512_castsi512_ps(
-        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)((const uint16_t *)p + at))), 16));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(
+        _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)((const uint16_t *)p + at))),
+        16));
 }
 
 /* Round to nearest even, as syn_bf16_from_float; results of a convolution of finite numbers. */
@@ -34,28 +36,33 @@ static inline __attribute__((always_inline)) __m256i to_bf16(__m512 v)
     return _mm512_cvtepi32_epi16(_mm512_srli_epi32(i, 16));
 }
 
-static inline __attribute__((always_inline)) __m512 finish(const struct cpu_row *r, __m512 v, int o, __m512 slope,
-                                                           int64_t px)
+static inline __attribute__((always_inline)) __m512 finish(const struct cpu_row *r, __m512 v, int o,
+                                                           __m512 slope, int64_t px)
 {
     v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ), v, slope);
-    v = _mm512_min_ps(_mm512_set1_ps(r->high), _mm512_max_ps(_mm512_set1_ps(r->low), v)); /* NaN: the second */
+    v = _mm512_min_ps(_mm512_set1_ps(r->high),
+                      _mm512_max_ps(_mm512_set1_ps(r->low), v)); /* NaN: the second */
     v = _mm512_mul_ps(v, _mm512_set1_ps(r->alpha));
     if (r->res1)
-        v = _mm512_fmadd_ps(_mm512_set1_ps(r->beta1),
-                            load_block(r->res1, r->res1_dtype, o * r->res1_block + px * r->res1_pixel), v);
+        v = _mm512_fmadd_ps(
+            _mm512_set1_ps(r->beta1),
+            load_block(r->res1, r->res1_dtype, o * r->res1_block + px * r->res1_pixel), v);
     if (r->res2)
-        v = _mm512_fmadd_ps(_mm512_set1_ps(r->beta2),
-                            load_block(r->res2, r->res2_dtype, o * r->res2_block + px * r->res2_pixel), v);
+        v = _mm512_fmadd_ps(
+            _mm512_set1_ps(r->beta2),
+            load_block(r->res2, r->res2_dtype, o * r->res2_block + px * r->res2_pixel), v);
     return v;
 }
 
-static inline __attribute__((always_inline)) void store_block(const struct cpu_row *r, __m512 v, int o, int64_t px)
+static inline __attribute__((always_inline)) void store_block(const struct cpu_row *r, __m512 v,
+                                                              int o, int64_t px)
 {
     int64_t at = o * r->y_block + px * r->y_pixel;
     if (r->y_planes) {
         float lane[16];
         _mm512_storeu_ps(lane, v);
-        for (int c = 0; c < r->y_planes; c++) ((float *)r->y)[c * r->y_block + px * r->y_pixel] = lane[c];
+        for (int c = 0; c < r->y_planes; c++)
+            ((float *)r->y)[c * r->y_block + px * r->y_pixel] = lane[c];
     } else if (r->y_dtype == SYN_F32) _mm512_storeu_ps((float *)r->y + at, v);
     else _mm256_storeu_si256((__m256i *)((uint16_t *)r->y + at), to_bf16(v));
 }
@@ -71,12 +78,14 @@ static void epilogue(const struct cpu_row *r, const float *sums, int64_t px0, in
     }
 }
 
-static inline __attribute__((always_inline)) void piece(const struct cpu_row *r, int64_t px0, const int n_out,
-                                                        const int n_px, const int64_t pixel)
+static inline __attribute__((always_inline)) void piece(const struct cpu_row *r, int64_t px0,
+                                                        const int n_out, const int n_px,
+                                                        const int64_t pixel)
 {
     _Alignas(64) float local[2 * MAX_PX_1 * CPU_BLOCK];
     float *sums = r->raw ? r->raw + px0 * CPU_BLOCK : local;
-    const int64_t next = (r->raw ? r->cols : n_px) * CPU_BLOCK; /* from one output block's sums to the other's */
+    const int64_t next =
+        (r->raw ? r->cols : n_px) * CPU_BLOCK; /* from one output block's sums to the other's */
     const ELEM *w = (const ELEM *)r->w;
     __m512 acc[2][MAX_PX_1];
 #pragma GCC unroll 2
@@ -107,20 +116,24 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
 }
 
 /* piece_<output blocks>_<pixels>: neighbouring pixels; strided_...: any distance. */
-#define PIECE(n_out, n) \
-    static __attribute__((noinline)) void piece_##n_out##_##n(const struct cpu_row *r, int64_t px0) \
-    { \
-        piece(r, px0, n_out, n, CPU_BLOCK); \
+#define PIECE(n_out, n)                                                                            \
+    static                                                                                         \
+        __attribute__((noinline)) void piece_##n_out##_##n(const struct cpu_row *r, int64_t px0)   \
+    {                                                                                              \
+        piece(r, px0, n_out, n, CPU_BLOCK);                                                        \
     }
-#define STRIDED(n_out, n) \
-    static __attribute__((noinline)) void strided_##n_out##_##n(const struct cpu_row *r, int64_t px0) \
-    { \
-        piece(r, px0, n_out, n, r->x_pixel); \
+#define STRIDED(n_out, n)                                                                          \
+    static                                                                                         \
+        __attribute__((noinline)) void strided_##n_out##_##n(const struct cpu_row *r, int64_t px0) \
+    {                                                                                              \
+        piece(r, px0, n_out, n, r->x_pixel);                                                       \
     }
 #define UP_TO_6(X, o) X(o, 1) X(o, 2) X(o, 3) X(o, 4) X(o, 5) X(o, 6)
-#define UP_TO_14(X, o) UP_TO_6(X, o) X(o, 7) X(o, 8) X(o, 9) X(o, 10) X(o, 11) X(o, 12) X(o, 13) X(o, 14)
-#define UP_TO_28(X, o) \
-    UP_TO_14(X, o) X(o, 15) X(o, 16) X(o, 17) X(o, 18) X(o, 19) X(o, 20) X(o, 21) X(o, 22) X(o, 23) X(o, 24) \
+#define UP_TO_14(X, o)                                                                             \
+    UP_TO_6(X, o) X(o, 7) X(o, 8) X(o, 9) X(o, 10) X(o, 11) X(o, 12) X(o, 13) X(o, 14)
+#define UP_TO_28(X, o)                                                                             \
+    UP_TO_14(X, o)                                                                                 \
+    X(o, 15) X(o, 16) X(o, 17) X(o, 18) X(o, 19) X(o, 20) X(o, 21) X(o, 22) X(o, 23) X(o, 24)      \
         X(o, 25) X(o, 26) X(o, 27) X(o, 28)
 UP_TO_28(PIECE, 1)
 UP_TO_14(PIECE, 2)
@@ -133,8 +146,10 @@ typedef void piece_fn(const struct cpu_row *, int64_t);
 
 static void row(const struct cpu_row *r)
 {
-    static piece_fn *const near1[] = {UP_TO_28(PIECE_ENTRY, 1)}, *const near2[] = {UP_TO_14(PIECE_ENTRY, 2)};
-    static piece_fn *const far1[] = {UP_TO_6(STRIDED_ENTRY, 1)}, *const far2[] = {UP_TO_6(STRIDED_ENTRY, 2)};
+    static piece_fn *const near1[] = {UP_TO_28(PIECE_ENTRY, 1)}, *const near2[] = {
+                                                                     UP_TO_14(PIECE_ENTRY, 2)};
+    static piece_fn *const far1[] = {UP_TO_6(STRIDED_ENTRY, 1)}, *const far2[] = {
+                                                                     UP_TO_6(STRIDED_ENTRY, 2)};
     const bool near = r->x_pixel == CPU_BLOCK;
     piece_fn *const *fn = r->n_out == 2 ? (near ? near2 : far2) : near ? near1 : far1;
     const int64_t most = !near ? 6 : r->n_out == 2 ? MAX_PX_2 : MAX_PX_1;
@@ -170,7 +185,8 @@ static void wino_in(const struct cpu_wino_in *w)
     const ELEM *d0 = w->row[0], *d1 = w->row[1], *d2 = w->row[2], *d3 = w->row[3];
     float *t = w->lines;
     for (int64_t x = 0; x < have * CPU_BLOCK; x += CPU_BLOCK) { /* down the columns */
-        const __m512 a = load_elem(d0 + x), b = load_elem(d1 + x), c = load_elem(d2 + x), d = load_elem(d3 + x);
+        const __m512 a = load_elem(d0 + x), b = load_elem(d1 + x), c = load_elem(d2 + x),
+                     d = load_elem(d3 + x);
         _mm512_store_ps(t + x, _mm512_sub_ps(a, c));
         _mm512_store_ps(t + line + x, _mm512_add_ps(b, c));
         _mm512_store_ps(t + 2 * line + x, _mm512_sub_ps(c, b));
@@ -179,11 +195,12 @@ static void wino_in(const struct cpu_wino_in *w)
     for (int64_t x = have * CPU_BLOCK; x < line; x += CPU_BLOCK)
         for (int i = 0; i < 4; i++) _mm512_store_ps(t + i * line + x, _mm512_setzero_ps());
     for (int i = 0; i < 4; i++, t += line) { /* along the rows */
-        ELEM *v0 = (ELEM *)w->v + 4 * i * w->v_position, *v1 = v0 + w->v_position, *v2 = v1 + w->v_position,
-             *v3 = v2 + w->v_position;
+        ELEM *v0 = (ELEM *)w->v + 4 * i * w->v_position, *v1 = v0 + w->v_position,
+             *v2 = v1 + w->v_position, *v3 = v2 + w->v_position;
         for (int64_t x = 0; x < w->tiles; x++) {
             const float *p = t + 2 * x * CPU_BLOCK;
-            const __m512 a = _mm512_load_ps(p), b = _mm512_load_ps(p + 16), c = _mm512_load_ps(p + 32), d = _mm512_load_ps(p + 48);
+            const __m512 a = _mm512_load_ps(p), b = _mm512_load_ps(p + 16),
+                         c = _mm512_load_ps(p + 32), d = _mm512_load_ps(p + 48);
             store_elem(v0 + x * CPU_BLOCK, _mm512_sub_ps(a, c));
             store_elem(v1 + x * CPU_BLOCK, _mm512_add_ps(b, c));
             store_elem(v2 + x * CPU_BLOCK, _mm512_sub_ps(c, b));
@@ -194,18 +211,25 @@ static void wino_in(const struct cpu_wino_in *w)
 
 static void wino_out(const struct cpu_wino_out *w)
 {
-    const __m512 bias = _mm512_loadu_ps(w->r->bias + w->o * CPU_BLOCK), slope = _mm512_loadu_ps(w->r->slope + w->o * CPU_BLOCK);
+    const __m512 bias = _mm512_loadu_ps(w->r->bias + w->o * CPU_BLOCK),
+                 slope = _mm512_loadu_ps(w->r->slope + w->o * CPU_BLOCK);
     struct cpu_row second = *w->r; /* the lower output row */
     second.y = (char *)second.y + w->y_line * (int64_t)(second.y_dtype == SYN_F32 ? 4 : 2);
-    if (second.res1) second.res1 = (const char *)second.res1 + w->res1_line * (int64_t)(second.res1_dtype == SYN_F32 ? 4 : 2);
-    if (second.res2) second.res2 = (const char *)second.res2 + w->res2_line * (int64_t)(second.res2_dtype == SYN_F32 ? 4 : 2);
+    if (second.res1)
+        second.res1 = (const char *)second.res1 +
+                      w->res1_line * (int64_t)(second.res1_dtype == SYN_F32 ? 4 : 2);
+    if (second.res2)
+        second.res2 = (const char *)second.res2 +
+                      w->res2_line * (int64_t)(second.res2_dtype == SYN_F32 ? 4 : 2);
     for (int64_t x = 0; x < w->tiles; x++) {
         const float *m = w->m + x * CPU_BLOCK;
         __m512 up[4], down[4]; /* A^T M */
 #pragma GCC unroll 4
         for (int j = 0; j < 4; j++) {
-            const __m512 a = _mm512_load_ps(m + j * w->m_position), b = _mm512_load_ps(m + (4 + j) * w->m_position);
-            const __m512 c = _mm512_load_ps(m + (8 + j) * w->m_position), d = _mm512_load_ps(m + (12 + j) * w->m_position);
+            const __m512 a = _mm512_load_ps(m + j * w->m_position),
+                         b = _mm512_load_ps(m + (4 + j) * w->m_position);
+            const __m512 c = _mm512_load_ps(m + (8 + j) * w->m_position),
+                         d = _mm512_load_ps(m + (12 + j) * w->m_position);
             up[j] = _mm512_add_ps(_mm512_add_ps(a, b), c);
             down[j] = _mm512_sub_ps(_mm512_sub_ps(b, c), d);
         }
@@ -213,9 +237,11 @@ static void wino_out(const struct cpu_wino_out *w)
             const struct cpu_row *r = row ? &second : w->r;
             const __m512 *q = row ? down : up;
             const __m512 left = _mm512_add_ps(_mm512_add_ps(q[0], q[1]), _mm512_add_ps(q[2], bias));
-            const __m512 right = _mm512_add_ps(_mm512_sub_ps(_mm512_sub_ps(q[1], q[2]), q[3]), bias);
+            const __m512 right =
+                _mm512_add_ps(_mm512_sub_ps(_mm512_sub_ps(q[1], q[2]), q[3]), bias);
             store_block(r, finish(r, left, w->o, slope, 2 * x), w->o, 2 * x);
-            if (2 * x + 1 < w->cols) store_block(r, finish(r, right, w->o, slope, 2 * x + 1), w->o, 2 * x + 1);
+            if (2 * x + 1 < w->cols)
+                store_block(r, finish(r, right, w->o, slope, 2 * x + 1), w->o, 2 * x + 1);
         }
     }
 }

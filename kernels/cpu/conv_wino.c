@@ -42,10 +42,13 @@ struct wino {
     int64_t v_position, v_block, m_position;              /* elements */
 };
 
-bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16)
+bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                         bool bf16)
 {
     struct syn_conv c;
-    if (!p->winograd || !self->wino || p->g->node[node].id != SYN_OP_CONV || !cpu_conv_direct_takes(self, p, node, bf16)) return false;
+    if (!p->winograd || !self->wino || p->g->node[node].id != SYN_OP_CONV ||
+        !cpu_conv_direct_takes(self, p, node, bf16))
+        return false;
     if (!cpu_conv_of(p, node, &c) || c.kh != 3 || c.kw != 3) return false;
     if (c.stride_h != 1 || c.stride_w != 1 || c.dil_h != 1 || c.dil_w != 1) return false;
     /* few channels: the transforms cost more than they save; odd corners of tiny pictures neither */
@@ -80,7 +83,8 @@ static void transform_weight(const float g[9], float u[POSITIONS])
 {
     float down[12]; /* 4 x 3 */
     for (int x = 0; x < 3; x++) times_g(g[x], g[3 + x], g[6 + x], down + x, 3);
-    for (int i = 0; i < 4; i++) times_g(down[3 * i], down[3 * i + 1], down[3 * i + 2], u + 4 * i, 1);
+    for (int i = 0; i < 4; i++)
+        times_g(down[3 * i], down[3 * i + 1], down[3 * i + 2], u + 4 * i, 1);
 }
 
 /* Elements of one position of one group. */
@@ -91,16 +95,22 @@ static int64_t group_elements(const struct syn_conv *c, bool bf16, int64_t n_out
 
 /* By group of two output blocks: [position][channel block][channel / step][output block][16][step]. One task is one
  * block of input channels of one group: read in runs, written in runs. */
-static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data, int64_t task)
+static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data,
+                      int64_t task)
 {
     const int32_t step = bf16 ? 2 : 1;
-    const int64_t x_blocks = (c->ci + CPU_BLOCK - 1) / CPU_BLOCK, y_blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
-    const int64_t group = task / x_blocks, ci0 = task % x_blocks * CPU_BLOCK, co0 = group * 2 * CPU_BLOCK;
-    const int64_t n_out = y_blocks - 2 * group < 2 ? 1 : 2, position = group_elements(c, bf16, n_out);
+    const int64_t x_blocks = (c->ci + CPU_BLOCK - 1) / CPU_BLOCK,
+                  y_blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
+    const int64_t group = task / x_blocks, ci0 = task % x_blocks * CPU_BLOCK,
+                  co0 = group * 2 * CPU_BLOCK;
+    const int64_t n_out = y_blocks - 2 * group < 2 ? 1 : 2,
+                  position = group_elements(c, bf16, n_out);
     const int64_t n_ci = c->ci - ci0 < CPU_BLOCK ? c->ci - ci0 : CPU_BLOCK;
-    const int64_t n_co = c->co - co0 < n_out * CPU_BLOCK ? c->co - co0 : n_out * CPU_BLOCK, run = n_out * CPU_BLOCK * step;
+    const int64_t n_co = c->co - co0 < n_out * CPU_BLOCK ? c->co - co0 : n_out * CPU_BLOCK,
+                  run = n_out * CPU_BLOCK * step;
     float g[2 * CPU_BLOCK][CPU_BLOCK * 9], u[POSITIONS], runs[POSITIONS][2 * CPU_BLOCK * 2];
-    for (int64_t o = 0; o < n_co; o++) syn_value_floats(w, ((co0 + o) * c->ci + ci0) * 9, n_ci * 9, g[o]);
+    for (int64_t o = 0; o < n_co; o++)
+        syn_value_floats(w, ((co0 + o) * c->ci + ci0) * 9, n_ci * 9, g[o]);
     for (int64_t k = 0; k < n_ci; k += step) {
         int64_t at = group * POSITIONS * group_elements(c, bf16, 2) + (ci0 + k) * n_out * CPU_BLOCK;
         memset(runs, 0, sizeof runs); /* channels past the last ones */
@@ -111,7 +121,8 @@ static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool 
             }
         for (int pos = 0; pos < POSITIONS; pos++, at += position) {
             if (!bf16) memcpy((float *)data + at, runs[pos], (size_t)run * sizeof(float));
-            for (int64_t i = 0; bf16 && i < run; i++) ((uint16_t *)data)[at + i] = syn_bf16_from_float(runs[pos][i]);
+            for (int64_t i = 0; bf16 && i < run; i++)
+                ((uint16_t *)data)[at + i] = syn_bf16_from_float(runs[pos][i]);
         }
     }
 }
@@ -128,7 +139,8 @@ struct wino_run {
 static size_t size_of(const struct syn_place *p) { return syn_dtype_bytes(p->dtype); }
 
 /* Transforms all channel blocks of one chunk into v. */
-static void transform_input(const struct wino_run *r, int64_t n, int64_t oy, int64_t ox, int64_t tiles, float *lines, uint8_t *v)
+static void transform_input(const struct wino_run *r, int64_t n, int64_t oy, int64_t ox,
+                            int64_t tiles, float *lines, uint8_t *v)
 {
     const struct wino *w = r->w;
     const struct syn_place *x = &w->place[w->x];
@@ -137,7 +149,8 @@ static void transform_input(const struct wino_run *r, int64_t n, int64_t oy, int
     in.n_cols = w->c.w + x->frame - left;
     for (int64_t b = 0; b < w->x_blocks; b++) {
         for (int i = 0; i < 4; i++) {
-            int64_t iy = oy - w->c.top + i; /* a row below the frame belongs to an output row that doesn't exist */
+            int64_t iy = oy - w->c.top +
+                         i; /* a row below the frame belongs to an output row that doesn't exist */
             if (iy > w->c.h - 1 + x->frame) iy = w->c.h - 1 + x->frame;
             in.row[i] = r->x + (size_t)(cpu_row_at(x, n, b, iy) + left * CPU_BLOCK) * size_of(x);
         }
@@ -147,12 +160,15 @@ static void transform_input(const struct wino_run *r, int64_t n, int64_t oy, int
 }
 
 /* A residual's or the output's pixel (oy, ox) of the group's first block. */
-static uint8_t *pixel(const uint8_t *base, const struct syn_place *p, int64_t n, int64_t block, int64_t oy, int64_t ox)
+static uint8_t *pixel(const uint8_t *base, const struct syn_place *p, int64_t n, int64_t block,
+                      int64_t oy, int64_t ox)
 {
-    return (uint8_t *)(uintptr_t)base + (size_t)(cpu_row_at(p, n, block, oy) + ox * p->block) * size_of(p);
+    return (uint8_t *)(uintptr_t)base +
+           (size_t)(cpu_row_at(p, n, block, oy) + ox * p->block) * size_of(p);
 }
 
-static struct cpu_row epilogue_of(const struct wino_run *r, int64_t n, int32_t group, int64_t oy, int64_t ox)
+static struct cpu_row epilogue_of(const struct wino_run *r, int64_t n, int32_t group, int64_t oy,
+                                  int64_t ox)
 {
     const struct wino *w = r->w;
     const struct syn_place *y = &w->place[w->y], *p;
@@ -186,8 +202,8 @@ static struct cpu_row epilogue_of(const struct wino_run *r, int64_t n, int32_t g
 }
 
 /* Products of one group at all positions, then its outputs. */
-static void run_group(const struct wino_run *r, int64_t n, int32_t group, int64_t oy, int64_t ox, int64_t tiles,
-                      const uint8_t *v, float *m)
+static void run_group(const struct wino_run *r, int64_t n, int32_t group, int64_t oy, int64_t ox,
+                      int64_t tiles, const uint8_t *v, float *m)
 {
     const struct wino *w = r->w;
     static const int32_t no_offset[1] = {0};
@@ -205,7 +221,8 @@ static void run_group(const struct wino_run *r, int64_t n, int32_t group, int64_
         .bias = w->zero,
         .slope = w->zero,
     };
-    const uint8_t *u = (const uint8_t *)w->pack->data + (size_t)(group * POSITIONS * group_elements(&w->c, w->bf16, 2)) * elem;
+    const uint8_t *u = (const uint8_t *)w->pack->data +
+                       (size_t)(group * POSITIONS * group_elements(&w->c, w->bf16, 2)) * elem;
     struct cpu_wino_out out = {
         .m_position = w->m_position,
         .tiles = tiles,
@@ -232,24 +249,29 @@ static void zero_frames(const struct wino_run *r, int64_t n, int64_t oy)
 {
     const struct wino *w = r->w;
     for (int64_t row = oy; w->place[w->y].frame && row < oy + 2 && row < w->c.ho; row++)
-        for (int64_t b = 0; b < w->y_blocks; b++) cpu_zero_frame(&w->place[w->y], &w->y_shape, r->y, n, b, row);
+        for (int64_t b = 0; b < w->y_blocks; b++)
+            cpu_zero_frame(&w->place[w->y], &w->y_shape, r->y, n, b, row);
 }
 
 static void wino_worker(void *ctx, int64_t worker)
 {
     struct wino_run *r = ctx;
     const struct wino *w = r->w;
-    uint8_t *lines = r->scratch + (size_t)worker * (w->lines_bytes + w->v_bytes + w->m_bytes), *v = lines + w->lines_bytes;
+    uint8_t *lines = r->scratch + (size_t)worker * (w->lines_bytes + w->v_bytes + w->m_bytes),
+            *v = lines + w->lines_bytes;
     float *m = (float *)(void *)(v + w->v_bytes);
     const int64_t all_tiles = (w->c.wo + 1) / 2, bands = (w->tile_rows + w->band - 1) / w->band;
-    for (int64_t unit; (unit = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) < w->c.n * bands;) {
+    for (int64_t unit;
+         (unit = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) < w->c.n * bands;) {
         const int64_t n = unit / bands, begin = unit % bands * w->band;
         const int64_t end = begin + w->band < w->tile_rows ? begin + w->band : w->tile_rows;
         for (int64_t i = begin * w->chunks; i < end * w->chunks; i++) {
             const int64_t chunk = i % w->chunks, oy = i / w->chunks * 2;
-            const int64_t first = all_tiles * chunk / w->chunks, tiles = all_tiles * (chunk + 1) / w->chunks - first;
+            const int64_t first = all_tiles * chunk / w->chunks,
+                          tiles = all_tiles * (chunk + 1) / w->chunks - first;
             transform_input(r, n, oy, 2 * first, tiles, (float *)(void *)lines, v);
-            for (int32_t g = 0; g < w->n_groups; g++) run_group(r, n, g, oy, 2 * first, tiles, v, m);
+            for (int32_t g = 0; g < w->n_groups; g++)
+                run_group(r, n, g, oy, 2 * first, tiles, v, m);
             if (chunk == 0) zero_frames(r, n, oy);
         }
     }
@@ -272,7 +294,10 @@ static void wino_run(const struct syn_kernel *k, const struct syn_run *r)
 
 /* --- preparing ------------------------------------------------------------------------------ */
 
-static size_t aligned(int64_t n, size_t size) { return ((size_t)n * size + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
+static size_t aligned(int64_t n, size_t size)
+{
+    return ((size_t)n * size + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1);
+}
 
 static void lay_out(struct wino *w, struct syn_kernel *k)
 {
@@ -291,15 +316,17 @@ static void lay_out(struct wino *w, struct syn_kernel *k)
     k->scratch_bytes = (size_t)w->threads * (w->lines_bytes + w->v_bytes + w->m_bytes);
 }
 
-syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placement *p, const struct syn_place *place,
-                                 int32_t node, struct syn_kernel *k, struct syn_err *err)
+syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                 const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                                 struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
     struct wino *w = syn_calloc(1, sizeof *w);
     syn_status st = SYN_OK;
     if (!w) return syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
     w->place = place;
-    if (!cpu_conv_of(p, node, &w->c)) st = syn_fail(err, SYN_INTERNAL, "conv %s: not a form that was taken", n->name);
+    if (!cpu_conv_of(p, node, &w->c))
+        st = syn_fail(err, SYN_INTERNAL, "conv %s: not a form that was taken", n->name);
     w->x = n->in[SYN_CONV_X];
     w->y = n->out[0];
     w->y_shape = p->g->value[w->y].shape;
@@ -319,11 +346,12 @@ syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placeme
     w->bias = cpu_per_channel(p, n, SYN_CONV_BIAS, w->c.co, 0);
     w->slope = cpu_conv_slopes(p, n, &w->c);
     w->zero = syn_calloc(2 * CPU_BLOCK, sizeof *w->zero);
-    if (st == SYN_OK && (!w->bias || !w->slope || !w->zero)) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
+    if (st == SYN_OK && (!w->bias || !w->slope || !w->zero))
+        st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
     if (st == SYN_OK)
         st = cpu_pack_find(self, CPU_PACK_WINO, &w->c, &p->g->value[n->in[SYN_CONV_W]], w->bf16,
-                           POSITIONS * group_elements(&w->c, w->bf16, w->y_blocks), pack_wino, w->n_groups * w->x_blocks,
-                           &w->pack, err);
+                           POSITIONS * group_elements(&w->c, w->bf16, w->y_blocks), pack_wino,
+                           w->n_groups * w->x_blocks, &w->pack, err);
     if (st != SYN_OK) {
         wino_free(w);
         k->scratch_bytes = 0;

@@ -27,7 +27,8 @@ static const char *name_of(const struct cpu_self *self)
 }
 
 /* Measures, decides, and lets oneDNN go again where it has nothing to do. */
-static syn_status choose(struct cpu_self *self, const struct syn_backend_opts *opts, struct syn_err *err)
+static syn_status choose(struct cpu_self *self, const struct syn_backend_opts *opts,
+                         struct syn_err *err)
 {
     syn_status st = SYN_OK;
     self->pool = self->own_pool;
@@ -35,8 +36,10 @@ static syn_status choose(struct cpu_self *self, const struct syn_backend_opts *o
     st = cpu_dnnl_new(self->threads, &self->dnnl, err);
 #endif
     if (st == SYN_OK && opts->only && (!strcmp(opts->only, "own") ? !self->f32.row : !self->dnnl))
-        return syn_fail(err, SYN_UNSUPPORTED, "cpu:%s: not in this build or not on this CPU", opts->only);
-    if (opts->only && strcmp(opts->only, "own")) self->f32 = self->bf16 = (struct cpu_conv_isa){NULL, NULL, NULL};
+        return syn_fail(err, SYN_UNSUPPORTED, "cpu:%s: not in this build or not on this CPU",
+                        opts->only);
+    if (opts->only && strcmp(opts->only, "own"))
+        self->f32 = self->bf16 = (struct cpu_conv_isa){NULL, NULL, NULL};
 #ifdef SYN_HAVE_DNNL
     if (opts->only && !strcmp(opts->only, "own")) cpu_dnnl_free(self->dnnl), self->dnnl = NULL;
 #endif
@@ -48,7 +51,8 @@ static syn_status choose(struct cpu_self *self, const struct syn_backend_opts *o
     }
     if (st == SYN_OK && self->dnnl) self->pool = cpu_dnnl_pool(self->dnnl); /* one team, not two */
 #endif
-    snprintf(self->info.device, sizeof self->info.device, "cpu (%s, %d threads)", name_of(self), (int)self->threads);
+    snprintf(self->info.device, sizeof self->info.device, "cpu (%s, %d threads)", name_of(self),
+             (int)self->threads);
     return st;
 }
 
@@ -79,8 +83,9 @@ static void cpu_info(void *state, struct syn_backend_info *info)
 }
 static struct syn_pool *cpu_pool(void *state) { return ((struct cpu_self *)state)->pool; }
 
-static syn_status cpu_prepare(void *state, const struct syn_placement *p, const struct syn_place *place, int32_t node,
-                              struct syn_kernel *k, struct syn_err *err)
+static syn_status cpu_prepare(void *state, const struct syn_placement *p,
+                              const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                              struct syn_err *err)
 {
     struct cpu_self *self = state;
     const struct syn_node *n = &p->g->node[node];
@@ -97,13 +102,15 @@ static syn_status cpu_prepare(void *state, const struct syn_placement *p, const 
     return syn_prepare_reference(p, place, node, k, err);
 }
 
-static syn_status cpu_load(void *state, const struct syn_placement *p, const struct syn_place *place, int32_t input,
-                           struct syn_kernel *k, struct syn_err *err)
+static syn_status cpu_load(void *state, const struct syn_placement *p,
+                           const struct syn_place *place, int32_t input, struct syn_kernel *k,
+                           struct syn_err *err)
 {
     return cpu_load_prepare(state, p, place, p->g->input[input], input, true, k, err);
 }
-static syn_status cpu_store(void *state, const struct syn_placement *p, const struct syn_place *place, int32_t output,
-                            struct syn_kernel *k, struct syn_err *err)
+static syn_status cpu_store(void *state, const struct syn_placement *p,
+                            const struct syn_place *place, int32_t output, struct syn_kernel *k,
+                            struct syn_err *err)
 {
     return cpu_load_prepare(state, p, place, p->g->output[output], output, false, k, err);
 }

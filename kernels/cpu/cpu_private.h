@@ -16,38 +16,45 @@ struct cpu_self {
     struct cpu_dnnl *dnnl;            /* NULL: not built in, or of no use here */
     int32_t threads;
     struct cpu_conv_isa f32, bf16;    /* our kernels; empty where the CPU lacks the instructions */
-    bool own_f32, own_bf16;           /* use them (measured against oneDNN where that is built in) */
+    bool own_f32, own_bf16; /* use them (measured against oneDNN where that is built in) */
     bool wino;                        /* Winograd where it fits */
     bool dnnl_bf16;                   /* oneDNN's bf16 convolutions are the quickest */
     struct cpu_packs *packs;
 };
 
 /* True when our row kernels run this convolution in this precision. */
-bool cpu_conv_direct_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16);
+bool cpu_conv_direct_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                           bool bf16);
 /* Zero frame that the convolution needs around its input; call after _takes. */
 int32_t cpu_conv_direct_frame(const struct syn_placement *p, int32_t node);
-SYN_MUST_CHECK syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_placement *p,
-                                                  const struct syn_place *place, int32_t node, struct syn_kernel *k,
-                                                  struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_conv_direct_prepare(struct cpu_self *self,
+                                                  const struct syn_placement *p,
+                                                  const struct syn_place *place, int32_t node,
+                                                  struct syn_kernel *k, struct syn_err *err);
 
 /* The same by Winograd's F(2x2, 3x3): plain 3x3 convolutions with enough channels. Takes what it takes from
  * the direct form, so the frame is the same. */
-bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16);
-SYN_MUST_CHECK syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placement *p,
-                                                const struct syn_place *place, int32_t node, struct syn_kernel *k,
-                                                struct syn_err *err);
+bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                         bool bf16);
+SYN_MUST_CHECK syn_status cpu_conv_wino_prepare(struct cpu_self *self,
+                                                const struct syn_placement *p,
+                                                const struct syn_place *place, int32_t node,
+                                                struct syn_kernel *k, struct syn_err *err);
 
 /* By oneDNN. prepare says SYN_UNSUPPORTED, without text, when oneDNN has none for this form after all. */
-bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node, bool bf16);
-SYN_MUST_CHECK syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placement *p,
-                                                const struct syn_place *place, int32_t node, struct syn_kernel *k,
-                                                struct syn_err *err);
+bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                         bool bf16);
+SYN_MUST_CHECK syn_status cpu_conv_dnnl_prepare(struct cpu_self *self,
+                                                const struct syn_placement *p,
+                                                const struct syn_place *place, int32_t node,
+                                                struct syn_kernel *k, struct syn_err *err);
 
 /* One number per output channel from a constant operand (or the fallback), zero up to whole groups of two
  * blocks; and what values below zero are multiplied with. NULL: no memory. The caller frees. */
-float *cpu_per_channel(const struct syn_placement *p, const struct syn_node *n, int32_t operand, int64_t channels,
-                       float fallback);
-float *cpu_conv_slopes(const struct syn_placement *p, const struct syn_node *n, const struct syn_conv *c);
+float *cpu_per_channel(const struct syn_placement *p, const struct syn_node *n, int32_t operand,
+                       int64_t channels, float fallback);
+float *cpu_conv_slopes(const struct syn_placement *p, const struct syn_node *n,
+                       const struct syn_conv *c);
 
 /* The convolution of a node as numbers; false when its operands are not what a backend takes (weights,
  * bias and slope constant, group 1 or more). */
@@ -56,17 +63,18 @@ bool cpu_conv_of(const struct syn_placement *p, int32_t node, struct syn_conv *c
 /* Loops over rows (loops.c, resize.c, shuffle.c): SYN_UNSUPPORTED without text when the node's form is none of
  * theirs; the caller then takes the reference. */
 SYN_MUST_CHECK syn_status cpu_loop_prepare(struct cpu_self *self, const struct syn_placement *p,
-                                           const struct syn_place *place, int32_t node, struct syn_kernel *k,
-                                           struct syn_err *err);
-SYN_MUST_CHECK syn_status cpu_spatial_prepare(struct cpu_self *self, const struct syn_placement *p,
-                                              const struct syn_place *place, int32_t node, struct syn_kernel *k,
-                                              struct syn_err *err);
-SYN_MUST_CHECK syn_status cpu_load_prepare(struct cpu_self *self, const struct syn_placement *p,
-                                           const struct syn_place *place, int32_t value, int32_t index, bool load,
+                                           const struct syn_place *place, int32_t node,
                                            struct syn_kernel *k, struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_spatial_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                              const struct syn_place *place, int32_t node,
+                                              struct syn_kernel *k, struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_load_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                           const struct syn_place *place, int32_t value,
+                                           int32_t index, bool load, struct syn_kernel *k,
+                                           struct syn_err *err);
 
 /* cpu_place.c */
-SYN_MUST_CHECK syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place *place,
-                                    struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_place(void *self, const struct syn_placement *p,
+                                    struct syn_place *place, struct syn_err *err);
 
 #endif

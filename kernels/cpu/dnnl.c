@@ -9,7 +9,8 @@
 
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t desc; /* opaque, owned */
-static bool desc_make(desc *d, int n, const int64_t *dims, dnnl_data_type_t t, dnnl_format_tag_t tag)
+static bool desc_make(desc *d, int n, const int64_t *dims, dnnl_data_type_t t,
+                      dnnl_format_tag_t tag)
 {
     return dnnl_memory_desc_create_with_tag(d, n, dims, t, tag) == dnnl_success;
 }
@@ -19,16 +20,23 @@ static void desc_free(desc *d)
     *d = NULL;
 }
 static const_dnnl_memory_desc_t desc_ref(const desc *d) { return *d; }
-static bool desc_equal(const desc *a, const_dnnl_memory_desc_t b) { return dnnl_memory_desc_equal(*a, b); }
-static bool desc_copy(desc *d, const_dnnl_memory_desc_t from) { return dnnl_memory_desc_clone(d, from) == dnnl_success; }
+static bool desc_equal(const desc *a, const_dnnl_memory_desc_t b)
+{
+    return dnnl_memory_desc_equal(*a, b);
+}
+static bool desc_copy(desc *d, const_dnnl_memory_desc_t from)
+{
+    return dnnl_memory_desc_clone(d, from) == dnnl_success;
+}
 typedef const_dnnl_memory_desc_t desc_view;
 
-static bool conv_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t e, const desc *x, const desc *w, const desc *b, const desc *y,
-                      const int64_t *strides, const int64_t *dilates, const int64_t *begin, const int64_t *end,
-                      dnnl_primitive_attr_t attr)
+static bool conv_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t e, const desc *x, const desc *w,
+                      const desc *b, const desc *y, const int64_t *strides, const int64_t *dilates,
+                      const int64_t *begin, const int64_t *end, dnnl_primitive_attr_t attr)
 {
-    return dnnl_convolution_forward_primitive_desc_create(pd, e, dnnl_forward_inference, dnnl_convolution_direct, *x, *w,
-                                                          b ? *b : NULL, *y, strides, dilates, begin, end, attr) == dnnl_success;
+    return dnnl_convolution_forward_primitive_desc_create(
+               pd, e, dnnl_forward_inference, dnnl_convolution_direct, *x, *w, b ? *b : NULL, *y,
+               strides, dilates, begin, end, attr) == dnnl_success;
 }
 static bool append_leaky(dnnl_post_ops_t ops, float slope)
 {
@@ -40,7 +48,8 @@ static bool reorder_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t e, const desc 
 }
 #else
 typedef dnnl_memory_desc_t desc; /* a struct */
-static bool desc_make(desc *d, int n, const int64_t *dims, dnnl_data_type_t t, dnnl_format_tag_t tag)
+static bool desc_make(desc *d, int n, const int64_t *dims, dnnl_data_type_t t,
+                      dnnl_format_tag_t tag)
 {
     dnnl_dims_t whole = {0}; /* the prototype says an array of DNNL_MAX_NDIMS */
     memcpy(whole, dims, (size_t)n * sizeof *dims);
@@ -48,18 +57,23 @@ static bool desc_make(desc *d, int n, const int64_t *dims, dnnl_data_type_t t, d
 }
 static void desc_free(desc *d) { (void)d; }
 static const dnnl_memory_desc_t *desc_ref(const desc *d) { return d; }
-static bool desc_equal(const desc *a, const dnnl_memory_desc_t *b) { return dnnl_memory_desc_equal(a, b); }
+static bool desc_equal(const desc *a, const dnnl_memory_desc_t *b)
+{
+    return dnnl_memory_desc_equal(a, b);
+}
 static bool desc_copy(desc *d, const dnnl_memory_desc_t *from) { return *d = *from, true; }
 typedef const dnnl_memory_desc_t *desc_view;
 
-static bool conv_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t e, const desc *x, const desc *w, const desc *b, const desc *y,
-                      const int64_t *strides, const int64_t *dilates, const int64_t *begin, const int64_t *end,
-                      dnnl_primitive_attr_t attr)
+static bool conv_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t e, const desc *x, const desc *w,
+                      const desc *b, const desc *y, const int64_t *strides, const int64_t *dilates,
+                      const int64_t *begin, const int64_t *end, dnnl_primitive_attr_t attr)
 {
     dnnl_dims_t s = {0}, d = {0}, l = {0}, r = {0};
     dnnl_convolution_desc_t c;
-    for (int i = 0; i < 2; i++) s[i] = strides[i], d[i] = dilates[i], l[i] = begin[i], r[i] = end[i];
-    return dnnl_dilated_convolution_forward_desc_init(&c, dnnl_forward_inference, dnnl_convolution_direct, x, w, b, y, s, d, l,
+    for (int i = 0; i < 2; i++)
+        s[i] = strides[i], d[i] = dilates[i], l[i] = begin[i], r[i] = end[i];
+    return dnnl_dilated_convolution_forward_desc_init(&c, dnnl_forward_inference,
+                                                      dnnl_convolution_direct, x, w, b, y, s, d, l,
                                                       r) == dnnl_success &&
            dnnl_primitive_desc_create(pd, &c, attr, e, NULL) == dnnl_success;
 }
@@ -104,8 +118,9 @@ syn_status cpu_dnnl_new(int32_t threads, struct cpu_dnnl **out, struct syn_err *
 {
     struct cpu_dnnl *d = syn_calloc(1, sizeof *d);
     syn_status st = d ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "oneDNN: no memory");
-    if (st == SYN_OK && (dnnl_engine_create(&d->engine, dnnl_cpu, 0) != dnnl_success ||
-                         dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags) != dnnl_success))
+    if (st == SYN_OK &&
+        (dnnl_engine_create(&d->engine, dnnl_cpu, 0) != dnnl_success ||
+         dnnl_stream_create(&d->stream, d->engine, dnnl_stream_default_flags) != dnnl_success))
         st = syn_fail(err, SYN_UNSUPPORTED, "oneDNN: no engine for this CPU");
     if (st == SYN_OK) st = syn_pool_wrap(threads, cpu_omp_run, &d->pool, err);
     if (st != SYN_OK) {
@@ -144,17 +159,21 @@ static void weights_release(struct cpu_dnnl *d, struct weights *w)
 }
 
 /* Reorders plain f32 weights into `wish`. */
-static bool reorder(struct cpu_dnnl *d, const desc *plain, const float *from, desc_view wish, void *to)
+static bool reorder(struct cpu_dnnl *d, const desc *plain, const float *from, desc_view wish,
+                    void *to)
 {
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_t p = NULL;
     dnnl_memory_t a = NULL, b = NULL;
-    bool ok = reorder_desc(&pd, d->engine, plain, wish) && dnnl_primitive_create(&p, pd) == dnnl_success &&
-              dnnl_memory_create(&a, desc_ref(plain), d->engine, (void *)(uintptr_t)from) == dnnl_success &&
+    bool ok = reorder_desc(&pd, d->engine, plain, wish) &&
+              dnnl_primitive_create(&p, pd) == dnnl_success &&
+              dnnl_memory_create(&a, desc_ref(plain), d->engine, (void *)(uintptr_t)from) ==
+                  dnnl_success &&
               dnnl_memory_create(&b, wish, d->engine, to) == dnnl_success;
     if (ok) {
         const dnnl_exec_arg_t args[] = {{DNNL_ARG_FROM, a}, {DNNL_ARG_TO, b}};
-        ok = dnnl_primitive_execute(p, d->stream, 2, args) == dnnl_success && dnnl_stream_wait(d->stream) == dnnl_success;
+        ok = dnnl_primitive_execute(p, d->stream, 2, args) == dnnl_success &&
+             dnnl_stream_wait(d->stream) == dnnl_success;
     }
     if (a) dnnl_memory_destroy(a);
     if (b) dnnl_memory_destroy(b);
@@ -163,7 +182,8 @@ static bool reorder(struct cpu_dnnl *d, const desc *plain, const float *from, de
     return ok;
 }
 
-static struct weights *weights_get(struct cpu_dnnl *d, uint64_t key, const desc *plain, const float *from, desc_view wish)
+static struct weights *weights_get(struct cpu_dnnl *d, uint64_t key, const desc *plain,
+                                   const float *from, desc_view wish)
 {
     struct weights *w;
     for (w = key ? d->shared : NULL; w; w = w->next)
@@ -196,17 +216,23 @@ struct descs {
 static bool make_descs(const struct cpu_dnnl_spec *s, bool bias, struct descs *m)
 {
     const bool grouped = s->group > 1;
-    const int64_t xd[] = {s->n, s->ci, s->h, s->w}, yd[] = {s->n, s->co, s->ho, s->wo}, bd[] = {s->co};
-    const int64_t wd[] = {s->co, s->ci, s->kh, s->kw}, gd[] = {s->group, s->co / s->group, s->ci / s->group, s->kh, s->kw};
-    const dnnl_data_type_t in = s->bf16 ? dnnl_bf16 : dnnl_f32, out = s->y_bf16 ? dnnl_bf16 : dnnl_f32;
-    return desc_make(&m->x, 4, xd, in, dnnl_nChw16c) && desc_make(&m->y, 4, yd, out, dnnl_nChw16c) &&
+    const int64_t xd[] = {s->n, s->ci, s->h, s->w}, yd[] = {s->n, s->co, s->ho, s->wo},
+                  bd[] = {s->co};
+    const int64_t wd[] = {s->co, s->ci, s->kh, s->kw},
+                  gd[] = {s->group, s->co / s->group, s->ci / s->group, s->kh, s->kw};
+    const dnnl_data_type_t in = s->bf16 ? dnnl_bf16 : dnnl_f32,
+                           out = s->y_bf16 ? dnnl_bf16 : dnnl_f32;
+    return desc_make(&m->x, 4, xd, in, dnnl_nChw16c) &&
+           desc_make(&m->y, 4, yd, out, dnnl_nChw16c) &&
            desc_make(&m->w, grouped ? 5 : 4, grouped ? gd : wd, in, dnnl_format_tag_any) &&
-           desc_make(&m->plain, grouped ? 5 : 4, grouped ? gd : wd, dnnl_f32, grouped ? dnnl_goihw : dnnl_oihw) &&
+           desc_make(&m->plain, grouped ? 5 : 4, grouped ? gd : wd, dnnl_f32,
+                     grouped ? dnnl_goihw : dnnl_oihw) &&
            (!bias || desc_make(&m->b, 1, bd, dnnl_f32, dnnl_a));
 }
 
 /* The primitive's description, or NULL; a description that is only oneDNN's reference counts as none. */
-static dnnl_primitive_desc_t describe(struct cpu_dnnl *d, const struct cpu_dnnl_spec *s, const struct descs *m, bool bias)
+static dnnl_primitive_desc_t describe(struct cpu_dnnl *d, const struct cpu_dnnl_spec *s,
+                                      const struct descs *m, bool bias)
 {
     const int64_t strides[] = {s->stride_h, s->stride_w}, dilates[] = {s->dil_h - 1, s->dil_w - 1};
     const int64_t begin[] = {s->top, s->left}, end[] = {s->bottom, s->right};
@@ -214,11 +240,14 @@ static dnnl_primitive_desc_t describe(struct cpu_dnnl *d, const struct cpu_dnnl_
     dnnl_primitive_attr_t attr = NULL;
     dnnl_post_ops_t ops = NULL;
     const char *name = "";
-    bool ok = dnnl_primitive_attr_create(&attr) == dnnl_success && dnnl_post_ops_create(&ops) == dnnl_success;
+    bool ok = dnnl_primitive_attr_create(&attr) == dnnl_success &&
+              dnnl_post_ops_create(&ops) == dnnl_success;
     if (ok && s->leaky) ok = append_leaky(ops, s->slope);
     ok = ok && dnnl_primitive_attr_set_post_ops(attr, ops) == dnnl_success;
-    ok = ok && conv_desc(&pd, d->engine, &m->x, &m->w, bias ? &m->b : NULL, &m->y, strides, dilates, begin, end, attr);
-    if (ok && dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) == dnnl_success && strstr(name, "ref")) {
+    ok = ok && conv_desc(&pd, d->engine, &m->x, &m->w, bias ? &m->b : NULL, &m->y, strides, dilates,
+                         begin, end, attr);
+    if (ok && dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name) == dnnl_success &&
+        strstr(name, "ref")) {
         dnnl_primitive_desc_destroy(pd);
         pd = NULL;
     }
@@ -232,12 +261,14 @@ static bool make_memories(struct cpu_dnnl_conv *c, const struct descs *m)
     dnnl_engine_t e = c->d->engine;
     return dnnl_memory_create(&c->x, desc_ref(&m->x), e, DNNL_MEMORY_NONE) == dnnl_success &&
            dnnl_memory_create(&c->y, desc_ref(&m->y), e, DNNL_MEMORY_NONE) == dnnl_success &&
-           dnnl_memory_create(&c->w, desc_ref(&c->weights->md), e, c->weights->data) == dnnl_success &&
+           dnnl_memory_create(&c->w, desc_ref(&c->weights->md), e, c->weights->data) ==
+               dnnl_success &&
            (!c->bias || dnnl_memory_create(&c->b, desc_ref(&m->b), e, c->bias) == dnnl_success);
 }
 
-syn_status cpu_dnnl_conv_new(struct cpu_dnnl *d, const struct cpu_dnnl_spec *s, const float *weights, const float *bias,
-                             struct cpu_dnnl_conv **out, struct syn_err *err)
+syn_status cpu_dnnl_conv_new(struct cpu_dnnl *d, const struct cpu_dnnl_spec *s,
+                             const float *weights, const float *bias, struct cpu_dnnl_conv **out,
+                             struct syn_err *err)
 {
     struct cpu_dnnl_conv *c = syn_calloc(1, sizeof *c);
     dnnl_primitive_desc_t pd = NULL;
@@ -252,8 +283,11 @@ syn_status cpu_dnnl_conv_new(struct cpu_dnnl *d, const struct cpu_dnnl_spec *s, 
     if (st == SYN_OK && bias && !(c->bias = syn_alloc((size_t)s->co * sizeof *bias)))
         st = syn_fail(err, SYN_NO_MEMORY, "oneDNN: no memory");
     if (st == SYN_OK && bias) memcpy(c->bias, bias, (size_t)s->co * sizeof *bias);
-    if (st == SYN_OK) c->weights = weights_get(d, s->key, &m.plain, weights, dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0));
-    if (st == SYN_OK && (!c->weights || dnnl_primitive_create(&c->primitive, pd) != dnnl_success || !make_memories(c, &m)))
+    if (st == SYN_OK)
+        c->weights = weights_get(d, s->key, &m.plain, weights,
+                                 dnnl_primitive_desc_query_md(pd, dnnl_query_weights_md, 0));
+    if (st == SYN_OK && (!c->weights || dnnl_primitive_create(&c->primitive, pd) != dnnl_success ||
+                         !make_memories(c, &m)))
         st = syn_fail(err, SYN_NO_MEMORY, "oneDNN: cannot create a convolution");
     if (pd) dnnl_primitive_desc_destroy(pd);
     desc_free(&m.x), desc_free(&m.w), desc_free(&m.plain), desc_free(&m.b), desc_free(&m.y);
@@ -282,8 +316,10 @@ size_t cpu_dnnl_conv_bytes(const struct cpu_dnnl_conv *c) { return c->weights->b
 
 bool cpu_dnnl_conv_run(struct cpu_dnnl_conv *c, const void *x, void *y)
 {
-    const dnnl_exec_arg_t args[] = {
-        {DNNL_ARG_SRC, c->x}, {DNNL_ARG_WEIGHTS, c->w}, {DNNL_ARG_DST, c->y}, {DNNL_ARG_BIAS, c->b}};
+    const dnnl_exec_arg_t args[] = {{DNNL_ARG_SRC, c->x},
+                                    {DNNL_ARG_WEIGHTS, c->w},
+                                    {DNNL_ARG_DST, c->y},
+                                    {DNNL_ARG_BIAS, c->b}};
     cpu_omp_threads(c->d->threads);
     return dnnl_memory_set_data_handle(c->x, (void *)(uintptr_t)x) == dnnl_success &&
            dnnl_memory_set_data_handle(c->y, y) == dnnl_success &&

@@ -24,9 +24,13 @@ struct traits { /* per value, while placing */
     int32_t frame;
 };
 
-static bool is_conv(const struct syn_node *n) { return n->op && (n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE); }
+static bool is_conv(const struct syn_node *n)
+{
+    return n->op && (n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE);
+}
 
-static void gather_traits(const struct cpu_self *self, const struct syn_placement *p, struct traits *t)
+static void gather_traits(const struct cpu_self *self, const struct syn_placement *p,
+                          struct traits *t)
 {
     const struct syn_graph *g = p->g;
     for (int32_t i = 0; i < g->n_nodes; i++) {
@@ -57,14 +61,18 @@ static bool is_blocked(const struct syn_placement *p, int32_t v, const struct tr
 }
 
 /* May the operands of this concat lie in its result's buffer at all? */
-static bool can_view(const struct syn_placement *p, const struct syn_node *n, const struct traits *t)
+static bool can_view(const struct syn_placement *p, const struct syn_node *n,
+                     const struct traits *t)
 {
     const struct syn_graph *g = p->g;
     const int32_t out = n->out[0];
-    if (syn_attr_int(n->op, n->attr, "axis") != 1 || !is_blocked(p, out, t) || g->value[out].shape.dim[0] != 1) return false;
+    if (syn_attr_int(n->op, n->attr, "axis") != 1 || !is_blocked(p, out, t) ||
+        g->value[out].shape.dim[0] != 1)
+        return false;
     for (int32_t k = 0; k < n->n_in; k++) {
         const int32_t v = n->in[k];
-        if (g->value[v].data || !is_blocked(p, v, t) || g->value[v].shape.dim[1] % CPU_BLOCK != 0) return false;
+        if (g->value[v].data || !is_blocked(p, v, t) || g->value[v].shape.dim[1] % CPU_BLOCK != 0)
+            return false;
         for (int32_t other = 0; other < k; other++)
             if (n->in[other] == v) return false; /* one value can't lie in two places */
     }
@@ -72,8 +80,8 @@ static bool can_view(const struct syn_placement *p, const struct syn_node *n, co
 }
 
 /* The operands lie side by side in one other buffer already (a larger concat took them): so does the result. */
-static bool is_beginning(const struct syn_placement *p, const struct syn_node *n, const struct syn_place *place,
-                         const int64_t *first_channel)
+static bool is_beginning(const struct syn_placement *p, const struct syn_node *n,
+                         const struct syn_place *place, const int64_t *first_channel)
 {
     const int32_t root = place[n->in[0]].root;
     int64_t at = first_channel[n->in[0]];
@@ -87,8 +95,8 @@ static bool is_beginning(const struct syn_placement *p, const struct syn_node *n
 
 /* Called for concats from the last to the first, so whoever reads this one's result has been seen: an
  * operand is taken (root is not itself) or free, and never the owner of views. */
-static void view_concat(const struct syn_placement *p, const struct syn_node *n, struct syn_place *place,
-                        const struct traits *t, int64_t *first_channel)
+static void view_concat(const struct syn_placement *p, const struct syn_node *n,
+                        struct syn_place *place, const struct traits *t, int64_t *first_channel)
 {
     const int32_t out = n->out[0];
     int64_t at = first_channel[out]; /* 0 unless the result is a view */
@@ -107,8 +115,8 @@ static void view_concat(const struct syn_placement *p, const struct syn_node *n,
     }
 }
 
-static syn_dtype dtype_of(const struct cpu_self *self, const struct syn_placement *p, int32_t v, bool blocked,
-                          const struct traits *t)
+static syn_dtype dtype_of(const struct cpu_self *self, const struct syn_placement *p, int32_t v,
+                          bool blocked, const struct traits *t)
 {
     const struct syn_shape *s = &p->g->value[v].shape;
     if (t[v].input && s->dim[1] <= FEW_CHANNELS && self->own_f32 && self->own_bf16) return SYN_F32;
@@ -116,22 +124,27 @@ static syn_dtype dtype_of(const struct cpu_self *self, const struct syn_placemen
     return p->bf16 && blocked && s->dim[2] * s->dim[3] > 1 ? SYN_BF16 : SYN_F32;
 }
 
-static syn_status place_roots(const struct cpu_self *self, const struct syn_placement *p, struct syn_place *place, const struct traits *t,
-                              struct syn_err *err)
+static syn_status place_roots(const struct cpu_self *self, const struct syn_placement *p,
+                              struct syn_place *place, const struct traits *t, struct syn_err *err)
 {
     const struct syn_graph *g = p->g;
     for (int32_t v = 0; v < g->n_values; v++) {
         const struct syn_shape *s = &g->value[v].shape;
         const bool picture = s->rank == 4, blocked = is_blocked(p, v, t);
         if (g->value[v].data || place[v].root != v) continue;
-        if (!syn_place_shape(&place[v], s, !picture ? 0 : blocked ? CPU_BLOCK : 1, blocked ? t[v].frame : 0,
-                             dtype_of(self, p, v, blocked, t), &place[v].bytes))
+        if (!syn_place_shape(&place[v], s,
+                             !picture  ? 0
+                             : blocked ? CPU_BLOCK
+                                       : 1,
+                             blocked ? t[v].frame : 0, dtype_of(self, p, v, blocked, t),
+                             &place[v].bytes))
             return syn_fail(err, SYN_TOO_LARGE, "%s: over 2^63 bytes", g->value[v].name);
     }
     return SYN_OK;
 }
 
-static void place_views(const struct syn_placement *p, struct syn_place *place, const int64_t *first_channel)
+static void place_views(const struct syn_placement *p, struct syn_place *place,
+                        const int64_t *first_channel)
 {
     for (int32_t v = 0; v < p->g->n_values; v++) {
         const struct syn_place *root = &place[place[v].root];
@@ -142,12 +155,14 @@ static void place_views(const struct syn_placement *p, struct syn_place *place, 
         place[v].stride_n = root->stride_n;
         place[v].stride_c = root->stride_c;
         place[v].stride_y = root->stride_y;
-        place[v].offset_bytes = (size_t)(first_channel[v] / CPU_BLOCK * root->stride_c) * syn_dtype_bytes(root->dtype);
+        place[v].offset_bytes =
+            (size_t)(first_channel[v] / CPU_BLOCK * root->stride_c) * syn_dtype_bytes(root->dtype);
         place[v].bytes = 0;
     }
 }
 
-syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place *place, struct syn_err *err)
+syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place *place,
+                     struct syn_err *err)
 {
     const struct syn_graph *g = p->g;
     struct traits *t = syn_calloc((size_t)g->n_values + 1, sizeof *t);
@@ -157,7 +172,8 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
     for (int32_t v = 0; v < g->n_values; v++) place[v].root = v;
     gather_traits(self, p, t);
     for (int32_t i = g->n_nodes - 1; p->concat_views && i >= 0; i--)
-        if (g->node[i].op && g->node[i].id == SYN_OP_CONCAT) view_concat(p, &g->node[i], place, t, first_channel);
+        if (g->node[i].op && g->node[i].id == SYN_OP_CONCAT)
+            view_concat(p, &g->node[i], place, t, first_channel);
     for (int32_t v = 0; v < g->n_values; v++) { /* one frame for the whole family */
         const int32_t root = place[v].root;
         if (t[v].frame > t[root].frame) t[root].frame = t[v].frame;
@@ -166,8 +182,8 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
     place_views(p, place, first_channel);
     for (int32_t i = 0; i < g->n_outputs; i++) {
         struct syn_place *o = &place[g->output[i]];
-        if (o->block == 1 && o->frame == 0 && o->dtype == SYN_F32 && o->root == g->output[i] && o->external == 0 &&
-            g->value[g->output[i]].producer >= 0)
+        if (o->block == 1 && o->frame == 0 && o->dtype == SYN_F32 && o->root == g->output[i] &&
+            o->external == 0 && g->value[g->output[i]].producer >= 0)
             o->external = -1 - i, o->bytes = 0;
     }
 done:

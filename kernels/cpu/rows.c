@@ -16,14 +16,16 @@ void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64
     }
 }
 
-void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t count, const float *from)
+void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t count,
+                   const float *from)
 {
     if (p->dtype == SYN_F32) {
         memcpy((float *)base + at, from, (size_t)count * sizeof *from);
         return;
     }
     uint16_t *to = (uint16_t *)base + at;
-    for (int64_t i = 0; i < count; i++) { /* syn_bf16_from_float without a branch, so that it vectorises */
+    for (int64_t i = 0; i < count;
+         i++) { /* syn_bf16_from_float without a branch, so that it vectorises */
         uint32_t wide, nan;
         memcpy(&wide, &from[i], sizeof wide);
         nan = (wide & 0x7fffffffu) > 0x7f800000u;
@@ -38,7 +40,8 @@ static void zero(const struct syn_place *p, void *base, int64_t at, int64_t coun
     memset((char *)base + (size_t)at * size, 0, (size_t)count * size);
 }
 
-void cpu_zero_frame(const struct syn_place *p, const struct syn_shape *s, void *base, int64_t n, int64_t cb, int64_t y)
+void cpu_zero_frame(const struct syn_place *p, const struct syn_shape *s, void *base, int64_t n,
+                    int64_t cb, int64_t y)
 {
     const int64_t side = (int64_t)p->frame * p->block, at = cpu_row_at(p, n, cb, y), h = s->dim[2];
     if (p->frame == 0) return;
@@ -55,9 +58,13 @@ struct cpu_grid cpu_grid_of(const struct syn_place *p, const struct syn_shape *s
     g.band = wanted < 1 ? 1 : wanted > g.rows ? g.rows : wanted;
     return g;
 }
-int64_t cpu_grid_tasks(const struct cpu_grid *g) { return g->n * g->blocks * ((g->rows + g->band - 1) / g->band); }
+int64_t cpu_grid_tasks(const struct cpu_grid *g)
+{
+    return g->n * g->blocks * ((g->rows + g->band - 1) / g->band);
+}
 
-void cpu_grid_task(const struct cpu_grid *g, int64_t task, int64_t *n, int64_t *cb, int64_t *y0, int64_t *y1)
+void cpu_grid_task(const struct cpu_grid *g, int64_t task, int64_t *n, int64_t *cb, int64_t *y0,
+                   int64_t *y1)
 {
     const int64_t bands = (g->rows + g->band - 1) / g->band;
     *y0 = task % bands * g->band;

@@ -14,7 +14,8 @@
 /* Element index of pixel 0 of a row, within the value. */
 static inline int64_t cpu_row_at(const struct syn_place *p, int64_t n, int64_t cb, int64_t y)
 {
-    return n * p->stride_n + cb * p->stride_c + (y + p->frame) * p->stride_y + (int64_t)p->frame * p->block;
+    return n * p->stride_n + cb * p->stride_c + (y + p->frame) * p->stride_y +
+           (int64_t)p->frame * p->block;
 }
 static inline int64_t cpu_blocks(const struct syn_place *p, const struct syn_shape *s)
 {
@@ -22,12 +23,15 @@ static inline int64_t cpu_blocks(const struct syn_place *p, const struct syn_sha
 }
 
 /* count numbers from element `at`, as floats; and back, bf16 rounded to nearest even. */
-void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64_t count, float *to);
-void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t count, const float *from);
+void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64_t count,
+                  float *to);
+void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t count,
+                   const float *from);
 
 /* Zeroes the frame beside row y of one channel block; with y = 0 and y = h-1 also the rows above and below.
  * A loop that calls it for every row it writes leaves the whole frame zero. */
-void cpu_zero_frame(const struct syn_place *p, const struct syn_shape *s, void *base, int64_t n, int64_t cb, int64_t y);
+void cpu_zero_frame(const struct syn_place *p, const struct syn_shape *s, void *base, int64_t n,
+                    int64_t cb, int64_t y);
 
 /* One task per (n, channel block, band of rows): the shape of nearly every loop here. Decodes task t. */
 struct cpu_grid {
@@ -35,6 +39,7 @@ struct cpu_grid {
 };
 struct cpu_grid cpu_grid_of(const struct syn_place *p, const struct syn_shape *s, int32_t threads);
 int64_t cpu_grid_tasks(const struct cpu_grid *g);
-void cpu_grid_task(const struct cpu_grid *g, int64_t task, int64_t *n, int64_t *cb, int64_t *y0, int64_t *y1);
+void cpu_grid_task(const struct cpu_grid *g, int64_t task, int64_t *n, int64_t *cb, int64_t *y0,
+                   int64_t *y1);
 
 #endif

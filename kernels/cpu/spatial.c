@@ -16,7 +16,8 @@ struct taps { /* of one output position on one axis */
 struct spatial {
     const struct syn_place *place;
     int32_t in[SYN_MAX_OPERANDS], n_in, out;
-    int64_t first_block[SYN_MAX_OPERANDS]; /* CONCAT: where operand k starts; -1: it lies there already */
+    int64_t first_block
+        [SYN_MAX_OPERANDS]; /* CONCAT: where operand k starts; -1: it lies there already */
     struct syn_shape x_shape, y_shape;
     struct cpu_grid grid;
     int64_t top, left, r;                  /* CROP; PIXEL_SHUFFLE's factor */
@@ -48,13 +49,14 @@ static void spatial_start(const struct syn_kernel *k, const struct syn_run *r, s
 }
 
 /* A row of n numbers from one value to another, types converted when they differ. */
-static void copy_row(const struct syn_place *from, const void *src, int64_t at, const struct syn_place *to, void *dst,
-                     int64_t to_at, int64_t n)
+static void copy_row(const struct syn_place *from, const void *src, int64_t at,
+                     const struct syn_place *to, void *dst, int64_t to_at, int64_t n)
 {
     const size_t size = syn_dtype_bytes(from->dtype);
     float piece[CPU_CHUNK];
     if (from->dtype == to->dtype) {
-        memcpy((char *)dst + (size_t)to_at * size, (const char *)src + (size_t)at * size, (size_t)n * size);
+        memcpy((char *)dst + (size_t)to_at * size, (const char *)src + (size_t)at * size,
+               (size_t)n * size);
         return;
     }
     for (int64_t i = 0; i < n; i += CPU_CHUNK) {
@@ -74,8 +76,8 @@ static void crop_task(void *ctx, int64_t task)
     int64_t n, cb, y0, y1;
     cpu_grid_task(&s->grid, task, &n, &cb, &y0, &y1);
     for (int64_t y = y0; y < y1; y++) {
-        copy_row(in, run->in[0], cpu_row_at(in, n, cb, y + s->top) + s->left * in->block, out, run->out,
-                 cpu_row_at(out, n, cb, y), s->y_shape.dim[3] * out->block);
+        copy_row(in, run->in[0], cpu_row_at(in, n, cb, y + s->top) + s->left * in->block, out,
+                 run->out, cpu_row_at(out, n, cb, y), s->y_shape.dim[3] * out->block);
         cpu_zero_frame(out, &s->y_shape, run->out, n, cb, y);
     }
 }
@@ -93,14 +95,20 @@ static void concat_task(void *ctx, int64_t task)
     if (s->first_block[k] < 0) return;
     for (int64_t y = y0; y < y1; y++) {
         const struct syn_place *in = &s->place[s->in[k]];
-        copy_row(in, run->in[k], cpu_row_at(in, n, cb - s->first_block[k], y), out, run->out, cpu_row_at(out, n, cb, y),
-                 s->y_shape.dim[3] * out->block);
+        copy_row(in, run->in[k], cpu_row_at(in, n, cb - s->first_block[k], y), out, run->out,
+                 cpu_row_at(out, n, cb, y), s->y_shape.dim[3] * out->block);
         cpu_zero_frame(out, &s->y_shape, run->out, n, cb, y);
     }
 }
 
-static void crop_run(const struct syn_kernel *k, const struct syn_run *r) { spatial_start(k, r, crop_task); }
-static void concat_run(const struct syn_kernel *k, const struct syn_run *r) { spatial_start(k, r, concat_task); }
+static void crop_run(const struct syn_kernel *k, const struct syn_run *r)
+{
+    spatial_start(k, r, crop_task);
+}
+static void concat_run(const struct syn_kernel *k, const struct syn_run *r)
+{
+    spatial_start(k, r, concat_task);
+}
 
 /* --- resize --------------------------------------------------------------------------------- */
 
@@ -119,7 +127,9 @@ static void resize_row(const struct spatial_run *run, int64_t n, int64_t cb, int
                 for (int32_t j = 0; j < s->n_taps; j++) {
                     const struct taps *tx = &s->cols[x0 + x];
                     const float w = ty->weight[i] * tx->weight[j];
-                    cpu_row_read(in, run->in[0], cpu_row_at(in, n, cb, ty->at[i]) + tx->at[j] * block, block, pixel);
+                    cpu_row_read(in, run->in[0],
+                                 cpu_row_at(in, n, cb, ty->at[i]) + tx->at[j] * block, block,
+                                 pixel);
                     for (int32_t c = 0; c < block; c++) acc[x * block + c] += w * pixel[c];
                 }
         cpu_row_write(out, run->out, cpu_row_at(out, n, cb, y) + x0 * block, pixels * block, acc);
@@ -132,7 +142,8 @@ static void nearest_row(const struct spatial_run *run, int64_t n, int64_t cb, in
     const struct spatial *s = run->s;
     const struct syn_place *in = &s->place[s->in[0]], *out = &s->place[s->out];
     const size_t size = syn_dtype_bytes(in->dtype);
-    const int64_t from = cpu_row_at(in, n, cb, s->rows[y].at[0]), to = cpu_row_at(out, n, cb, y), block = in->block;
+    const int64_t from = cpu_row_at(in, n, cb, s->rows[y].at[0]), to = cpu_row_at(out, n, cb, y),
+                  block = in->block;
     if (block == 1 && size == 4) {
         const float *src = (const float *)run->in[0] + from;
         float *dst = (float *)run->out + to;
@@ -140,8 +151,8 @@ static void nearest_row(const struct spatial_run *run, int64_t n, int64_t cb, in
         return;
     }
     for (int64_t x = 0; x < s->y_shape.dim[3]; x++)
-        memcpy(run->out + (size_t)(to + x * block) * size, run->in[0] + (size_t)(from + s->cols[x].at[0] * block) * size,
-               (size_t)block * size);
+        memcpy(run->out + (size_t)(to + x * block) * size,
+               run->in[0] + (size_t)(from + s->cols[x].at[0] * block) * size, (size_t)block * size);
 }
 
 static void resize_task(void *ctx, int64_t task)
@@ -157,7 +168,10 @@ static void resize_task(void *ctx, int64_t task)
         cpu_zero_frame(&s->place[s->out], &s->y_shape, run->out, n, cb, y);
     }
 }
-static void resize_run(const struct syn_kernel *k, const struct syn_run *r) { spatial_start(k, r, resize_task); }
+static void resize_run(const struct syn_kernel *k, const struct syn_run *r)
+{
+    spatial_start(k, r, resize_task);
+}
 
 static struct taps *make_taps(const struct syn_resize_axis *axis, int32_t *n_taps)
 {
@@ -178,12 +192,14 @@ static struct taps *make_taps(const struct syn_resize_axis *axis, int32_t *n_tap
 /* --- pixel shuffle -------------------------------------------------------------------------- */
 
 /* Adds res[n, o, y/r, x0 + x] to the r pixels of each x, channel o at `at`. */
-static void add_residual(const struct spatial_run *run, int64_t n, int64_t o, int64_t y, int64_t x0, int64_t pixels, float *at)
+static void add_residual(const struct spatial_run *run, int64_t n, int64_t o, int64_t y, int64_t x0,
+                         int64_t pixels, float *at)
 {
     const struct spatial *s = run->s;
     const struct syn_place *res = &s->place[s->in[1]];
     const int64_t block = s->place[s->out].block;
-    const int64_t from = cpu_row_at(res, n, o / res->block, y / s->r) + o % res->block + x0 * res->block;
+    const int64_t from =
+        cpu_row_at(res, n, o / res->block, y / s->r) + o % res->block + x0 * res->block;
     for (int64_t x = 0; x < pixels; x++) {
         float v;
         cpu_row_read(res, run->in[1], from + x * res->block, 1, &v);
@@ -203,29 +219,38 @@ static void shuffle_task(void *ctx, int64_t task)
     cpu_grid_task(&s->grid, task, &n, &cb, &y0, &y1);
     for (int64_t y = y0; y < y1; y++) {
         for (int64_t x0 = 0; x0 < w; x0 += CPU_CHUNK / (block * r)) { /* input pixels */
-            const int64_t pixels = w - x0 < CPU_CHUNK / (block * r) ? w - x0 : CPU_CHUNK / (block * r);
+            const int64_t pixels =
+                w - x0 < CPU_CHUNK / (block * r) ? w - x0 : CPU_CHUNK / (block * r);
             memset(piece, 0, sizeof piece);
             for (int64_t c = 0; c < block && cb * block + c < channels; c++)
                 for (int64_t dx = 0; dx < r; dx++) {
-                    const int64_t o = cb * block + c, sub = y % r * r + dx, from = s->dcr ? sub * channels + o : o * r * r + sub;
-                    const int64_t src = cpu_row_at(in, n, from / in->block, y / r) + from % in->block + x0 * in->block;
+                    const int64_t o = cb * block + c, sub = y % r * r + dx,
+                                  from = s->dcr ? sub * channels + o : o * r * r + sub;
+                    const int64_t src = cpu_row_at(in, n, from / in->block, y / r) +
+                                        from % in->block + x0 * in->block;
                     at = piece + dx * block + c;
                     if (in->dtype == SYN_F32)
-                        for (int64_t x = 0; x < pixels; x++) at[x * r * block] = ((const float *)run->in[0])[src + x * in->block];
+                        for (int64_t x = 0; x < pixels; x++)
+                            at[x * r * block] = ((const float *)run->in[0])[src + x * in->block];
                     else
                         for (int64_t x = 0; x < pixels; x++) {
-                            uint32_t wide = (uint32_t)((const uint16_t *)run->in[0])[src + x * in->block] << 16;
+                            uint32_t wide =
+                                (uint32_t)((const uint16_t *)run->in[0])[src + x * in->block] << 16;
                             memcpy(&at[x * r * block], &wide, sizeof wide);
                         }
                 }
             for (int64_t c = 0; s->n_in > 1 && c < block && cb * block + c < channels; c++)
                 add_residual(run, n, cb * block + c, y, x0, pixels, piece + c);
-            cpu_row_write(out, run->out, cpu_row_at(out, n, cb, y) + x0 * r * block, pixels * r * block, piece);
+            cpu_row_write(out, run->out, cpu_row_at(out, n, cb, y) + x0 * r * block,
+                          pixels * r * block, piece);
         }
         cpu_zero_frame(out, &s->y_shape, run->out, n, cb, y);
     }
 }
-static void shuffle_run(const struct syn_kernel *k, const struct syn_run *r) { spatial_start(k, r, shuffle_task); }
+static void shuffle_run(const struct syn_kernel *k, const struct syn_run *r)
+{
+    spatial_start(k, r, shuffle_task);
+}
 
 /* --- preparing ------------------------------------------------------------------------------ */
 
@@ -239,7 +264,8 @@ static bool prepare_crop(struct spatial *s, const struct syn_node *n, struct syn
     return s->place[s->in[0]].block == s->place[s->out].block;
 }
 
-static bool prepare_concat(struct spatial *s, const struct syn_placement *p, const struct syn_node *n, struct syn_kernel *k)
+static bool prepare_concat(struct spatial *s, const struct syn_placement *p,
+                           const struct syn_node *n, struct syn_kernel *k)
 {
     const struct syn_place *out = &s->place[s->out];
     const size_t size = syn_dtype_bytes(out->dtype);
@@ -251,7 +277,8 @@ static bool prepare_concat(struct spatial *s, const struct syn_placement *p, con
         const int64_t at = channel / out->block;
         if (in->block != out->block || channel % out->block) return false;
         if (in->root == out->root &&
-            in->offset_bytes == out->offset_bytes + (size_t)(at * out->stride_c) * size) s->first_block[i] = -at - 1;
+            in->offset_bytes == out->offset_bytes + (size_t)(at * out->stride_c) * size)
+            s->first_block[i] = -at - 1;
         else s->first_block[i] = at, all = false;
         channel += p->g->value[s->in[i]].shape.dim[1];
     }
@@ -260,7 +287,8 @@ static bool prepare_concat(struct spatial *s, const struct syn_placement *p, con
     return true;
 }
 
-static bool prepare_resize(struct spatial *s, const struct syn_placement *p, int32_t node, struct syn_kernel *k)
+static bool prepare_resize(struct spatial *s, const struct syn_placement *p, int32_t node,
+                           struct syn_kernel *k)
 {
     struct syn_op_call *c = syn_alloc(sizeof *c);
     struct syn_resize_axis axis[2];
@@ -274,7 +302,8 @@ static bool prepare_resize(struct spatial *s, const struct syn_placement *p, int
     s->n_taps = n_rows;
     k->impl = n_rows == 1 ? "nearest rows" : "resize rows";
     k->run = resize_run;
-    return s->rows && s->cols && n_rows == n_cols && s->place[s->in[0]].block == s->place[s->out].block;
+    return s->rows && s->cols && n_rows == n_cols &&
+           s->place[s->in[0]].block == s->place[s->out].block;
 }
 
 static bool prepare_shuffle(struct spatial *s, const struct syn_node *n, struct syn_kernel *k)
@@ -286,15 +315,18 @@ static bool prepare_shuffle(struct spatial *s, const struct syn_node *n, struct 
     return s->place[s->out].block * s->r <= CPU_CHUNK;
 }
 
-syn_status cpu_spatial_prepare(struct cpu_self *self, const struct syn_placement *p, const struct syn_place *place,
-                               int32_t node, struct syn_kernel *k, struct syn_err *err)
+syn_status cpu_spatial_prepare(struct cpu_self *self, const struct syn_placement *p,
+                               const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                               struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
     struct spatial *s;
     bool fits = place[n->out[0]].block > 0;
-    if (n->id != SYN_OP_CROP && n->id != SYN_OP_CONCAT && n->id != SYN_OP_RESIZE && n->id != SYN_OP_PIXEL_SHUFFLE)
+    if (n->id != SYN_OP_CROP && n->id != SYN_OP_CONCAT && n->id != SYN_OP_RESIZE &&
+        n->id != SYN_OP_PIXEL_SHUFFLE)
         return SYN_UNSUPPORTED;
-    if (!(s = syn_calloc(1, sizeof *s))) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
+    if (!(s = syn_calloc(1, sizeof *s)))
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
     s->place = place;
     s->n_in = n->n_in;
     s->out = n->out[0];

@@ -14,7 +14,8 @@ static syn_status build(struct syn_graph **out, struct syn_err *err)
 {
     const int64_t pads[4] = {1, 1, 1, 1};
     const struct syn_attr attr = syn_attr_of_ints("pads", 4, pads);
-    const struct syn_shape xs = syn_shape4(1, CHANNELS, SIDE, SIDE), ws = syn_shape4(CHANNELS, CHANNELS, 3, 3);
+    const struct syn_shape xs = syn_shape4(1, CHANNELS, SIDE, SIDE),
+                           ws = syn_shape4(CHANNELS, CHANNELS, 3, 3);
     float *w = syn_calloc((size_t)9 * CHANNELS * CHANNELS, sizeof *w);
     struct syn_graph *g = NULL;
     int32_t in[2], y;
@@ -58,7 +59,8 @@ static double measure(struct cpu_self *self, bool bf16)
     for (int run = 0; run < RUNS; run++) {
         if (syn_program_run(p, workspace, in, out, NULL, true, &err) != SYN_OK) break;
         for (int32_t i = 0; i < p->n_steps; i++) /* the last convolution */
-            if (p->step[i].node == p->g->n_nodes - 1 && p->step[i].seconds > 0 && FLOP / p->step[i].seconds > best)
+            if (p->step[i].node == p->g->n_nodes - 1 && p->step[i].seconds > 0 &&
+                FLOP / p->step[i].seconds > best)
                 best = FLOP / p->step[i].seconds;
     }
 done:
@@ -97,7 +99,8 @@ static void measure_all(struct cpu_self *self, bool want_bf16, struct figures *f
 static void decide(struct cpu_self *self, const struct figures *f)
 {
     self->own_f32 = self->f32.row != NULL && CLEARLY * f->own_f32 >= f->dnnl_f32;
-    self->own_bf16 = self->bf16.row != NULL && f->own_bf16 > 0 && CLEARLY * f->own_bf16 >= f->dnnl_bf16;
+    self->own_bf16 =
+        self->bf16.row != NULL && f->own_bf16 > 0 && CLEARLY * f->own_bf16 >= f->dnnl_bf16;
     self->dnnl_bf16 = !self->own_bf16 && f->dnnl_bf16 > 0;
     self->info.f32_gflops = self->own_f32 ? f->own_f32 : f->dnnl_f32;
     self->info.bf16_gflops = self->own_bf16 ? f->own_bf16 : f->dnnl_bf16;
@@ -115,12 +118,14 @@ static void fingerprint(const struct cpu_self *self, bool want_bf16, char text[2
     while (f && fgets(line, sizeof line, f))
         if (!strncmp(line, "model name", 10)) {
             const char *colon = strchr(line, ':');
-            snprintf(cpu, sizeof cpu, "%.*s", (int)strcspn(colon ? colon + 1 : line, "\n"), colon ? colon + 1 : line);
+            snprintf(cpu, sizeof cpu, "%.*s", (int)strcspn(colon ? colon + 1 : line, "\n"),
+                     colon ? colon + 1 : line);
             break;
         }
     if (f) fclose(f);
-    snprintf(text, 256, "synthd-tuning 1 |%s | threads %d | bf16 %d | own %d%d | oneDNN %d", cpu, (int)self->threads,
-             (int)want_bf16, self->f32.row != NULL, self->bf16.row != NULL, self->dnnl != NULL);
+    snprintf(text, 256, "synthd-tuning 1 |%s | threads %d | bf16 %d | own %d%d | oneDNN %d", cpu,
+             (int)self->threads, (int)want_bf16, self->f32.row != NULL, self->bf16.row != NULL,
+             self->dnnl != NULL);
 }
 
 static bool load(const char *file, const char *want, struct figures *f)
@@ -130,7 +135,8 @@ static bool load(const char *file, const char *want, struct figures *f)
     bool ok = in && fgets(line, sizeof line, in);
     if (ok) line[strcspn(line, "\n")] = 0;
     ok = ok && !strcmp(line, want) && fgets(line, sizeof line, in) &&
-         sscanf(line, "%lf %lf %lf %lf", &f->own_f32, &f->own_bf16, &f->dnnl_f32, &f->dnnl_bf16) == 4 &&
+         sscanf(line, "%lf %lf %lf %lf", &f->own_f32, &f->own_bf16, &f->dnnl_f32, &f->dnnl_bf16) ==
+             4 &&
          f->own_f32 >= 0 && f->own_bf16 >= 0 && f->dnnl_f32 >= 0 && f->dnnl_bf16 >= 0;
     if (in) fclose(in);
     return ok;
@@ -143,7 +149,8 @@ static void save(const char *file, const char *what, const struct figures *f)
     FILE *out;
     int n = snprintf(beside, sizeof beside, "%s.new", file);
     if (n < 0 || (size_t)n >= sizeof beside || !(out = fopen(beside, "we"))) return;
-    fprintf(out, "%s\n%.1f %.1f %.1f %.1f\n", what, f->own_f32, f->own_bf16, f->dnnl_f32, f->dnnl_bf16);
+    fprintf(out, "%s\n%.1f %.1f %.1f %.1f\n", what, f->own_f32, f->own_bf16, f->dnnl_f32,
+            f->dnnl_bf16);
     if (fclose(out) != 0 || rename(beside, file) != 0) remove(beside);
 }
 

@@ -13,6 +13,7 @@
 
 /* Sets own_f32, own_bf16, dnnl_bf16 and the figures in self->info. file may be NULL; a file that can't be read or
  * written costs a measurement, not an error. want_bf16 false: f32 only. */
-SYN_MUST_CHECK syn_status cpu_tune(struct cpu_self *self, const char *file, bool want_bf16, struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_tune(struct cpu_self *self, const char *file, bool want_bf16,
+                                   struct syn_err *err);
 
 #endif

@@ -13,13 +13,14 @@
 
 struct syn_reach {
     bool spatial;        /* false: does not depend on position */
-    double step, lo, hi; /* see above; both axes alike: graphs that treat them differently are refused */
+    double step, lo,
+        hi; /* see above; both axes alike: graphs that treat them differently are refused */
 };
 
 /* Fills reach[n_values] from input 0. align gets the multiple that sizes must have so that every value
  * consists of whole pixels (least common multiple of the steps' numerators). SYN_UNSUPPORTED names a node that can't be tiled (resize to a fixed size...). */
-SYN_MUST_CHECK syn_status syn_footprint(const struct syn_graph *g, struct syn_reach *reach, int32_t *align,
-                                        struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_footprint(const struct syn_graph *g, struct syn_reach *reach,
+                                        int32_t *align, struct syn_err *err);
 
 /* Global averages in order: node[max] gets their indices; returns how many there are (may exceed max). */
 int32_t syn_global_averages(const struct syn_graph *g, int32_t *node, int32_t max);

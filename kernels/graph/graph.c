@@ -29,7 +29,8 @@ static syn_status grow(void **array, int32_t n, int32_t *cap, size_t size, struc
     int32_t wanted = *cap ? *cap * 2 : 64;
     void *p;
     if (n < *cap) return SYN_OK;
-    if (n >= SYN_MAX_NODES) return syn_fail(err, SYN_TOO_LARGE, "graph: more than %d entries", SYN_MAX_NODES);
+    if (n >= SYN_MAX_NODES)
+        return syn_fail(err, SYN_TOO_LARGE, "graph: more than %d entries", SYN_MAX_NODES);
     p = syn_realloc(*array, (size_t)wanted, size);
     if (!p) return syn_fail(err, SYN_NO_MEMORY, "graph: no memory for %d entries", (int)wanted);
     *array = p;
@@ -37,8 +38,8 @@ static syn_status grow(void **array, int32_t n, int32_t *cap, size_t size, struc
     return SYN_OK;
 }
 
-static syn_status value_new(struct syn_graph *g, const char *name, const struct syn_value *v, int32_t *out,
-                            struct syn_err *err)
+static syn_status value_new(struct syn_graph *g, const char *name, const struct syn_value *v,
+                            int32_t *out, struct syn_err *err)
 {
     syn_status st = grow((void **)&g->value, g->n_values, &g->cap_values, sizeof *g->value, err);
     char *copy;
@@ -67,46 +68,58 @@ syn_status syn_graph_input(struct syn_graph *g, const char *name, const struct s
     return SYN_OK;
 }
 
-syn_status syn_graph_constant(struct syn_graph *g, const char *name, syn_dtype dtype, const struct syn_shape *shape,
-                              const void *data, int32_t *value_out, struct syn_err *err)
+syn_status syn_graph_constant(struct syn_graph *g, const char *name, syn_dtype dtype,
+                              const struct syn_shape *shape, const void *data, int32_t *value_out,
+                              struct syn_err *err)
 {
-    const struct syn_value v = {.shape = *shape, .dtype = dtype, .data = data, .producer = -1, .key = (uintptr_t)data};
+    const struct syn_value v = {
+        .shape = *shape, .dtype = dtype, .data = data, .producer = -1, .key = (uintptr_t)data};
     int64_t n;
     if (dtype != SYN_F32 && dtype != SYN_F16)
-        return syn_fail(err, SYN_UNSUPPORTED, "constant %s: type %s: must be f32 or f16", name, syn_dtype_word(dtype));
-    if (!syn_shape_elements(shape, &n)) return syn_fail(err, SYN_INVALID, "constant %s: bad shape", name);
+        return syn_fail(err, SYN_UNSUPPORTED, "constant %s: type %s: must be f32 or f16", name,
+                        syn_dtype_word(dtype));
+    if (!syn_shape_elements(shape, &n))
+        return syn_fail(err, SYN_INVALID, "constant %s: bad shape", name);
     return value_new(g, name, &v, value_out, err);
 }
 
-syn_status syn_graph_constant_copy(struct syn_graph *g, const char *name, const struct syn_shape *shape,
-                                   const float *data, int32_t *value_out, struct syn_err *err)
+syn_status syn_graph_constant_copy(struct syn_graph *g, const char *name,
+                                   const struct syn_shape *shape, const float *data,
+                                   int32_t *value_out, struct syn_err *err)
 {
     int64_t n;
     float *copy;
-    if (!syn_shape_elements(shape, &n)) return syn_fail(err, SYN_INVALID, "constant %s: bad shape", name);
+    if (!syn_shape_elements(shape, &n))
+        return syn_fail(err, SYN_INVALID, "constant %s: bad shape", name);
     copy = syn_arena_new(&g->arena, (size_t)n, sizeof *copy);
-    if (!copy) return syn_fail(err, SYN_NO_MEMORY, "constant %s: no memory for %lld floats", name, (long long)n);
+    if (!copy)
+        return syn_fail(err, SYN_NO_MEMORY, "constant %s: no memory for %lld floats", name,
+                        (long long)n);
     if (n) memcpy(copy, data, (size_t)n * sizeof *copy);
     return syn_graph_constant(g, name, SYN_F32, shape, copy, value_out, err);
 }
 
-static syn_status check_operands(const struct syn_graph *g, const struct syn_op *op, const char *name, int32_t n_in,
-                                 const int32_t *in, struct syn_err *err)
+static syn_status check_operands(const struct syn_graph *g, const struct syn_op *op,
+                                 const char *name, int32_t n_in, const int32_t *in,
+                                 struct syn_err *err)
 {
     if (n_in < op->min_in || n_in > op->max_in)
-        return syn_fail(err, SYN_INVALID, "%s %s: %d operands: takes %d to %d", op->name, name, (int)n_in,
-                        (int)op->min_in, (int)op->max_in);
+        return syn_fail(err, SYN_INVALID, "%s %s: %d operands: takes %d to %d", op->name, name,
+                        (int)n_in, (int)op->min_in, (int)op->max_in);
     for (int32_t i = 0; i < n_in; i++)
         if (in[i] >= g->n_values || in[i] < (i < op->min_in ? 0 : -1))
-            return syn_fail(err, SYN_INVALID, "%s %s: operand %d is no value of the graph", op->name, name, (int)i);
+            return syn_fail(err, SYN_INVALID, "%s %s: operand %d is no value of the graph",
+                            op->name, name, (int)i);
     return SYN_OK;
 }
 
-syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, const char *name, int32_t n_in, const int32_t *in,
-                          int32_t n_attrs, const struct syn_attr *attrs, int32_t *out_values, struct syn_err *err)
+syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, const char *name, int32_t n_in,
+                          const int32_t *in, int32_t n_attrs, const struct syn_attr *attrs,
+                          int32_t *out_values, struct syn_err *err)
 {
     const struct syn_op *op = syn_op_get(id);
-    const struct syn_value activation = {.shape = {.rank = 0}, .dtype = SYN_F32, .producer = g->n_nodes};
+    const struct syn_value activation = {
+        .shape = {.rank = 0}, .dtype = SYN_F32, .producer = g->n_nodes};
     struct syn_attr filled[SYN_MAX_ATTRS];
     struct syn_node n = {.op = op, .id = id, .n_in = n_in};
     int32_t n_specs = 0;
@@ -116,13 +129,16 @@ syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, const char *name, i
     if ((st = check_operands(g, op, name, n_in, in, err)) != SYN_OK) return st;
     if ((st = syn_attr_fill(op, attrs, n_attrs, filled, err)) != SYN_OK)
         return syn_fail_in(err, st, "%s %s: ", op->name, name);
-    if ((st = grow((void **)&g->node, g->n_nodes, &g->cap_nodes, sizeof *g->node, err)) != SYN_OK) return st;
+    if ((st = grow((void **)&g->node, g->n_nodes, &g->cap_nodes, sizeof *g->node, err)) != SYN_OK)
+        return st;
     while (op->attrs && op->attrs[n_specs].name) n_specs++;
     n.name = syn_arena_strdup(&g->arena, name ? name : "");
-    n.in = syn_arena_new(&g->arena, (size_t)op->max_in, sizeof *n.in); /* room for passes that add operands */
+    n.in = syn_arena_new(&g->arena, (size_t)op->max_in,
+                         sizeof *n.in); /* room for passes that add operands */
     n.out = syn_arena_new(&g->arena, (size_t)n.n_out, sizeof *n.out);
     n.attr = syn_arena_new(&g->arena, (size_t)n_specs + 1, sizeof *n.attr);
-    if (!n.name || !n.in || !n.out || !n.attr) return syn_fail(err, SYN_NO_MEMORY, "graph: no memory for node %s", name);
+    if (!n.name || !n.in || !n.out || !n.attr)
+        return syn_fail(err, SYN_NO_MEMORY, "graph: no memory for node %s", name);
     for (int32_t i = 0; i < op->max_in; i++) n.in[i] = i < n_in ? in[i] : -1;
     if (n_specs) memcpy(n.attr, filled, (size_t)n_specs * sizeof *n.attr);
     for (int32_t i = 0; i < n.n_out; i++)
@@ -134,9 +150,11 @@ syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, const char *name, i
 
 syn_status syn_graph_output(struct syn_graph *g, int32_t value, struct syn_err *err)
 {
-    syn_status st = grow((void **)&g->output, g->n_outputs, &g->cap_outputs, sizeof *g->output, err);
+    syn_status st =
+        grow((void **)&g->output, g->n_outputs, &g->cap_outputs, sizeof *g->output, err);
     if (st != SYN_OK) return st;
-    if (value < 0 || value >= g->n_values) return syn_fail(err, SYN_INVALID, "graph: output %d is no value", (int)value);
+    if (value < 0 || value >= g->n_values)
+        return syn_fail(err, SYN_INVALID, "graph: output %d is no value", (int)value);
     g->output[g->n_outputs++] = value;
     return SYN_OK;
 }
@@ -200,7 +218,8 @@ void syn_graph_call(const struct syn_graph *g, int32_t node, struct syn_op_call 
         if (!v) continue;
         c->in[i].shape = v->shape;
         c->in[i].dtype = v->dtype;
-        memcpy(&c->in[i].data, &v->data, sizeof v->data); /* const until the call writes: it never does */
+        memcpy(&c->in[i].data, &v->data,
+               sizeof v->data); /* const until the call writes: it never does */
     }
     for (int32_t i = 0; i < n->n_out; i++) {
         c->out[i].shape = g->value[n->out[i]].shape;
@@ -210,7 +229,8 @@ void syn_graph_call(const struct syn_graph *g, int32_t node, struct syn_op_call 
 
 syn_status syn_graph_infer(struct syn_graph *g, const struct syn_shape *shapes, struct syn_err *err)
 {
-    struct syn_op_call *c = syn_alloc(sizeof *c); /* 12 KiB: too much for a worker's stack by habit */
+    struct syn_op_call *c =
+        syn_alloc(sizeof *c); /* 12 KiB: too much for a worker's stack by habit */
     syn_status st = SYN_OK;
     char text[128];
     if (!c) return syn_fail(err, SYN_NO_MEMORY, "graph: no memory");
@@ -218,9 +238,11 @@ syn_status syn_graph_infer(struct syn_graph *g, const struct syn_shape *shapes, 
         struct syn_value *v = &g->value[g->input[i]];
         int64_t n;
         if (v->shape.rank != shapes[i].rank)
-            st = syn_fail(err, SYN_INVALID, "input %s: rank %d: must be %d", v->name, (int)shapes[i].rank, (int)v->shape.rank);
+            st = syn_fail(err, SYN_INVALID, "input %s: rank %d: must be %d", v->name,
+                          (int)shapes[i].rank, (int)v->shape.rank);
         else if (!syn_shape_elements(&shapes[i], &n) || n == 0)
-            st = syn_fail(err, SYN_INVALID, "input %s: shape %s: empty, unknown or over 2^40 elements", v->name,
+            st = syn_fail(err, SYN_INVALID,
+                          "input %s: shape %s: empty, unknown or over 2^40 elements", v->name,
                           syn_shape_text(&shapes[i], text, sizeof text));
         else v->shape = shapes[i];
     }
@@ -235,7 +257,8 @@ syn_status syn_graph_infer(struct syn_graph *g, const struct syn_shape *shapes, 
         for (int32_t o = 0; o < n->n_out; o++) {
             int64_t elements;
             if (!syn_shape_elements(&c->out[o].shape, &elements)) {
-                st = syn_fail(err, SYN_TOO_LARGE, "%s %s: output %s: over 2^40 elements", n->op->name, n->name,
+                st = syn_fail(err, SYN_TOO_LARGE, "%s %s: output %s: over 2^40 elements",
+                              n->op->name, n->name,
                               syn_shape_text(&c->out[o].shape, text, sizeof text));
                 break;
             }
@@ -251,7 +274,8 @@ int32_t syn_graph_uses(const struct syn_graph *g, int32_t value)
 {
     int32_t uses = 0;
     for (int32_t i = 0; i < g->n_nodes; i++)
-        for (int32_t k = 0; g->node[i].op && k < g->node[i].n_in; k++) uses += g->node[i].in[k] == value;
+        for (int32_t k = 0; g->node[i].op && k < g->node[i].n_in; k++)
+            uses += g->node[i].in[k] == value;
     for (int32_t i = 0; i < g->n_outputs; i++) uses += g->output[i] == value;
     return uses;
 }
@@ -268,7 +292,8 @@ void syn_graph_replace(struct syn_graph *g, int32_t from, int32_t to)
 int32_t syn_graph_sweep(struct syn_graph *g)
 {
     int32_t killed = 0;
-    for (int32_t i = g->n_nodes - 1; i >= 0; i--) { /* backwards: a dead reader frees its producers */
+    for (int32_t i = g->n_nodes - 1; i >= 0;
+         i--) { /* backwards: a dead reader frees its producers */
         struct syn_node *n = &g->node[i];
         int32_t uses = 0;
         for (int32_t o = 0; n->op && o < n->n_out; o++) uses += syn_graph_uses(g, n->out[o]);

@@ -25,7 +25,7 @@ struct syn_value {
     syn_dtype dtype;         /* f32 for all activations; constants may be f16 */
     const void *data;        /* constant: dense elements; NULL for everything else */
     int32_t producer;        /* node index, -1 for inputs and constants */
-    uint64_t key;            /* constants: equal keys = equal contents, across all graphs made from one
+    uint64_t key; /* constants: equal keys = equal contents, across all graphs made from one
                                 model, so that backends pack weights once for many plans; 0 = unknown */
 };
 
@@ -53,11 +53,13 @@ SYN_MUST_CHECK syn_status syn_graph_new(struct syn_graph **out, struct syn_err *
 void syn_graph_free(struct syn_graph *g); /* NULL-safe */
 
 /* A copy that shares constant data with the original, which must outlive it. Nodes keep their indices. */
-SYN_MUST_CHECK syn_status syn_graph_copy(const struct syn_graph *g, struct syn_graph **out, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_graph_copy(const struct syn_graph *g, struct syn_graph **out,
+                                         struct syn_err *err);
 
 /* Each adds a value and gives its index. shape may hold -1. Names must be unique among inputs. */
-SYN_MUST_CHECK syn_status syn_graph_input(struct syn_graph *g, const char *name, const struct syn_shape *shape,
-                                          int32_t *value_out, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_graph_input(struct syn_graph *g, const char *name,
+                                          const struct syn_shape *shape, int32_t *value_out,
+                                          struct syn_err *err);
 /* data is borrowed and must hold elements * dtype bytes (f32 or f16), at any alignment. */
 SYN_MUST_CHECK syn_status syn_graph_constant(struct syn_graph *g, const char *name, syn_dtype dtype,
                                              const struct syn_shape *shape, const void *data,
@@ -70,9 +72,10 @@ SYN_MUST_CHECK syn_status syn_graph_constant_copy(struct syn_graph *g, const cha
 /* Appends a node and its output values. Checks arity, operand indices (each < n_values; -1 only where
  * optional) and attributes. out_values[op->n_out] receives the new values, named after the node.
  * SYN_INVALID names node and operand. Shapes are checked by syn_graph_infer. */
-SYN_MUST_CHECK syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, const char *name, int32_t n_in,
-                                         const int32_t *in, int32_t n_attrs, const struct syn_attr *attrs,
-                                         int32_t *out_values, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, const char *name,
+                                         int32_t n_in, const int32_t *in, int32_t n_attrs,
+                                         const struct syn_attr *attrs, int32_t *out_values,
+                                         struct syn_err *err);
 SYN_MUST_CHECK syn_status syn_graph_output(struct syn_graph *g, int32_t value, struct syn_err *err);
 
 /* Infers every shape from the inputs' (shapes[n_inputs], all known). SYN_INVALID or SYN_UNSUPPORTED names

@@ -7,13 +7,15 @@ static size_t round_up(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_AL
 
 static int by_size(const void *a, const void *b)
 {
-    const struct syn_lifetime *x = *(const struct syn_lifetime *const *)a, *y = *(const struct syn_lifetime *const *)b;
+    const struct syn_lifetime *x = *(const struct syn_lifetime *const *)a,
+                              *y = *(const struct syn_lifetime *const *)b;
     if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
     return x->first != y->first ? (x->first > y->first ? 1 : -1) : 0;
 }
 static int by_offset(const void *a, const void *b)
 {
-    const struct syn_lifetime *x = *(const struct syn_lifetime *const *)a, *y = *(const struct syn_lifetime *const *)b;
+    const struct syn_lifetime *x = *(const struct syn_lifetime *const *)a,
+                              *y = *(const struct syn_lifetime *const *)b;
     return x->offset != y->offset ? (x->offset > y->offset ? 1 : -1) : 0;
 }
 
@@ -28,12 +30,14 @@ static size_t lowest_gap(const struct syn_lifetime *b, struct syn_lifetime **pla
     qsort(overlap, (size_t)m, sizeof *overlap, by_offset);
     for (int32_t i = 0; i < m; i++) {
         if (overlap[i]->offset >= at && overlap[i]->offset - at >= round_up(b->bytes)) break;
-        if (overlap[i]->offset + round_up(overlap[i]->bytes) > at) at = overlap[i]->offset + round_up(overlap[i]->bytes);
+        if (overlap[i]->offset + round_up(overlap[i]->bytes) > at)
+            at = overlap[i]->offset + round_up(overlap[i]->bytes);
     }
     return at;
 }
 
-syn_status syn_memory_plan(struct syn_lifetime *buffer, int32_t n, bool share, size_t *peak, struct syn_err *err)
+syn_status syn_memory_plan(struct syn_lifetime *buffer, int32_t n, bool share, size_t *peak,
+                           struct syn_err *err)
 {
     struct syn_lifetime **order = syn_calloc((size_t)n * 2 + 1, sizeof *order);
     size_t total = 0, end = 0;
@@ -41,7 +45,8 @@ syn_status syn_memory_plan(struct syn_lifetime *buffer, int32_t n, bool share, s
     if (!order) return syn_fail(err, SYN_NO_MEMORY, "memory plan: no memory");
     for (int32_t i = 0; i < n; i++) {
         if (!buffer[i].bytes) continue;
-        if (buffer[i].bytes > PTRDIFF_MAX - SYN_ALIGN || !syn_add(total, round_up(buffer[i].bytes), &total) || total > PTRDIFF_MAX) {
+        if (buffer[i].bytes > PTRDIFF_MAX - SYN_ALIGN ||
+            !syn_add(total, round_up(buffer[i].bytes), &total) || total > PTRDIFF_MAX) {
             syn_free(order);
             return syn_fail(err, SYN_TOO_LARGE, "memory plan: buffers over 2^63 bytes");
         }
@@ -50,7 +55,8 @@ syn_status syn_memory_plan(struct syn_lifetime *buffer, int32_t n, bool share, s
     if (share) qsort(order, (size_t)m, sizeof *order, by_size);
     for (int32_t i = 0; i < m; i++) {
         order[i]->offset = share ? lowest_gap(order[i], order, i, order + n) : end;
-        if (order[i]->offset + round_up(order[i]->bytes) > end) end = order[i]->offset + round_up(order[i]->bytes);
+        if (order[i]->offset + round_up(order[i]->bytes) > end)
+            end = order[i]->offset + round_up(order[i]->bytes);
     }
     *peak = end;
     syn_free(order);
@@ -63,7 +69,8 @@ size_t syn_memory_bound(const struct syn_lifetime *buffer, int32_t n)
     for (int32_t i = 0; i < n; i++) { /* the bound is reached at some buffer's first step */
         size_t alive = 0;
         for (int32_t k = 0; buffer[i].bytes && k < n; k++)
-            if (buffer[k].bytes && buffer[k].first <= buffer[i].first && buffer[i].first <= buffer[k].last)
+            if (buffer[k].bytes && buffer[k].first <= buffer[i].first &&
+                buffer[i].first <= buffer[k].last)
                 alive += round_up(buffer[k].bytes);
         if (alive > most) most = alive;
     }

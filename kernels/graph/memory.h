@@ -20,8 +20,8 @@ struct syn_lifetime {
 
 /* Places all; *peak gets the bytes of the workspace. share = false gives each its own bytes (the pass
  * switched off). SYN_TOO_LARGE on overflow, SYN_NO_MEMORY. */
-SYN_MUST_CHECK syn_status syn_memory_plan(struct syn_lifetime *buffer, int32_t n, bool share, size_t *peak,
-                                          struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_memory_plan(struct syn_lifetime *buffer, int32_t n, bool share,
+                                          size_t *peak, struct syn_err *err);
 
 /* Most bytes alive in any one step: no plan can do better. For tests and reports. */
 size_t syn_memory_bound(const struct syn_lifetime *buffer, int32_t n);

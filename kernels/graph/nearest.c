@@ -9,12 +9,15 @@ bool syn_is_nearest_by(const struct syn_graph *g, const struct syn_node *n, int6
 {
     const struct syn_shape *x, *y;
     int64_t coord, round;
-    if (!n->op || n->id != SYN_OP_RESIZE || syn_attr_int(n->op, n->attr, "mode") != SYN_RESIZE_NEAREST) return false;
+    if (!n->op || n->id != SYN_OP_RESIZE ||
+        syn_attr_int(n->op, n->attr, "mode") != SYN_RESIZE_NEAREST)
+        return false;
     coord = syn_attr_int(n->op, n->attr, "coord");
     round = syn_attr_int(n->op, n->attr, "round");
-    if (coord == SYN_COORD_HALF_PIXEL ? round != SYN_ROUND_PREFER_FLOOR && round != SYN_ROUND_PREFER_CEIL
-                                      : coord != SYN_COORD_ASYMMETRIC ||
-                                            (round != SYN_ROUND_FLOOR && (r != 2 || round != SYN_ROUND_PREFER_FLOOR)))
+    if (coord == SYN_COORD_HALF_PIXEL
+            ? round != SYN_ROUND_PREFER_FLOOR && round != SYN_ROUND_PREFER_CEIL
+            : coord != SYN_COORD_ASYMMETRIC ||
+                  (round != SYN_ROUND_FLOOR && (r != 2 || round != SYN_ROUND_PREFER_FLOOR)))
         return false;
     x = &g->value[n->in[0]].shape;
     y = &g->value[n->out[0]].shape;

@@ -26,7 +26,12 @@ typedef enum syn_op_id {
     SYN_OP_COUNT
 } syn_op_id;
 
-typedef enum syn_attr_kind { SYN_ATTR_INT, SYN_ATTR_FLOAT, SYN_ATTR_INTS, SYN_ATTR_FLOATS } syn_attr_kind;
+typedef enum syn_attr_kind {
+    SYN_ATTR_INT,
+    SYN_ATTR_FLOAT,
+    SYN_ATTR_INTS,
+    SYN_ATTR_FLOATS
+} syn_attr_kind;
 
 /* One attribute in a row: its name, kind, default, and the range each number must lie in. Lists have
  * 0..SYN_MAX_ATTR_INTS entries; an absent list is empty and the op says what that means. */
@@ -84,7 +89,8 @@ const struct syn_op *syn_op_get(syn_op_id id);
  * the empty list). */
 int64_t syn_attr_int(const struct syn_op *op, const struct syn_attr *attr, const char *name);
 double syn_attr_float(const struct syn_op *op, const struct syn_attr *attr, const char *name);
-const struct syn_attr *syn_attr_list(const struct syn_op *op, const struct syn_attr *attr, const char *name);
+const struct syn_attr *syn_attr_list(const struct syn_op *op, const struct syn_attr *attr,
+                                     const char *name);
 
 /* Makers of attributes for the graph builder. Lists are cut at SYN_MAX_ATTR_INTS. */
 struct syn_attr syn_attr_of_int(const char *name, int64_t v);
@@ -94,8 +100,8 @@ struct syn_attr syn_attr_of_floats(const char *name, int32_t n, const double *v)
 
 /* Checks given attributes against the row and writes one entry per spec, defaults filled in, to
  * filled[SYN_MAX_ATTRS]. SYN_INVALID names an unknown attribute, a wrong kind or a number out of range. */
-SYN_MUST_CHECK syn_status syn_attr_fill(const struct syn_op *op, const struct syn_attr *given, int32_t n,
-                                        struct syn_attr *filled, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_attr_fill(const struct syn_op *op, const struct syn_attr *given,
+                                        int32_t n, struct syn_attr *filled, struct syn_err *err);
 
 #ifdef __cplusplus
 }

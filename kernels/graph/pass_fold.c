@@ -19,7 +19,8 @@ static bool is_identity(const struct syn_graph *g, const struct syn_node *n)
     case SYN_OP_PAD: /* pads are never negative: same shape = nothing padded */
         return true;
     case SYN_OP_CROP:
-        return syn_attr_int(n->op, n->attr, "top") == 0 && syn_attr_int(n->op, n->attr, "left") == 0;
+        return syn_attr_int(n->op, n->attr, "top") == 0 &&
+               syn_attr_int(n->op, n->attr, "left") == 0;
     case SYN_OP_CONCAT:
         return n->n_in == 1;
     default:
@@ -28,14 +29,16 @@ static bool is_identity(const struct syn_graph *g, const struct syn_node *n)
 }
 
 /* Computes a node of constants with its reference; the outputs become constants. */
-static syn_status compute(struct syn_graph *g, struct syn_node *n, int32_t index, struct syn_err *err)
+static syn_status compute(struct syn_graph *g, struct syn_node *n, int32_t index,
+                          struct syn_err *err)
 {
     struct syn_op_call *c = syn_alloc(sizeof *c);
     syn_status st = SYN_OK;
     float *out[SYN_MAX_OPERANDS] = {NULL};
     if (!c) return syn_fail(err, SYN_NO_MEMORY, "fold: no memory");
     syn_graph_call(g, index, c);
-    for (int32_t i = 0; st == SYN_OK && i < n->n_in + n->n_out; i++) { /* f32 copies of operands; room for results */
+    for (int32_t i = 0; st == SYN_OK && i < n->n_in + n->n_out;
+         i++) { /* f32 copies of operands; room for results */
         struct syn_tensor *t = i < n->n_in ? &c->in[i] : &c->out[i - n->n_in];
         int64_t elements;
         float *data;
@@ -45,7 +48,8 @@ static syn_status compute(struct syn_graph *g, struct syn_node *n, int32_t index
             st = syn_fail(err, SYN_NO_MEMORY, "fold %s: no memory", n->name);
             break;
         }
-        for (int64_t k = 0; i < n->n_in && k < elements; k++) data[k] = syn_value_float(&g->value[n->in[i]], k);
+        for (int64_t k = 0; i < n->n_in && k < elements; k++)
+            data[k] = syn_value_float(&g->value[n->in[i]], k);
         if (i >= n->n_in) out[i - n->n_in] = data;
         t->data = data;
         t->dtype = SYN_F32;
@@ -67,7 +71,8 @@ syn_status syn_pass_fold(struct syn_graph *g, struct syn_err *err)
         struct syn_node *n = &g->node[i];
         bool all_constant = true;
         if (!n->op) continue;
-        for (int32_t k = 0; k < n->n_in; k++) all_constant &= n->in[k] < 0 || is_constant(g, n->in[k]);
+        for (int32_t k = 0; k < n->n_in; k++)
+            all_constant &= n->in[k] < 0 || is_constant(g, n->in[k]);
         if (all_constant) {
             syn_status st = compute(g, n, i, err);
             if (st != SYN_OK) return st;

@@ -14,8 +14,14 @@ static struct syn_attr *attr_of(struct syn_node *n, const char *name)
         if (!strcmp(n->op->attrs[i].name, name)) return &n->attr[i];
     return NULL; /* a bug of ours: the row lacks it */
 }
-static double get_float(struct syn_node *n, const char *name) { return syn_attr_float(n->op, n->attr, name); }
-static void scale_float(struct syn_node *n, const char *name, double by) { attr_of(n, name)->v.f[0] *= by; }
+static double get_float(struct syn_node *n, const char *name)
+{
+    return syn_attr_float(n->op, n->attr, name);
+}
+static void scale_float(struct syn_node *n, const char *name, double by)
+{
+    attr_of(n, name)->v.f[0] *= by;
+}
 
 static bool has(const struct syn_node *n, int32_t position)
 {
@@ -65,12 +71,15 @@ static bool fuse_activation(struct syn_graph *g, struct syn_node *n)
     size_t k = 0;
     while (k < sizeof kinds / sizeof *kinds && kinds[k].id != n->id) k++;
     if (k == sizeof kinds / sizeof *kinds || !(conv = only_conv(g, n->in[0]))) return false;
-    if (syn_attr_int(conv->op, conv->attr, "act") != SYN_ACT_NONE || has(conv, SYN_CONV_RES1) || has(conv, SYN_CONV_RES2)) return false;
+    if (syn_attr_int(conv->op, conv->attr, "act") != SYN_ACT_NONE || has(conv, SYN_CONV_RES1) ||
+        has(conv, SYN_CONV_RES2))
+        return false;
     if (conv->id == SYN_OP_CONV && get_float(conv, "alpha") != 1.0) return false;
     if (n->id == SYN_OP_PRELU) {
         const struct syn_shape *s = &g->value[n->in[1]].shape;
         slope = n->in[1];
-        if (s->rank != 1 || s->dim[0] != g->value[n->out[0]].shape.dim[1]) return false; /* one slope per channel */
+        if (s->rank != 1 || s->dim[0] != g->value[n->out[0]].shape.dim[1])
+            return false; /* one slope per channel */
     }
     a = kinds[k].a ? get_float(n, kinds[k].a) : 0;
     b = kinds[k].b ? get_float(n, kinds[k].b) : 0;
@@ -96,7 +105,8 @@ static bool fuse_residual(struct syn_graph *g, struct syn_node *n)
         struct syn_node *conv = only_conv(g, n->in[side]);
         int32_t other = n->in[!side];
         double own = c[side], others = c[!side];
-        if (!conv || conv->id != SYN_OP_CONV || has(conv, SYN_CONV_RES2) || other == n->in[side]) continue;
+        if (!conv || conv->id != SYN_OP_CONV || has(conv, SYN_CONV_RES2) || other == n->in[side])
+            continue;
         scale_float(conv, "alpha", own);
         scale_float(conv, "beta1", own);
         set_operand(conv, has(conv, SYN_CONV_RES1) ? SYN_CONV_RES2 : SYN_CONV_RES1, other);

@@ -16,9 +16,18 @@ extern "C" {
 #endif
 
 #define SYN_MAX_RANK 8
-#define SYN_MAX_ELEMENTS ((int64_t)1 << 40) /* of one tensor: keeps every byte count far from 2^63 */
+#define SYN_MAX_ELEMENTS                                                                           \
+    ((int64_t)1 << 40) /* of one tensor: keeps every byte count far from 2^63 */
 
-typedef enum syn_dtype { SYN_F32, SYN_F16, SYN_BF16, SYN_I64, SYN_I32, SYN_U8, SYN_DTYPE_COUNT } syn_dtype;
+typedef enum syn_dtype {
+    SYN_F32,
+    SYN_F16,
+    SYN_BF16,
+    SYN_I64,
+    SYN_I32,
+    SYN_U8,
+    SYN_DTYPE_COUNT
+} syn_dtype;
 
 size_t syn_dtype_bytes(syn_dtype t);
 const char *syn_dtype_word(syn_dtype t); /* "f32" */

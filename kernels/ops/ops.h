@@ -61,7 +61,8 @@ struct syn_conv {
 
 /* Fills *p from a CONV or CONV_TRANSPOSE call and checks everything that its shape function must:
  * used by shape functions, references and backends alike. Output size is computed. */
-SYN_MUST_CHECK syn_status syn_conv_parse(const struct syn_op_call *c, struct syn_conv *p, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_conv_parse(const struct syn_op_call *c, struct syn_conv *p,
+                                         struct syn_err *err);
 
 /* act(v) as defined above; slope is read for PRELU only. */
 float syn_act_apply(enum syn_act act, float v, float a, float b, float slope);
@@ -76,7 +77,8 @@ struct syn_resize_axis {
     int64_t in, out;
     double scale, cubic_a;
 };
-int32_t syn_resize_taps(const struct syn_resize_axis *axis, int64_t o, int64_t *first, double weight[4]);
+int32_t syn_resize_taps(const struct syn_resize_axis *axis, int64_t o, int64_t *first,
+                        double weight[4]);
 /* The two axes of a RESIZE call whose shapes are filled in: [0] = rows, [1] = columns. */
 void syn_resize_axes(const struct syn_op_call *c, struct syn_resize_axis axis[2]);
 

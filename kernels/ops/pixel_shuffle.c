@@ -88,7 +88,8 @@ static syn_status shuffle_reference(const struct syn_op_call *c, struct syn_err 
     for (int64_t plane = 0; res && plane < wide->dim[0] * wide->dim[1]; plane++)
         for (int64_t row = 0; row < h; row++)
             for (int64_t column = 0; column < w; column++)
-                y[(plane * h + row) * w + column] += res[(plane * (h / r) + row / r) * (w / r) + column / r];
+                y[(plane * h + row) * w + column] +=
+                    res[(plane * (h / r) + row / r) * (w / r) + column / r];
     return SYN_OK;
 }
 
