@@ -36,7 +36,8 @@ static void print_help(const struct syn_usage *u, const struct syn_arg *table)
     if (table && table->name) printf("\nOptions:\n");
     for (const struct syn_arg *a = table; a && a->name; a++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", a->name, a->word ? " " : "", a->word ? a->word : "");
+        snprintf(left, sizeof left, "--%s%s%s", a->name, a->word ? " " : "",
+                 a->word ? a->word : "");
         printf("  %-28s %s\n", left, a->what);
     }
     printf("  %-28s %s\n", "--help", "this text");
@@ -55,14 +56,16 @@ static int store(const struct syn_arg *a, const char *value)
 {
     if (a->type == SYN_ARG_FLAG) {
         if (strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-            return syn_complain(SYN_EXIT_USAGE, "--%s = \"%s\": must be true or false", a->name, value);
+            return syn_complain(SYN_EXIT_USAGE, "--%s = \"%s\": must be true or false", a->name,
+                                value);
         *(bool *)a->value = value[0] == 't';
     } else if (a->type == SYN_ARG_TEXT) {
         *(const char **)a->value = value;
     } else if (a->type == SYN_ARG_INT) {
         if (!syn_parse_int(value, a->min, a->max, a->value))
             return syn_complain(SYN_EXIT_USAGE,
-                                "--%s = \"%s\": must be a whole number in [%" PRId64 ", %" PRId64 "]",
+                                "--%s = \"%s\": must be a whole number in [%" PRId64 ", %" PRId64
+                                "]",
                                 a->name, value, a->min, a->max);
     } else {
         struct syn_arg_list *list = a->value;
@@ -75,7 +78,8 @@ static int store(const struct syn_arg *a, const char *value)
 }
 
 /* One "--name", "--name=value" or "--name value" at argv[*i]. */
-static int take_option(const struct syn_usage *u, const struct syn_arg *table, int argc, char **argv, int *i)
+static int take_option(const struct syn_usage *u, const struct syn_arg *table, int argc,
+                       char **argv, int *i)
 {
     const char *name = argv[*i] + 2, *equals = strchr(name, '=');
     const struct syn_arg *a = find(table, name, equals ? (size_t)(equals - name) : strlen(name));
@@ -88,8 +92,8 @@ static int take_option(const struct syn_usage *u, const struct syn_arg *table, i
     return store(a, argv[++*i]);
 }
 
-int syn_args_parse(const struct syn_usage *usage, const struct syn_arg *table, int argc, char **argv,
-                   struct syn_arg_list *rest)
+int syn_args_parse(const struct syn_usage *usage, const struct syn_arg *table, int argc,
+                   char **argv, struct syn_arg_list *rest)
 {
     bool options = true;
     for (int i = 1; i < argc; i++) {
@@ -104,7 +108,8 @@ int syn_args_parse(const struct syn_usage *usage, const struct syn_arg *table, i
             int code = take_option(usage, table, argc, argv, &i);
             if (code >= 0) return code;
         } else if (options && word[0] == '-' && word[1]) {
-            return syn_complain(SYN_EXIT_USAGE, "unknown option %s (options are written --name)", word);
+            return syn_complain(SYN_EXIT_USAGE, "unknown option %s (options are written --name)",
+                                word);
         } else if (!rest || rest->n == SYN_ARGS_MAX_LIST) {
             return syn_complain(SYN_EXIT_USAGE, "unexpected argument \"%s\" (usage: %s)", word,
                                 usage->synopsis);

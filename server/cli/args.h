@@ -40,11 +40,11 @@ struct syn_usage {
     const char *examples;
 };
 
-/* Parses argv[1..]. rest gets what is no option ("-" and everything after "--" too); rest NULL: such
- * words are bad usage. Returns -1 when the command goes on; else the exit code: help was printed to
- * stdout (0), or one line to stderr that names the option (2). */
-int syn_args_parse(const struct syn_usage *usage, const struct syn_arg *table, int argc, char **argv,
-                   struct syn_arg_list *rest);
+/* Parses argv[1..]. rest gets what is no option ("-" and everything after "--" too); rest NULL:
+ * such words are bad usage. Returns -1 when the command goes on; else the exit code: help was
+ * printed to stdout (0), or one line to stderr that names the option (2). */
+int syn_args_parse(const struct syn_usage *usage, const struct syn_arg *table, int argc,
+                   char **argv, struct syn_arg_list *rest);
 
 /* One line "synthd: ..." on stderr; returns code. */
 int syn_complain(int code, const char *format, ...) SYN_PRINTF(2, 3);

@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 struct syn_bar {
-    bool on;            /* a terminal is there */
-    bool drawn;         /* something is on the line */
+    bool on;    /* a terminal is there */
+    bool drawn; /* something is on the line */
     char label[40];
     double started, drawn_at;
     int64_t first_done; /* where the rate is counted from */

@@ -1,5 +1,5 @@
-/* bench.c - `synthd bench MODEL`: a quick look at a network's speed on this machine. The comparison with
- * other software is `make bench`.
+/* bench.c - `synthd bench MODEL`: a quick look at a network's speed on this machine. The comparison
+ * with other software is `make bench`.
  *
  * Layer:   server/cli.   Threads: main thread. */
 #include "server/cli/bar.h"
@@ -33,8 +33,8 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void print_report(const struct bench *b, const struct syn_local *l, const struct syn_manifest *m,
-                         const struct syn_trial *t)
+static void print_report(const struct bench *b, const struct syn_local *l,
+                         const struct syn_manifest *m, const struct syn_trial *t)
 {
     double median = b->seconds[b->runs / 2], least = b->seconds[0];
     double out_pixels = (double)t->out.shape.dim[2] * (double)t->out.shape.dim[3];
@@ -46,19 +46,22 @@ static void print_report(const struct bench *b, const struct syn_local *l, const
     syn_engine_info(l->engine, &engine);
     syn_shape_text(&t->in.shape, shape, sizeof shape);
     if (!b->json) {
-        printf("%s %s on %s in %s: median %.2f ms (least %.2f, %d runs), %.2f units/s, %.3f Mpixel/s out, "
+        printf("%s %s on %s in %s: median %.2f ms (least %.2f, %d runs), %.2f units/s, %.3f "
+               "Mpixel/s out, "
                "%.0f GFLOP/s, workspace %.1f MiB\n",
-               m->id, shape, engine.device, syn_precision_word(plan.precision), median * 1e3, least * 1e3,
-               (int)b->runs, 1 / median, out_pixels / median / 1e6, 2e-9 * (double)plan.multiply_adds / median,
-               (double)plan.peak_bytes / 1048576);
+               m->id, shape, engine.device, syn_precision_word(plan.precision), median * 1e3,
+               least * 1e3, (int)b->runs, 1 / median, out_pixels / median / 1e6,
+               2e-9 * (double)plan.multiply_adds / median, (double)plan.peak_bytes / 1048576);
         return;
     }
-    root = json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "model", m->id, "shape", shape,
-                     "device", engine.device, "precision", syn_precision_word(plan.precision), "threads",
-                     engine.threads, "runs", (json_int_t)b->runs, "median_seconds", median, "least_seconds", least,
-                     "units_per_second", 1 / median, "out_mpixels_per_second", out_pixels / median / 1e6, "gflops",
-                     2e-9 * (double)plan.multiply_adds / median, "workspace_bytes", (json_int_t)plan.peak_bytes,
-                     "weight_bytes", (json_int_t)plan.weight_bytes);
+    root = json_pack("{s:s, s:s, s:s, s:s, s:i, s:I, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "model",
+                     m->id, "shape", shape, "device", engine.device, "precision",
+                     syn_precision_word(plan.precision), "threads", engine.threads, "runs",
+                     (json_int_t)b->runs, "median_seconds", median, "least_seconds", least,
+                     "units_per_second", 1 / median, "out_mpixels_per_second",
+                     out_pixels / median / 1e6, "gflops",
+                     2e-9 * (double)plan.multiply_adds / median, "workspace_bytes",
+                     (json_int_t)plan.peak_bytes, "weight_bytes", (json_int_t)plan.weight_bytes);
     text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     if (text) puts(text);
     free(text);
@@ -74,10 +77,11 @@ static int measure(struct bench *b, const struct syn_local *l, const char *id)
     struct syn_err err = {{0}};
     syn_status st;
     if (!m) return SYN_EXIT_USAGE;
-    v = syn_manifest_variant(m, (int32_t)b->scale, b->noise < 0 ? m->default_noise : (int32_t)b->noise);
+    v = syn_manifest_variant(m, (int32_t)b->scale,
+                             b->noise < 0 ? m->default_noise : (int32_t)b->noise);
     if (!v)
-        return syn_complain(SYN_EXIT_USAGE, "--scale = %d, --noise = %d: %s has no such network", (int)b->scale,
-                            (int)b->noise, id);
+        return syn_complain(SYN_EXIT_USAGE, "--scale = %d, --noise = %d: %s has no such network",
+                            (int)b->scale, (int)b->noise, id);
     st = syn_trial_open(&t, l->models, m, v, b->width, b->height, l->precision, &err);
     syn_bar_open(&bar, id);
     for (int64_t i = -1; st == SYN_OK && i < b->runs; i++) {
@@ -103,14 +107,19 @@ int syn_command_bench(int argc, char **argv)
     const struct syn_arg table[] = {
         {"size", SYN_ARG_TEXT, &b.size, "WxH", "input size; default 64x64", 0, 0},
         {"scale", SYN_ARG_INT, &b.scale, "N", "the network of this scale; 0 = the largest", 0, 16},
-        {"noise", SYN_ARG_INT, &b.noise, "N", "the network of this noise level; -1 = the model's default", -1, 3},
+        {"noise", SYN_ARG_INT, &b.noise, "N",
+         "the network of this noise level; -1 = the model's default", -1, 3},
         {"runs", SYN_ARG_INT, &b.runs, "N", "timed runs; default 5", 1, MAX_RUNS},
         {"json", SYN_ARG_FLAG, &b.json, NULL, "as JSON", 0, 0},
-        SYN_LOCAL_ARGS(&b.local_opts), SYN_LOCAL_MODELS_ARGS(&b.local_opts), {0}};
+        SYN_LOCAL_ARGS(&b.local_opts),
+        SYN_LOCAL_MODELS_ARGS(&b.local_opts),
+        {0}};
     int code = syn_args_parse(&usage, table, argc, argv, &ids);
-    if (code < 0 && ids.n != 1) code = syn_complain(SYN_EXIT_USAGE, "one MODEL is wanted (usage: %s)", usage.synopsis);
+    if (code < 0 && ids.n != 1)
+        code = syn_complain(SYN_EXIT_USAGE, "one MODEL is wanted (usage: %s)", usage.synopsis);
     if (code < 0 && !syn_parse_size(b.size, &b.width, &b.height))
-        code = syn_complain(SYN_EXIT_USAGE, "--size = \"%.40s\": must be WIDTHxHEIGHT, each in [1, 65535]", b.size);
+        code = syn_complain(SYN_EXIT_USAGE,
+                            "--size = \"%.40s\": must be WIDTHxHEIGHT, each in [1, 65535]", b.size);
     if (code < 0) code = syn_local_open(&l, &b.local_opts, true);
     if (code < 0) code = measure(&b, &l, ids.item[0]);
     syn_local_close(&l);

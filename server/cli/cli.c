@@ -21,13 +21,15 @@ static const struct {
 static void print_usage(FILE *to)
 {
     fprintf(to, "Usage: synthd COMMAND [options]\n\nCommands:\n");
-    for (size_t i = 0; i < N_COMMANDS; i++) fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
-    fprintf(to, "\nsynthd COMMAND --help tells more. synthd --version prints the version.\n"
-                "Exit codes: 0 fine, 1 the job failed, 2 bad usage, 3 cannot reach or start.\n"
-                "\nExamples:\n"
-                "  synthd models fetch realesrgan-x4plus\n"
-                "  synthd run upscale --model realesrgan-x4plus --in image=photo.jpg --out large.png\n"
-                "  synthd serve --listen 127.0.0.1:7801\n");
+    for (size_t i = 0; i < N_COMMANDS; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].what);
+    fprintf(to,
+            "\nsynthd COMMAND --help tells more. synthd --version prints the version.\n"
+            "Exit codes: 0 fine, 1 the job failed, 2 bad usage, 3 cannot reach or start.\n"
+            "\nExamples:\n"
+            "  synthd models fetch realesrgan-x4plus\n"
+            "  synthd run upscale --model realesrgan-x4plus --in image=photo.jpg --out large.png\n"
+            "  synthd serve --listen 127.0.0.1:7801\n");
 }
 
 int syn_cli_main(int argc, char **argv)
@@ -47,5 +49,6 @@ int syn_cli_main(int argc, char **argv)
     }
     for (size_t i = 0; i < N_COMMANDS; i++)
         if (strcmp(name, commands[i].name) == 0) return commands[i].run(argc - 1, argv + 1);
-    return syn_complain(SYN_EXIT_USAGE, "unknown command \"%.60s\" (synthd --help lists them)", name);
+    return syn_complain(SYN_EXIT_USAGE, "unknown command \"%.60s\" (synthd --help lists them)",
+                        name);
 }

@@ -13,7 +13,7 @@ int syn_cli_main(int argc, char **argv);
 
 /* argv[0] is the command's name. Each answers --help. */
 typedef int syn_command_fn(int argc, char **argv);
-syn_command_fn syn_command_serve, syn_command_run, syn_command_submit, syn_command_models, syn_command_bench,
-    syn_command_selftest, syn_command_keys;
+syn_command_fn syn_command_serve, syn_command_run, syn_command_submit, syn_command_models,
+    syn_command_bench, syn_command_selftest, syn_command_keys;
 
 #endif

@@ -26,13 +26,16 @@ void syn_client_close(struct syn_client *c)
     syn_free(c);
 }
 
-syn_status syn_client_open(const char *server, const char *key, struct syn_client **out, struct syn_err *err)
+syn_status syn_client_open(const char *server, const char *key, struct syn_client **out,
+                           struct syn_err *err)
 {
     struct syn_client *c;
     size_t n = strlen(server);
     if (strncmp(server, "http://", 7) != 0 && strncmp(server, "https://", 8) != 0)
-        return syn_fail(err, SYN_INVALID, "--server = \"%.80s\": must start with http:// or https://", server);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return syn_fail(err, SYN_INTERNAL, "libcurl does not start");
+        return syn_fail(err, SYN_INVALID,
+                        "--server = \"%.80s\": must start with http:// or https://", server);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return syn_fail(err, SYN_INTERNAL, "libcurl does not start");
     c = syn_calloc(1, sizeof *c);
     if (c) {
         c->curl = curl_easy_init();
@@ -70,12 +73,14 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user)
     return more;
 }
 
-static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
+                       curl_off_t up)
 {
     struct syn_client *c = user;
     (void)down_total;
     (void)down;
-    if (c->request->on_sent && up_total > 0) c->request->on_sent(c->request->user, (size_t)up, (size_t)up_total);
+    if (c->request->on_sent && up_total > 0)
+        c->request->on_sent(c->request->user, (size_t)up, (size_t)up_total);
     return 0;
 }
 
@@ -95,8 +100,8 @@ static struct curl_slist *headers_of(const struct syn_client *c, const struct sy
     return list;
 }
 
-syn_status syn_client_send(struct syn_client *c, const struct syn_request_opts *r, struct syn_answer *out,
-                           struct syn_err *err)
+syn_status syn_client_send(struct syn_client *c, const struct syn_request_opts *r,
+                           struct syn_answer *out, struct syn_err *err)
 {
     size_t n = strlen(c->server) + strlen(r->path) + 1;
     char *url = syn_alloc(n), why[CURL_ERROR_SIZE] = "";
@@ -147,13 +152,14 @@ syn_status syn_client_send(struct syn_client *c, const struct syn_request_opts *
 
 void syn_client_explain(const struct syn_answer *a, struct syn_err *err)
 {
-    json_t *root = json_loadb(a->body, a->n_body, 0, NULL), *errors = json_object_get(root, "errors");
+    json_t *root = json_loadb(a->body, a->n_body, 0, NULL),
+           *errors = json_object_get(root, "errors");
     const char *code = json_string_value(json_object_get(root, "code"));
     const char *detail = json_string_value(json_object_get(root, "detail"));
     const char *first = json_string_value(json_object_get(json_array_get(errors, 0), "detail"));
     const char *where = json_string_value(json_object_get(json_array_get(errors, 0), "pointer"));
     syn_fail(err, SYN_INVALID, "%s (HTTP %ld)%s%.250s%s%s%s%.80s", code ? code : "error", a->status,
-             detail ? ": " : "", detail ? detail : "", where ? " " : "", where ? where : "", first ? ": " : "",
-             first ? first : "");
+             detail ? ": " : "", detail ? detail : "", where ? " " : "", where ? where : "",
+             first ? ": " : "", first ? first : "");
     json_decref(root);
 }

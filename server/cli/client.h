@@ -12,8 +12,8 @@
 struct syn_client;
 
 /* server: "http://127.0.0.1:7801"; key NULL = none. SYN_INVALID: not an http or https URL. */
-SYN_MUST_CHECK syn_status syn_client_open(const char *server, const char *key, struct syn_client **out,
-                                          struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_client_open(const char *server, const char *key,
+                                          struct syn_client **out, struct syn_err *err);
 void syn_client_close(struct syn_client *c); /* NULL-safe */
 
 struct syn_request_opts {
@@ -25,9 +25,9 @@ struct syn_request_opts {
     void *user;
 };
 struct syn_answer {
-    long status;       /* HTTP's number */
-    int retry_after;   /* seconds; 0 = not said */
-    char *body;        /* NUL-terminated; owned by the client until the next request */
+    long status;     /* HTTP's number */
+    int retry_after; /* seconds; 0 = not said */
+    char *body;      /* NUL-terminated; owned by the client until the next request */
     size_t n_body;
 };
 /* SYN_IO: no answer (the text says why). Any HTTP status is SYN_OK. */

@@ -25,34 +25,54 @@ struct setting {
 #define YEARS ((int64_t)100 * 366 * 86400)
 
 static const struct setting settings[] = {
-    {"listen", SYN_ARG_TEXT, AT(listen), "HOST:PORT", "address to serve; port 0 picks a free one", 0, 0},
-    {"data", SYN_ARG_TEXT, AT(data), "DIR", "queue, blobs, models; default ~/.local/share/synthd", 0, 0},
-    {"models", SYN_ARG_LIST, AT(models), "DIR", "folder of model folders (repeat); default DATA/models", 0, 0},
-    {"keys_file", SYN_ARG_TEXT, AT(keys_file), "FILE", "API keys (synthd keys); default DATA/keys if there", 0, 0},
-    {"allow_open", SYN_ARG_FLAG, AT(allow_open), NULL, "serve other addresses than loopback without keys", 0, 0},
-    {"origins", SYN_ARG_LIST, AT(origins), "ORIGIN", "web origin that may call (repeat), exact", 0, 0},
+    {"listen", SYN_ARG_TEXT, AT(listen), "HOST:PORT", "address to serve; port 0 picks a free one",
+     0, 0},
+    {"data", SYN_ARG_TEXT, AT(data), "DIR", "queue, blobs, models; default ~/.local/share/synthd",
+     0, 0},
+    {"models", SYN_ARG_LIST, AT(models), "DIR",
+     "folder of model folders (repeat); default DATA/models", 0, 0},
+    {"keys_file", SYN_ARG_TEXT, AT(keys_file), "FILE",
+     "API keys (synthd keys); default DATA/keys if there", 0, 0},
+    {"allow_open", SYN_ARG_FLAG, AT(allow_open), NULL,
+     "serve other addresses than loopback without keys", 0, 0},
+    {"origins", SYN_ARG_LIST, AT(origins), "ORIGIN", "web origin that may call (repeat), exact", 0,
+     0},
     {"hosts", SYN_ARG_LIST, AT(hosts), "NAME", "further Host name that is ours (repeat)", 0, 0},
     {"device", SYN_ARG_TEXT, AT(device), "D", "auto, cpu or ref (scalar reference, slow)", 0, 0},
-    {"threads", SYN_ARG_INT, AT(threads), "N", "compute threads; 0 = what the machine allows", 0, 1024},
+    {"threads", SYN_ARG_INT, AT(threads), "N", "compute threads; 0 = what the machine allows", 0,
+     1024},
     {"precision", SYN_ARG_TEXT, AT(precision), "P", "auto (measured), f32 or bf16", 0, 0},
-    {"memory_budget_bytes", SYN_ARG_INT, AT(memory_budget_bytes), "N", "workspace of a tile; of a decoded input too", 16 << 20, 16 * TIB},
-    {"model_budget_bytes", SYN_ARG_INT, AT(model_budget_bytes), "N", "weights of loaded models; 0 = no limit", 0, 16 * TIB},
+    {"memory_budget_bytes", SYN_ARG_INT, AT(memory_budget_bytes), "N",
+     "workspace of a tile; of a decoded input too", 16 << 20, 16 * TIB},
+    {"model_budget_bytes", SYN_ARG_INT, AT(model_budget_bytes), "N",
+     "weights of loaded models; 0 = no limit", 0, 16 * TIB},
     {"max_body_bytes", SYN_ARG_INT, AT(max_body_bytes), "N", "JSON or multipart request", KIB, TIB},
     {"max_blob_bytes", SYN_ARG_INT, AT(max_blob_bytes), "N", "upload to /v1/blobs", KIB, TIB},
-    {"max_inflight_bytes", SYN_ARG_INT, AT(max_inflight_bytes), "N", "uploads being received, together", KIB, 16 * TIB},
+    {"max_inflight_bytes", SYN_ARG_INT, AT(max_inflight_bytes), "N",
+     "uploads being received, together", KIB, 16 * TIB},
     {"max_pixels", SYN_ARG_INT, AT(max_pixels), "N", "of an input picture", 1, TIB},
-    {"max_side", SYN_ARG_INT, AT(max_side), "N", "width and height of an input picture", 1, 1 << 20},
+    {"max_side", SYN_ARG_INT, AT(max_side), "N", "width and height of an input picture", 1,
+     1 << 20},
     {"max_output_pixels", SYN_ARG_INT, AT(max_output_pixels), "N", "of a result", 1, TIB},
-    {"max_output_side", SYN_ARG_INT, AT(max_output_side), "N", "width and height of a result", 1, 1 << 20},
+    {"max_output_side", SYN_ARG_INT, AT(max_output_side), "N", "width and height of a result", 1,
+     1 << 20},
     {"max_connections", SYN_ARG_INT, AT(max_connections), "N", "open at once", 1, 65536},
-    {"idle_timeout_seconds", SYN_ARG_INT, AT(idle_timeout_seconds), "N", "a silent connection is closed", 1, 86400},
-    {"max_queued", SYN_ARG_INT, AT(max_queued), "N", "waiting jobs; more are answered 429", 1, 10000000},
-    {"max_attempts", SYN_ARG_INT, AT(max_attempts), "N", "starts of a job that crashes the process", 1, 100},
-    {"result_retention_seconds", SYN_ARG_INT, AT(result_retention_seconds), "N", "results are kept; 0 = for ever", 0, YEARS},
-    {"row_retention_seconds", SYN_ARG_INT, AT(row_retention_seconds), "N", "records are kept after that; 0 = for ever", 0, YEARS},
-    {"sweep_seconds", SYN_ARG_INT, AT(sweep_seconds), "N", "between two looks at what has expired", 1, 86400},
-    {"idle_trim_seconds", SYN_ARG_INT, AT(idle_trim_seconds), "N", "idle time before memory is given back; 0 = never", 0, 86400},
-    {"shutdown_seconds", SYN_ARG_INT, AT(shutdown_seconds), "N", "SIGTERM: time for the running job", 0, 86400},
+    {"idle_timeout_seconds", SYN_ARG_INT, AT(idle_timeout_seconds), "N",
+     "a silent connection is closed", 1, 86400},
+    {"max_queued", SYN_ARG_INT, AT(max_queued), "N", "waiting jobs; more are answered 429", 1,
+     10000000},
+    {"max_attempts", SYN_ARG_INT, AT(max_attempts), "N", "starts of a job that crashes the process",
+     1, 100},
+    {"result_retention_seconds", SYN_ARG_INT, AT(result_retention_seconds), "N",
+     "results are kept; 0 = for ever", 0, YEARS},
+    {"row_retention_seconds", SYN_ARG_INT, AT(row_retention_seconds), "N",
+     "records are kept after that; 0 = for ever", 0, YEARS},
+    {"sweep_seconds", SYN_ARG_INT, AT(sweep_seconds), "N", "between two looks at what has expired",
+     1, 86400},
+    {"idle_trim_seconds", SYN_ARG_INT, AT(idle_trim_seconds), "N",
+     "idle time before memory is given back; 0 = never", 0, 86400},
+    {"shutdown_seconds", SYN_ARG_INT, AT(shutdown_seconds), "N",
+     "SIGTERM: time for the running job", 0, 86400},
     {"queue", SYN_ARG_TEXT, AT(queue), "Q", "at start: keep (as it was), run or pause", 0, 0},
     {"log_level", SYN_ARG_TEXT, AT(log_level), "L", "error, warn, info or debug", 0, 0},
 };
@@ -61,9 +81,10 @@ static const struct setting settings[] = {
 
 static const struct syn_usage usage = {
     "synthd serve [--config FILE] [--listen HOST:PORT] [--data DIR] [options]",
-    "Runs the daemon. The first line on stderr is \"listening url=http://HOST:PORT\". SIGTERM finishes the\n"
-    "running job (up to --shutdown-seconds) and exits 0; a second one exits at once.\n"
-    "SIGUSR1 pauses the queue (jobs are accepted, none starts), SIGUSR2 resumes it; a pause outlives restarts.\n"
+    "Runs the daemon. The first line on stderr is \"listening url=http://HOST:PORT\".\n"
+    "SIGTERM finishes the running job (up to --shutdown-seconds) and exits 0; a second one exits\n"
+    "at once. SIGUSR1 pauses the queue (jobs are accepted, none starts), SIGUSR2 resumes it; a\n"
+    "pause outlives restarts.\n"
     "Each option is a member of the --config file too, with _ for -; options win.",
     "  synthd serve\n"
     "  synthd serve --listen 127.0.0.1:0 --data /tmp/try --device cpu\n"
@@ -110,15 +131,18 @@ static void *field(struct syn_config *c, const struct setting *s)
 static int read_options(struct syn_config *c, int argc, char **argv)
 {
     struct syn_arg table[N_SETTINGS + N_EXTRA + 1] = {
-        {"config", SYN_ARG_TEXT, &c->config, "FILE", "JSON file with any of the settings below", 0, 0},
-        {"print-config", SYN_ARG_FLAG, &c->print_config, NULL, "print the settings as JSON and exit", 0, 0}};
+        {"config", SYN_ARG_TEXT, &c->config, "FILE", "JSON file with any of the settings below", 0,
+         0},
+        {"print-config", SYN_ARG_FLAG, &c->print_config, NULL,
+         "print the settings as JSON and exit", 0, 0}};
     char name[N_SETTINGS][40];
     for (size_t i = 0; i < N_SETTINGS; i++) {
         const struct setting *s = &settings[i];
         snprintf(name[i], sizeof name[i], "%s", s->name);
         for (char *p = name[i]; *p; p++)
             if (*p == '_') *p = '-';
-        table[N_EXTRA + i] = (struct syn_arg){name[i], s->type, field(c, s), s->word, s->what, s->min, s->max};
+        table[N_EXTRA + i] = (struct syn_arg){name[i], s->type, field(c, s), s->word,
+                                              s->what, s->min,  s->max};
     }
     return syn_args_parse(&usage, table, argc, argv, NULL);
 }
@@ -127,8 +151,10 @@ static int read_options(struct syn_config *c, int argc, char **argv)
 
 static const char *type_word(enum syn_arg_type t)
 {
-    return t == SYN_ARG_FLAG ? "true or false" : t == SYN_ARG_TEXT ? "a string"
-           : t == SYN_ARG_INT ? "a whole number" : "an array of strings";
+    return t == SYN_ARG_FLAG   ? "true or false"
+           : t == SYN_ARG_TEXT ? "a string"
+           : t == SYN_ARG_INT  ? "a whole number"
+                               : "an array of strings";
 }
 
 static bool read_list(const json_t *v, struct syn_arg_list *out)
@@ -149,17 +175,21 @@ static int read_member(struct syn_config *c, const char *path, const char *name,
     bool ok = false;
     while (s < end && strcmp(s->name, name) != 0) s++;
     if (s == end) return syn_complain(SYN_EXIT_USAGE, "%s: %s: unknown member", path, name);
-    if (s->type == SYN_ARG_FLAG && (ok = json_is_boolean(v))) *(bool *)field(c, s) = json_is_true(v);
-    if (s->type == SYN_ARG_TEXT && (ok = json_is_string(v))) *(const char **)field(c, s) = json_string_value(v);
+    if (s->type == SYN_ARG_FLAG && (ok = json_is_boolean(v)))
+        *(bool *)field(c, s) = json_is_true(v);
+    if (s->type == SYN_ARG_TEXT && (ok = json_is_string(v)))
+        *(const char **)field(c, s) = json_string_value(v);
     if (s->type == SYN_ARG_LIST) ok = read_list(v, field(c, s));
     if (s->type == SYN_ARG_INT && (ok = json_is_integer(v))) {
         int64_t number = json_integer_value(v);
         if (number < s->min || number > s->max)
-            return syn_complain(SYN_EXIT_USAGE, "%s: %s = %" PRId64 ": must be in [%" PRId64 ", %" PRId64 "]", path,
+            return syn_complain(SYN_EXIT_USAGE,
+                                "%s: %s = %" PRId64 ": must be in [%" PRId64 ", %" PRId64 "]", path,
                                 name, number, s->min, s->max);
         *(int64_t *)field(c, s) = number;
     }
-    return ok ? -1 : syn_complain(SYN_EXIT_USAGE, "%s: %s: must be %s", path, name, type_word(s->type));
+    return ok ? -1
+              : syn_complain(SYN_EXIT_USAGE, "%s: %s: must be %s", path, name, type_word(s->type));
 }
 
 static int read_file(struct syn_config *c, const char *path)
@@ -176,9 +206,9 @@ static int read_file(struct syn_config *c, const char *path)
     syn_free(text);
     if (!root) return syn_complain(SYN_EXIT_USAGE, "%s:%d: %s", path, why.line, why.text);
     c->json = root;
-    if (!json_is_object(root)) return syn_complain(SYN_EXIT_USAGE, "%s: must be a JSON object", path);
-    json_object_foreach(root, name, value)
-    {
+    if (!json_is_object(root))
+        return syn_complain(SYN_EXIT_USAGE, "%s: must be a JSON object", path);
+    json_object_foreach(root, name, value) {
         int code = read_member(c, path, name, value);
         if (code >= 0) return code;
     }
@@ -189,7 +219,8 @@ static int read_file(struct syn_config *c, const char *path)
 static void drop_replaced_lists(struct syn_config *c, struct syn_config *given)
 {
     for (size_t i = 0; i < N_SETTINGS; i++)
-        if (settings[i].type == SYN_ARG_LIST && ((struct syn_arg_list *)field(given, &settings[i]))->n)
+        if (settings[i].type == SYN_ARG_LIST &&
+            ((struct syn_arg_list *)field(given, &settings[i]))->n)
             ((struct syn_arg_list *)field(c, &settings[i]))->n = 0;
 }
 
@@ -220,7 +251,8 @@ void syn_config_print(const struct syn_config *c)
                                               : json_array();
         if (s->type == SYN_ARG_LIST) {
             const struct syn_arg_list *list = p;
-            for (int32_t k = 0; k < list->n; k++) json_array_append_new(v, json_string(list->item[k]));
+            for (int32_t k = 0; k < list->n; k++)
+                json_array_append_new(v, json_string(list->item[k]));
         }
         json_object_set_new(root, s->name, v);
     }

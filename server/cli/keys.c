@@ -1,5 +1,5 @@
-/* keys.c - `synthd keys create|list|revoke`: the file of "name:sha256hex" lines that the daemon reads at
- * start. The key itself is shown once and stored nowhere.
+/* keys.c - `synthd keys create|list|revoke`: the file of "name:sha256hex" lines that the daemon
+ * reads at start. The key itself is shown once and stored nowhere.
  *
  * Layer:   server/cli.   Threads: main thread. */
 #include "kernels/base/alloc.h"
@@ -21,8 +21,9 @@
 
 static const struct syn_usage usage = {
     "synthd keys create|list|revoke [NAME] [--file FILE] [--data DIR]",
-    "Manages API keys. create prints a new key once; the file keeps its SHA-256 only. A running daemon\n"
-    "reads the file when it starts. A file without keys lets nobody in and keeps the daemon from starting.",
+    "Manages API keys. create prints a new key once; the file keeps its SHA-256 only. A running\n"
+    "daemon reads the file when it starts. A file without keys lets nobody in and keeps the daemon\n"
+    "from starting.",
     "  synthd keys create frontend\n  synthd keys list\n  synthd keys revoke frontend"};
 
 struct keys {
@@ -92,7 +93,8 @@ static bool make_key(char key[5 + 2 * KEY_BYTES], char digest_hex[65])
     if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) return false;
     strcpy(key, "syn_");
     for (size_t i = 0; i < sizeof bytes; i++) snprintf(key + 4 + 2 * i, 3, "%02x", bytes[i]);
-    if (EVP_Digest(key, strlen(key), digest, &n, EVP_sha256(), NULL) != 1 || n != sizeof digest) return false;
+    if (EVP_Digest(key, strlen(key), digest, &n, EVP_sha256(), NULL) != 1 || n != sizeof digest)
+        return false;
     for (size_t i = 0; i < sizeof digest; i++) snprintf(digest_hex + 2 * i, 3, "%02x", digest[i]);
     return true;
 }
@@ -111,8 +113,10 @@ static int create_key(const struct keys *k, const char *name)
     bool ended = n_old == 0 || k->text[n_old - 1] == '\n';
     int code;
     if (find_line(k, name, &n_line))
-        return syn_complain(SYN_EXIT_USAGE, "NAME = \"%s\": has a key already (revoke it first)", name);
-    if (!make_key(key, digest)) return syn_complain(SYN_EXIT_UNREACHABLE, "no random numbers or no SHA-256");
+        return syn_complain(SYN_EXIT_USAGE, "NAME = \"%s\": has a key already (revoke it first)",
+                            name);
+    if (!make_key(key, digest))
+        return syn_complain(SYN_EXIT_UNREACHABLE, "no random numbers or no SHA-256");
     text = syn_alloc(size);
     if (!text) return syn_complain(SYN_EXIT_UNREACHABLE, "no memory for the keys");
     snprintf(text, size, "%s%s%s:%s\n", k->text, ended ? "" : "\n", name, digest);
@@ -128,7 +132,8 @@ static int revoke_key(const struct keys *k, const char *name)
     size_t n;
     char *line = find_line(k, name, &n);
     int code;
-    if (!line) return syn_complain(SYN_EXIT_USAGE, "NAME = \"%s\": has no key in %s", name, k->path);
+    if (!line)
+        return syn_complain(SYN_EXIT_USAGE, "NAME = \"%s\": has no key in %s", name, k->path);
     memmove(line, line + n, strlen(line + n) + 1);
     code = write_file(k, k->text, strlen(k->text));
     if (code >= 0) return code;
@@ -148,7 +153,8 @@ static int list_keys(const struct keys *k)
     return SYN_EXIT_OK;
 }
 
-/* Two `keys` at once must not lose each other's line: a lock on a file beside it. -1 or the exit code. */
+/* Two `keys` at once must not lose each other's line: a lock on a file beside it. -1 or the exit
+ * code. */
 static int lock(const struct keys *k, int *fd)
 {
     char *path = syn_alloc(strlen(k->path) + 8);
@@ -170,22 +176,30 @@ int syn_command_keys(int argc, char **argv)
     struct syn_arg_list rest = {0};
     const struct syn_arg table[] = {
         {"file", SYN_ARG_TEXT, &k.file, "FILE", "the keys file; default DATA/keys", 0, 0},
-        {"data", SYN_ARG_TEXT, &k.data, "DIR", "data folder; default ~/.local/share/synthd", 0, 0}, {0}};
+        {"data", SYN_ARG_TEXT, &k.data, "DIR", "data folder; default ~/.local/share/synthd", 0, 0},
+        {0}};
     const char *verb, *name;
     int fd = -1, code = syn_args_parse(&usage, table, argc, argv, &rest);
     if (code >= 0) return code;
     verb = rest.n ? rest.item[0] : "";
     name = rest.n > 1 ? rest.item[1] : "";
     if (strcmp(verb, "create") != 0 && strcmp(verb, "revoke") != 0 && strcmp(verb, "list") != 0)
-        return syn_complain(SYN_EXIT_USAGE, "keys: \"%.40s\": must be create, list or revoke", verb);
+        return syn_complain(SYN_EXIT_USAGE, "keys: \"%.40s\": must be create, list or revoke",
+                            verb);
     if (rest.n != (strcmp(verb, "list") == 0 ? 1 : 2))
-        return syn_complain(SYN_EXIT_USAGE, "keys %s: wrong number of arguments (usage: %s)", verb, usage.synopsis);
+        return syn_complain(SYN_EXIT_USAGE, "keys %s: wrong number of arguments (usage: %s)", verb,
+                            usage.synopsis);
     if (rest.n == 2 && !name_ok(name))
-        return syn_complain(SYN_EXIT_USAGE, "NAME = \"%.80s\": must be 1 to %d of letters, digits, . _ -", name, MAX_NAME);
+        return syn_complain(SYN_EXIT_USAGE,
+                            "NAME = \"%.80s\": must be 1 to %d of letters, digits, . _ -", name,
+                            MAX_NAME);
     code = set_path(&k);
     if (code < 0 && verb[0] != 'l') code = lock(&k, &fd);
     if (code < 0) code = read_file(&k);
-    if (code < 0) code = verb[0] == 'c' ? create_key(&k, name) : verb[0] == 'r' ? revoke_key(&k, name) : list_keys(&k);
+    if (code < 0)
+        code = verb[0] == 'c'   ? create_key(&k, name)
+               : verb[0] == 'r' ? revoke_key(&k, name)
+                                : list_keys(&k);
     if (fd >= 0) close(fd);
     syn_free(k.path);
     syn_free(k.text);

@@ -24,17 +24,21 @@ static char *tuning_path(void)
     return path;
 }
 
-static syn_status open_engine(struct syn_local *l, const struct syn_local_opts *o, struct syn_err *err)
+static syn_status open_engine(struct syn_local *l, const struct syn_local_opts *o,
+                              struct syn_err *err)
 {
     char *tuning = tuning_path();
-    struct syn_engine_opts opts = {.device = o->device, .threads = (int32_t)o->threads,
-                                   .precision = l->precision, .tuning_file = tuning};
+    struct syn_engine_opts opts = {.device = o->device,
+                                   .threads = (int32_t)o->threads,
+                                   .precision = l->precision,
+                                   .tuning_file = tuning};
     syn_status st = syn_engine_open(&opts, &l->engine, err);
     syn_free(tuning);
     return st == SYN_OK ? st : syn_fail_in(err, st, "--device = \"%s\": ", o->device);
 }
 
-static syn_status open_models(struct syn_local *l, const struct syn_local_opts *o, struct syn_err *err)
+static syn_status open_models(struct syn_local *l, const struct syn_local_opts *o,
+                              struct syn_err *err)
 {
     const char *dirs[SYN_ARGS_MAX_LIST + 1] = {0};
     struct syn_models_opts opts = {.dirs = dirs, .engine = l->engine};
@@ -53,11 +57,13 @@ int syn_local_open(struct syn_local *l, const struct syn_local_opts *o, bool wit
     syn_status st = SYN_OK;
     memset(l, 0, sizeof *l);
     if (!syn_local_precision(o->precision, &l->precision))
-        return syn_complain(SYN_EXIT_USAGE, "--precision = \"%s\": must be auto, f32 or bf16", o->precision);
+        return syn_complain(SYN_EXIT_USAGE, "--precision = \"%s\": must be auto, f32 or bf16",
+                            o->precision);
     if (with_engine) st = open_engine(l, o, &err);
     if (st == SYN_OK) st = open_models(l, o, &err);
     if (st == SYN_OK) return -1;
-    return syn_complain(st == SYN_UNSUPPORTED ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE, "%s", err.text);
+    return syn_complain(st == SYN_UNSUPPORTED ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE, "%s",
+                        err.text);
 }
 
 void syn_local_close(struct syn_local *l)
@@ -73,7 +79,8 @@ const struct syn_manifest *syn_local_find(const struct syn_local *l, const char 
 {
     const struct syn_manifest *m = syn_models_find(l->models, id);
     if (!m)
-        syn_complain(SYN_EXIT_USAGE, "model = \"%.80s\": not in %s (synthd models list; synthd models fetch)", id,
+        syn_complain(SYN_EXIT_USAGE,
+                     "model = \"%.80s\": not in %s (synthd models list; synthd models fetch)", id,
                      l->models_dir);
     return m;
 }

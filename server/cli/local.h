@@ -7,27 +7,35 @@
 #include "server/cli/args.h"
 #include "server/models/models.h"
 
-/* What --device, --threads, --precision, --models and --data said. Start from SYN_LOCAL_DEFAULTS. */
+/* What --device, --threads, --precision, --models and --data said. Start from SYN_LOCAL_DEFAULTS.
+ */
 struct syn_local_opts {
     const char *device, *precision, *data;
     struct syn_arg_list models;
     int64_t threads;
 };
-#define SYN_LOCAL_DEFAULTS {.device = "auto", .precision = "auto", .data = ""}
+#define SYN_LOCAL_DEFAULTS                                                                         \
+    {                                                                                              \
+        .device = "auto", .precision = "auto", .data = ""                                          \
+    }
 /* Rows for a command's option table, pointing into o. */
-#define SYN_LOCAL_ARGS(o)                                                                                   \
-    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu or ref (scalar reference, slow)", 0, 0},         \
-    {"threads", SYN_ARG_INT, &(o)->threads, "N", "compute threads; 0 = what the machine allows", 0, 1024},  \
+/* clang-format off */
+#define SYN_LOCAL_ARGS(o)                                                                          \
+    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu or ref (scalar reference, slow)", 0, 0}, \
+    {"threads", SYN_ARG_INT, &(o)->threads, "N", "compute threads; 0 = what the machine allows",   \
+     0, 1024},                                                                                     \
     {"precision", SYN_ARG_TEXT, &(o)->precision, "P", "auto (measured), f32 or bf16", 0, 0}
-#define SYN_LOCAL_MODELS_ARGS(o)                                                                            \
-    {"models", SYN_ARG_LIST, &(o)->models, "DIR", "folder of model folders (repeat); default DATA/models", 0, 0}, \
+#define SYN_LOCAL_MODELS_ARGS(o)                                                                   \
+    {"models", SYN_ARG_LIST, &(o)->models, "DIR",                                                  \
+     "folder of model folders (repeat); default DATA/models", 0, 0},                               \
     {"data", SYN_ARG_TEXT, &(o)->data, "DIR", "data folder; default ~/.local/share/synthd", 0, 0}
+/* clang-format on */
 
 struct syn_local {
     struct syn_engine *engine; /* NULL when opened without */
     struct syn_models *models;
     syn_precision precision;
-    char *data, *models_dir;   /* models_dir: where fetch and add put a model: the first folder */
+    char *data, *models_dir; /* models_dir: where fetch and add put a model: the first folder */
 };
 
 bool syn_local_precision(const char *word, syn_precision *out);

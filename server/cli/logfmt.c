@@ -1,5 +1,5 @@
-/* logfmt.c - see logfmt.h. The one piece of process-wide state besides the log's callback: stderr is
- * process-wide too. */
+/* logfmt.c - see logfmt.h. The one piece of process-wide state besides the log's callback: stderr
+ * is process-wide too. */
 #include "server/cli/logfmt.h"
 #include "kernels/base/alloc.h"
 #include <pthread.h>
@@ -12,7 +12,7 @@
 
 static struct {
     pthread_mutex_t mu;
-    bool held;   /* guarded by mu, as are the next two */
+    bool held; /* guarded by mu, as are the next two */
     char *kept;
     size_t n_kept;
 } sink = {.mu = PTHREAD_MUTEX_INITIALIZER};

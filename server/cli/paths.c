@@ -25,8 +25,8 @@ static syn_status no_memory(struct syn_err *err)
 }
 
 /* $variable/synthd when it is an absolute path, else home/below. */
-static syn_status under_home(const char *variable, const char *below, const char *option, char **out,
-                             struct syn_err *err)
+static syn_status under_home(const char *variable, const char *below, const char *option,
+                             char **out, struct syn_err *err)
 {
     const char *base = getenv(variable), *home = getenv("HOME");
     if (base && base[0] == '/') {
@@ -43,7 +43,8 @@ static syn_status under_home(const char *variable, const char *below, const char
 
 syn_status syn_path_data(const char *given, char **out, struct syn_err *err)
 {
-    if (!given || !given[0]) return under_home("XDG_DATA_HOME", ".local/share/synthd", "--data", out, err);
+    if (!given || !given[0])
+        return under_home("XDG_DATA_HOME", ".local/share/synthd", "--data", out, err);
     *out = syn_strdup(given);
     return *out ? SYN_OK : no_memory(err);
 }
@@ -51,7 +52,8 @@ syn_status syn_path_data(const char *given, char **out, struct syn_err *err)
 syn_status syn_path_cache(char **out, struct syn_err *err)
 {
     const char *given = getenv("SYNTHD_CACHE");
-    if (!given || !given[0]) return under_home("XDG_CACHE_HOME", ".cache/synthd", "SYNTHD_CACHE", out, err);
+    if (!given || !given[0])
+        return under_home("XDG_CACHE_HOME", ".cache/synthd", "SYNTHD_CACHE", out, err);
     *out = syn_strdup(given);
     return *out ? SYN_OK : no_memory(err);
 }
@@ -66,7 +68,8 @@ syn_status syn_path_make(const char *folder, unsigned mode, struct syn_err *err)
         char was = *p;
         if (was != '/' && was != '\0') continue;
         *p = '\0';
-        if (mkdir(path, (mode_t)mode) != 0 && errno != EEXIST && !(errno == EROFS && stat(path, &sb) == 0))
+        if (mkdir(path, (mode_t)mode) != 0 && errno != EEXIST &&
+            !(errno == EROFS && stat(path, &sb) == 0))
             st = syn_fail(err, SYN_IO, "%s: cannot make the folder: %s", path, strerror(errno));
         *p = was;
         if (!was) break;
@@ -77,14 +80,16 @@ syn_status syn_path_make(const char *folder, unsigned mode, struct syn_err *err)
     return st;
 }
 
-syn_status syn_file_read(const char *path, size_t max_bytes, char **data, size_t *n, struct syn_err *err)
+syn_status syn_file_read(const char *path, size_t max_bytes, char **data, size_t *n,
+                         struct syn_err *err)
 {
     int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
     size_t room = 0, used = 0;
     char *buf = NULL;
     syn_status st = SYN_OK;
     if (fd < 0)
-        return syn_fail(err, errno == ENOENT ? SYN_NOT_FOUND : SYN_IO, "%s: %s", path, strerror(errno));
+        return syn_fail(err, errno == ENOENT ? SYN_NOT_FOUND : SYN_IO, "%s: %s", path,
+                        strerror(errno));
     for (;;) {
         ssize_t got;
         if (used + 1 >= room) {
@@ -130,15 +135,17 @@ static bool write_all(int fd, const char *p, size_t n)
     return true;
 }
 
-syn_status syn_file_write(const char *path, const void *data, size_t n, unsigned mode, struct syn_err *err)
+syn_status syn_file_write(const char *path, const void *data, size_t n, unsigned mode,
+                          struct syn_err *err)
 {
     size_t size = strlen(path) + 32;
     syn_status st = SYN_OK;
     char *temporary;
     int fd;
     if (strcmp(path, "-") == 0)
-        return write_all(STDOUT_FILENO, data, n) ? SYN_OK
-                                                 : syn_fail(err, SYN_IO, "standard output: %s", strerror(errno));
+        return write_all(STDOUT_FILENO, data, n)
+                   ? SYN_OK
+                   : syn_fail(err, SYN_IO, "standard output: %s", strerror(errno));
     temporary = syn_alloc(size);
     if (!temporary) return no_memory(err);
     snprintf(temporary, size, "%s.tmp.%ld", path, (long)getpid());

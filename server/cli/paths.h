@@ -14,16 +14,18 @@ SYN_MUST_CHECK syn_status syn_path_data(const char *given, char **out, struct sy
 SYN_MUST_CHECK syn_status syn_path_cache(char **out, struct syn_err *err);
 /* folder/name; NULL without memory. */
 char *syn_path_join(const char *folder, const char *name);
-/* mkdir -p; mode (0700: ours alone, 0755: models) for what is made. SYN_IO names the folder and why. */
+/* mkdir -p; mode (0700: ours alone, 0755: models) for what is made. SYN_IO names the folder and
+ * why. */
 SYN_MUST_CHECK syn_status syn_path_make(const char *folder, unsigned mode, struct syn_err *err);
 
-/* The whole file and a NUL after it, which is not counted. SYN_NOT_FOUND, SYN_TOO_LARGE, SYN_IO; texts
- * name the file. "-" is standard input. */
+/* The whole file and a NUL after it, which is not counted. SYN_NOT_FOUND, SYN_TOO_LARGE, SYN_IO;
+ * texts name the file. "-" is standard input. */
 SYN_MUST_CHECK syn_status syn_file_read(const char *path, size_t max_bytes, char **data, size_t *n,
                                         struct syn_err *err);
-/* Written beside it and renamed into place, so that a reader sees the old file or the whole new one.
+/* Written beside it and renamed into place, so that a reader sees the old file or the whole new
+ * one.
  * "-" is standard output. */
-SYN_MUST_CHECK syn_status syn_file_write(const char *path, const void *data, size_t n, unsigned mode,
-                                         struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_file_write(const char *path, const void *data, size_t n,
+                                         unsigned mode, struct syn_err *err);
 
 #endif

@@ -17,11 +17,13 @@
 
 static const struct syn_usage usage = {
     "synthd run KIND --model ID --in NAME=FILE --out FILE [--set NAME=VALUE]... [options]",
-    "Runs one job without a daemon. The output's format follows the name of --out (.png, .jpg, .webp)\n"
-    "unless --output format=... says otherwise. \"-\" is standard input or output.",
+    "Runs one job without a daemon. The output's format follows the name of --out (.png, .jpg,\n"
+    ".webp) unless --output format=... says otherwise. \"-\" is standard input or output.",
     "  synthd run upscale --model realesrgan-x4plus --in image=photo.jpg --out large.png\n"
-    "  synthd run upscale --model realesr-animevideov3 --in image=a.png --set scale=3 --out b.webp\n"
-    "  synthd run upscale --model waifu2x-cunet --in image=a.png --set noise=2 --out b.jpg --output quality=95"};
+    "  synthd run upscale --model realesr-animevideov3 --in image=a.png --set scale=3 \\\n"
+    "      --out b.webp\n"
+    "  synthd run upscale --model waifu2x-cunet --in image=a.png --set noise=2 \\\n"
+    "      --out b.jpg --output quality=95"};
 
 struct run {
     struct syn_words words;
@@ -66,14 +68,15 @@ static syn_status compute(struct run *r, struct syn_task *t, struct syn_err *err
 }
 
 /* {"state":"succeeded","out":...} on stdout. */
-static void print_json(const struct run *r, const struct syn_task *t, const char *media_type, int32_t width,
-                       int32_t height, size_t bytes)
+static void print_json(const struct run *r, const struct syn_task *t, const char *media_type,
+                       int32_t width, int32_t height, size_t bytes)
 {
     char *result = syn_task_result(t), *text;
-    json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:{s:f, s:f, s:f}, s:o}", "state", "succeeded", "out",
-                             r->words.out, "media_type", media_type, "width", width, "height", height, "bytes",
-                             (json_int_t)bytes, "seconds", "load", r->load, "compute", r->compute, "encode",
-                             r->encode, "result", json_loads(result ? result : "{}", 0, NULL));
+    json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:{s:f, s:f, s:f}, s:o}", "state",
+                             "succeeded", "out", r->words.out, "media_type", media_type, "width",
+                             width, "height", height, "bytes", (json_int_t)bytes, "seconds", "load",
+                             r->load, "compute", r->compute, "encode", r->encode, "result",
+                             json_loads(result ? result : "{}", 0, NULL));
     text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     if (text) puts(text);
     free(text);
@@ -97,8 +100,7 @@ static syn_status run_task(struct run *r, struct syn_task *t, struct syn_err *er
     st = syn_task_encode(t, &bytes, &media_type, &width, &height, err);
     if (st == SYN_OK) st = syn_file_write(r->words.out, bytes.data, bytes.size, 0644, err);
     r->encode = syn_seconds_now() - began;
-    if (st == SYN_OK && r->words.json)
-        print_json(r, t, media_type, width, height, bytes.size);
+    if (st == SYN_OK && r->words.json) print_json(r, t, media_type, width, height, bytes.size);
     else if (st == SYN_OK && strcmp(r->words.out, "-") != 0)
         printf("%s: %dx%d, %zu bytes, %.1f s\n", r->words.out, width, height, bytes.size,
                r->load + r->compute + r->encode);
@@ -108,8 +110,11 @@ static syn_status run_task(struct run *r, struct syn_task *t, struct syn_err *er
 
 static int run_words(struct run *r)
 {
-    const struct syn_task_limits limits = {.memory_budget_bytes = (uint64_t)1 << 30, .max_side = 1 << 20};
-    struct syn_task_request request = {.kind = r->words.kind, .model = r->words.model, .params = r->words.params,
+    const struct syn_task_limits limits = {.memory_budget_bytes = (uint64_t)1 << 30,
+                                           .max_side = 1 << 20};
+    struct syn_task_request request = {.kind = r->words.kind,
+                                       .model = r->words.model,
+                                       .params = r->words.params,
                                        .output = r->words.output};
     struct syn_task *t = NULL;
     struct syn_err err = {{0}};
@@ -128,8 +133,10 @@ int syn_command_run(int argc, char **argv)
 {
     struct run r = {.local_opts = SYN_LOCAL_DEFAULTS};
     const struct sigaction act = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-    struct syn_arg table[] = {SYN_WORDS_ARGS(&r.words), SYN_LOCAL_ARGS(&r.local_opts),
-                              SYN_LOCAL_MODELS_ARGS(&r.local_opts), {0}};
+    struct syn_arg table[] = {SYN_WORDS_ARGS(&r.words),
+                              SYN_LOCAL_ARGS(&r.local_opts),
+                              SYN_LOCAL_MODELS_ARGS(&r.local_opts),
+                              {0}};
     int code = syn_words_read(&r.words, &usage, table, argc, argv);
     if (code < 0) {
         sigaction(SIGINT, &act, NULL);

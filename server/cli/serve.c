@@ -1,11 +1,12 @@
 /* serve.c - `synthd serve`: starts the parts in order, watches over them, stops them in reverse.
  *
- *   data folder, store -> engine -> models -> worker (holding) -> listener -> "listening" -> self-test ->
- *   worker goes -> watch (signals, retention, trouble) -> drain -> worker stops -> listener stops ->
- *   models -> engine -> store
+ *   data folder, store -> engine -> models -> worker (holding) -> listener -> "listening"
+ *     -> self-test -> worker goes -> watch (signals, retention, trouble)
+ *     -> drain -> worker stops -> listener stops -> models -> engine -> store
  *
- * SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 are blocked in every thread and waited for in this one; once draining has
- * begun, another one ends the process on the spot: what was accepted is on disk.
+ * SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 are blocked in every thread and waited for in this
+ * one; once draining has begun, another one ends the process on the spot: what was accepted is on
+ * disk.
  *
  * Layer:   server/cli.   Threads: main thread. */
 #include "kernels/base/alloc.h"
@@ -38,7 +39,8 @@ static syn_status open_paths(struct daemon *d, struct syn_err *err)
 {
     struct syn_config *c = &d->config;
     syn_status st;
-    if (strcmp(c->queue, "keep") != 0 && strcmp(c->queue, "run") != 0 && strcmp(c->queue, "pause") != 0)
+    if (strcmp(c->queue, "keep") != 0 && strcmp(c->queue, "run") != 0 &&
+        strcmp(c->queue, "pause") != 0)
         return syn_fail(err, SYN_INVALID, "queue = \"%s\": must be keep, run or pause", c->queue);
     st = syn_path_data(c->data, &d->data, err);
     if (st == SYN_OK) st = syn_path_make(d->data, 0700, err);
@@ -49,35 +51,42 @@ static syn_status open_paths(struct daemon *d, struct syn_err *err)
     if (!d->default_models || !d->default_keys || !d->tuning)
         return syn_fail(err, SYN_NO_MEMORY, "no memory for a path");
     if (!c->models.n) c->models.item[c->models.n++] = d->default_models;
-    if (!c->keys_file[0]) c->keys_file = access(d->default_keys, F_OK) == 0 ? d->default_keys : NULL;
+    if (!c->keys_file[0])
+        c->keys_file = access(d->default_keys, F_OK) == 0 ? d->default_keys : NULL;
     return SYN_OK;
 }
 
 static syn_status open_store(struct daemon *d, struct syn_err *err)
 {
     const struct syn_config *c = &d->config;
-    struct syn_store_opts opts = {.data_dir = d->data, .max_queued = (int32_t)c->max_queued,
+    struct syn_store_opts opts = {.data_dir = d->data,
+                                  .max_queued = (int32_t)c->max_queued,
                                   .max_attempts = (int32_t)c->max_attempts,
                                   .result_retention_ms = c->result_retention_seconds * 1000,
                                   .row_retention_ms = c->row_retention_seconds * 1000};
     syn_status st = syn_store_open(&opts, &d->store, err);
-    if (st == SYN_OK && strcmp(c->queue, "keep") != 0) st = syn_store_pause(d->store, strcmp(c->queue, "pause") == 0, err);
+    if (st == SYN_OK && strcmp(c->queue, "keep") != 0)
+        st = syn_store_pause(d->store, strcmp(c->queue, "pause") == 0, err);
     return st == SYN_OK ? st : syn_fail_in(err, st, "data = %s: ", d->data);
 }
 
 static syn_status open_engine(struct daemon *d, struct syn_err *err)
 {
     const struct syn_config *c = &d->config;
-    struct syn_engine_opts opts = {.device = c->device, .threads = (int32_t)c->threads, .tuning_file = d->tuning};
+    struct syn_engine_opts opts = {
+        .device = c->device, .threads = (int32_t)c->threads, .tuning_file = d->tuning};
     struct syn_engine_info info;
     syn_status st = SYN_OK;
     if (!syn_local_precision(c->precision, &opts.precision))
-        return syn_fail(err, SYN_INVALID, "precision = \"%s\": must be auto, f32 or bf16", c->precision);
+        return syn_fail(err, SYN_INVALID, "precision = \"%s\": must be auto, f32 or bf16",
+                        c->precision);
     st = syn_engine_open(&opts, &d->engine, err);
     if (st != SYN_OK) return syn_fail_in(err, st, "device = \"%s\": ", c->device);
     syn_engine_info(d->engine, &info);
-    syn_log(SYN_LOG_INFO, "device ready device=\"%s\" precision=%s threads=%d f32_gflops=%.0f bf16_gflops=%.0f",
-            info.device, syn_precision_word(info.precision), info.threads, info.f32_gflops, info.bf16_gflops);
+    syn_log(SYN_LOG_INFO,
+            "device ready device=\"%s\" precision=%s threads=%d f32_gflops=%.0f bf16_gflops=%.0f",
+            info.device, syn_precision_word(info.precision), info.threads, info.f32_gflops,
+            info.bf16_gflops);
     return SYN_OK;
 }
 
@@ -92,7 +101,8 @@ static const char *const *array_of(struct syn_arg_list *list, const char **array
 static syn_status open_models(struct daemon *d, struct syn_err *err)
 {
     const char *dirs[SYN_ARGS_MAX_LIST + 1];
-    struct syn_models_opts opts = {.dirs = array_of(&d->config.models, dirs), .engine = d->engine,
+    struct syn_models_opts opts = {.dirs = array_of(&d->config.models, dirs),
+                                   .engine = d->engine,
                                    .budget_bytes = (uint64_t)d->config.model_budget_bytes};
     return syn_models_open(&opts, &d->models, err);
 }
@@ -112,11 +122,15 @@ static void on_done(void *user, const struct syn_job *job)
 static syn_status start_worker(struct daemon *d, struct syn_err *err)
 {
     const struct syn_config *c = &d->config;
-    struct syn_worker_opts opts = {.store = d->store, .models = d->models, .engine = d->engine,
+    struct syn_worker_opts opts = {.store = d->store,
+                                   .models = d->models,
+                                   .engine = d->engine,
                                    .idle_trim_ms = (int32_t)c->idle_trim_seconds * 1000,
-                                   .on_unit = on_unit, .on_done = on_done, .user = d};
-    opts.limits.max_input_bytes = (uint64_t)(c->max_blob_bytes > c->max_body_bytes ? c->max_blob_bytes
-                                                                                  : c->max_body_bytes);
+                                   .on_unit = on_unit,
+                                   .on_done = on_done,
+                                   .user = d};
+    opts.limits.max_input_bytes =
+        (uint64_t)(c->max_blob_bytes > c->max_body_bytes ? c->max_blob_bytes : c->max_body_bytes);
     opts.limits.max_pixels = (uint64_t)c->max_pixels;
     opts.limits.max_side = (int32_t)c->max_side;
     opts.limits.max_output_pixels = (uint64_t)c->max_output_pixels;
@@ -129,9 +143,14 @@ static syn_status start_http(struct daemon *d, struct syn_err *err)
 {
     struct syn_config *c = &d->config;
     const char *origins[SYN_ARGS_MAX_LIST + 1], *hosts[SYN_ARGS_MAX_LIST + 1];
-    struct syn_http_opts opts = {.listen = c->listen, .allow_open = c->allow_open, .keys_file = c->keys_file,
-                                 .origins = array_of(&c->origins, origins), .hosts = array_of(&c->hosts, hosts),
-                                 .store = d->store, .models = d->models, .engine = d->engine,
+    struct syn_http_opts opts = {.listen = c->listen,
+                                 .allow_open = c->allow_open,
+                                 .keys_file = c->keys_file,
+                                 .origins = array_of(&c->origins, origins),
+                                 .hosts = array_of(&c->hosts, hosts),
+                                 .store = d->store,
+                                 .models = d->models,
+                                 .engine = d->engine,
                                  .worker = d->worker};
     opts.max_body_bytes = (uint64_t)c->max_body_bytes;
     opts.max_blob_bytes = (uint64_t)c->max_blob_bytes;
@@ -191,9 +210,9 @@ static void pause_queue(struct daemon *d, bool paused)
 {
     struct syn_err err;
     if (syn_store_pause(d->store, paused, &err) != SYN_OK)
-        syn_log(SYN_LOG_ERROR, "queue cannot be %s why=\"%s\"", paused ? "paused" : "resumed", err.text);
-    else
-        syn_log(SYN_LOG_INFO, "queue %s", paused ? "paused" : "resumed");
+        syn_log(SYN_LOG_ERROR, "queue cannot be %s why=\"%s\"", paused ? "paused" : "resumed",
+                err.text);
+    else syn_log(SYN_LOG_INFO, "queue %s", paused ? "paused" : "resumed");
 }
 
 /* Until a signal or a lost device. Returns the exit code. */
@@ -206,7 +225,10 @@ static int watch(struct daemon *d)
         if (sig == SIGUSR1 || sig == SIGUSR2) {
             pause_queue(d, sig == SIGUSR1);
         } else if (sig > 0) {
-            syn_log(SYN_LOG_INFO, "stopping signal=%s", sig == SIGTERM ? "TERM" : sig == SIGINT ? "INT" : "HUP");
+            syn_log(SYN_LOG_INFO, "stopping signal=%s",
+                    sig == SIGTERM  ? "TERM"
+                    : sig == SIGINT ? "INT"
+                                    : "HUP");
             return SYN_EXIT_OK;
         }
         if (strcmp(syn_worker_trouble(d->worker), "device_lost") == 0) {
@@ -247,8 +269,9 @@ static void check_device(struct daemon *d)
         syn_log(SYN_LOG_ERROR, "selftest failed why=\"%s\"", err.text);
         return;
     }
-    syn_log(SYN_LOG_INFO, "ready selftest_seconds=%.3f models=%d paused=%s", syn_seconds_now() - began,
-            syn_models_count(d->models), syn_store_paused(d->store) ? "true" : "false");
+    syn_log(SYN_LOG_INFO, "ready selftest_seconds=%.3f models=%d paused=%s",
+            syn_seconds_now() - began, syn_models_count(d->models),
+            syn_store_paused(d->store) ? "true" : "false");
     syn_worker_go(d->worker);
 }
 
@@ -261,7 +284,8 @@ int syn_command_serve(int argc, char **argv)
     char line[200];
     int code = syn_config_read(&d.config, argc, argv);
     if (code < 0 && !syn_logfmt_level(d.config.log_level, &level))
-        code = syn_complain(SYN_EXIT_USAGE, "log_level = \"%s\": must be error, warn, info or debug",
+        code = syn_complain(SYN_EXIT_USAGE,
+                            "log_level = \"%s\": must be error, warn, info or debug",
                             d.config.log_level);
     if (code < 0 && d.config.print_config) {
         syn_config_print(&d.config);
@@ -291,8 +315,9 @@ int syn_command_serve(int argc, char **argv)
         syn_log(SYN_LOG_INFO, "stopped");
     } else {
         syn_logfmt_drop();
-        code = syn_complain(st == SYN_INVALID || st == SYN_UNSUPPORTED ? SYN_EXIT_USAGE : SYN_EXIT_UNREACHABLE, "%s",
-                            err.text);
+        code = syn_complain(st == SYN_INVALID || st == SYN_UNSUPPORTED ? SYN_EXIT_USAGE
+                                                                       : SYN_EXIT_UNREACHABLE,
+                            "%s", err.text);
         stop(&d);
     }
     syn_config_deinit(&d.config);

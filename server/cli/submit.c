@@ -1,6 +1,6 @@
 /* submit.c - `synthd submit KIND`: the same words as `synthd run`, done by a running daemon.
  *
- *   upload the input (POST /v1/blobs) -> POST /v1/jobs -> poll GET /v1/jobs/{id} -> download output 0
+ *   upload the input (POST /v1/blobs) -> POST /v1/jobs -> poll GET /v1/jobs/{id} -> download
  *
  * The job has an idempotency key, so a request whose answer was lost is simply sent again.
  *
@@ -23,7 +23,7 @@
 
 static const struct syn_usage usage = {
     "synthd submit KIND --model ID --in NAME=FILE --out FILE [--set NAME=VALUE]... [--server URL]",
-    "Sends one job to a running daemon, waits for it and fetches the result. Ctrl-C cancels the job.\n"
+    "Sends one job to a running daemon, waits for it and fetches the result. Ctrl-C cancels it.\n"
     "The key is read from --key or from the environment variable SYNTHD_KEY.",
     "  synthd submit upscale --model realesrgan-x4plus --in image=photo.jpg --out large.png\n"
     "  synthd submit upscale --server http://gpu:7801 --model waifu2x-cunet --in image=a.png \\\n"
@@ -53,8 +53,10 @@ static void nap(double seconds)
     nanosleep(&t, NULL);
 }
 
-/* Sends until there is an answer that is not "later": connection errors and 429/503 are tried again. */
-static syn_status send_request(struct submit *s, const struct syn_request_opts *r, struct syn_answer *a, struct syn_err *err)
+/* Sends until there is an answer that is not "later": connection errors and 429/503 are tried
+ * again. */
+static syn_status send_request(struct submit *s, const struct syn_request_opts *r,
+                               struct syn_answer *a, struct syn_err *err)
 {
     for (int i = 0;; i++) {
         syn_status st = syn_client_send(s->client, r, a, err);
@@ -74,7 +76,8 @@ static syn_status json_answer(const struct syn_answer *a, json_t **out, struct s
     *out = json_loadb(a->body, a->n_body, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(*out)) return SYN_OK;
     json_decref(*out);
-    return syn_fail(err, SYN_INTERNAL, "the server's answer is no JSON object (HTTP %ld)", a->status);
+    return syn_fail(err, SYN_INTERNAL, "the server's answer is no JSON object (HTTP %ld)",
+                    a->status);
 }
 
 static bool copy_text(const json_t *root, const char *name, char *text, size_t size)
@@ -92,14 +95,18 @@ static void on_sent(void *user, size_t done, size_t total)
 
 static syn_status upload(struct submit *s, struct syn_err *err)
 {
-    struct syn_request_opts r = {.method = "POST", .path = "/v1/blobs", .content_type = "application/octet-stream",
-                                 .on_sent = on_sent, .user = &s->bar};
+    struct syn_request_opts r = {.method = "POST",
+                                 .path = "/v1/blobs",
+                                 .content_type = "application/octet-stream",
+                                 .on_sent = on_sent,
+                                 .user = &s->bar};
     struct syn_answer a;
     char *bytes = NULL;
     json_t *root = NULL;
     size_t n;
     syn_status st = syn_file_read(s->words.in_file, SYN_WORDS_MAX_INPUT, &bytes, &n, err);
-    if (st != SYN_OK) return st == SYN_NOT_FOUND || st == SYN_IO ? syn_fail_in(err, SYN_INVALID, "--in: ") : st;
+    if (st != SYN_OK)
+        return st == SYN_NOT_FOUND || st == SYN_IO ? syn_fail_in(err, SYN_INVALID, "--in: ") : st;
     r.body = bytes;
     r.n_body = n;
     st = send_request(s, &r, &a, err);
@@ -122,12 +129,14 @@ static bool random_key(char key[33])
 
 static syn_status post(struct submit *s, struct syn_err *err)
 {
-    struct syn_request_opts r = {.method = "POST", .path = "/v1/jobs", .content_type = "application/json"};
+    struct syn_request_opts r = {
+        .method = "POST", .path = "/v1/jobs", .content_type = "application/json"};
     struct syn_answer a;
     char key[33], *body = NULL;
     json_t *answer = NULL;
-    json_t *spec = json_pack("{s:s, s:s, s:{s:s}, s:o, s:o}", "kind", s->words.kind, "model", s->words.model, "inputs",
-                             s->words.in_name, s->blob, "params", json_loads(s->words.params, 0, NULL), "output",
+    json_t *spec = json_pack("{s:s, s:s, s:{s:s}, s:o, s:o}", "kind", s->words.kind, "model",
+                             s->words.model, "inputs", s->words.in_name, s->blob, "params",
+                             json_loads(s->words.params, 0, NULL), "output",
                              json_loads(s->words.output, 0, NULL));
     syn_status st = SYN_OK;
     if (spec && s->priority) json_object_set_new(spec, "priority", json_integer(s->priority));
@@ -156,7 +165,8 @@ static void show(struct submit *s)
     const json_t *position = json_object_get(s->job, "queue_position");
     char text[48];
     if (json_is_integer(position) && strcmp(s->state, "queued") == 0) {
-        snprintf(text, sizeof text, "queued, %lld before it", (long long)json_integer_value(position));
+        snprintf(text, sizeof text, "queued, %lld before it",
+                 (long long)json_integer_value(position));
         syn_bar_set(&s->bar, text, 0, 0);
     } else {
         syn_bar_set(&s->bar, stage && stage[0] ? stage : s->state, done, total);
@@ -221,15 +231,17 @@ static int judge(struct submit *s, syn_status st, const struct syn_err *err)
         const char *code = json_string_value(json_object_get(e, "code"));
         const char *detail = json_string_value(json_object_get(e, "detail"));
         if (s->words.json) json_dumpf(s->job, stdout, JSON_COMPACT), putchar('\n');
-        return syn_complain(SYN_EXIT_FAILED, "%s: %s%s%s%s%s", s->id, s->state, code ? ": " : "", code ? code : "",
-                            detail ? ": " : "", detail ? detail : "");
+        return syn_complain(SYN_EXIT_FAILED, "%s: %s%s%s%s%s", s->id, s->state, code ? ": " : "",
+                            code ? code : "", detail ? ": " : "", detail ? detail : "");
     }
     if (st == SYN_OK) {
         if (s->words.json) json_dumpf(s->job, stdout, JSON_COMPACT), putchar('\n');
         else if (strcmp(s->words.out, "-") != 0) printf("%s: done by %s\n", s->words.out, s->id);
         return SYN_EXIT_OK;
     }
-    return syn_complain(st == SYN_INVALID ? SYN_EXIT_USAGE : st == SYN_CANCELED ? SYN_EXIT_FAILED : SYN_EXIT_UNREACHABLE,
+    return syn_complain(st == SYN_INVALID    ? SYN_EXIT_USAGE
+                        : st == SYN_CANCELED ? SYN_EXIT_FAILED
+                                             : SYN_EXIT_UNREACHABLE,
                         "%s", err->text);
 }
 
@@ -254,7 +266,8 @@ int syn_command_submit(int argc, char **argv)
         SYN_WORDS_ARGS(&s.words),
         {"server", SYN_ARG_TEXT, &s.server, "URL", "default http://127.0.0.1:7801", 0, 0},
         {"key", SYN_ARG_TEXT, &s.key, "KEY", "API key; default $SYNTHD_KEY", 0, 0},
-        {"priority", SYN_ARG_INT, &s.priority, "N", "higher first; default 0", -100, 100}, {0}};
+        {"priority", SYN_ARG_INT, &s.priority, "N", "higher first; default 0", -100, 100},
+        {0}};
     int code = syn_words_read(&s.words, &usage, table, argc, argv);
     if (code < 0) {
         sigaction(SIGINT, &act, NULL);

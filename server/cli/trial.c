@@ -21,14 +21,17 @@ bool syn_parse_size(const char *text, int32_t *width, int32_t *height)
 }
 
 /* Dense f32 of this shape, zeroed. */
-static syn_status tensor_init(struct syn_tensor *t, const struct syn_shape *shape, struct syn_err *err)
+static syn_status tensor_init(struct syn_tensor *t, const struct syn_shape *shape,
+                              struct syn_err *err)
 {
     int64_t n;
-    if (!syn_shape_elements(shape, &n)) return syn_fail(err, SYN_TOO_LARGE, "size: too many samples");
+    if (!syn_shape_elements(shape, &n))
+        return syn_fail(err, SYN_TOO_LARGE, "size: too many samples");
     t->shape = *shape;
     t->dtype = SYN_F32;
     t->data = syn_calloc((size_t)n, sizeof(float));
-    return t->data ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "no memory for %lld samples", (long long)n);
+    return t->data ? SYN_OK
+                   : syn_fail(err, SYN_NO_MEMORY, "no memory for %lld samples", (long long)n);
 }
 
 /* Smooth and rough parts in [0, 1), the same on every run (a linear congruential sequence). */
@@ -49,9 +52,9 @@ static int32_t round_up(int32_t v, int32_t multiple)
     return multiple > 1 ? (v + multiple - 1) / multiple * multiple : v;
 }
 
-syn_status syn_trial_open(struct syn_trial *t, struct syn_models *models, const struct syn_manifest *m,
-                          const struct syn_variant *v, int32_t width, int32_t height, syn_precision precision,
-                          struct syn_err *err)
+syn_status syn_trial_open(struct syn_trial *t, struct syn_models *models,
+                          const struct syn_manifest *m, const struct syn_variant *v, int32_t width,
+                          int32_t height, syn_precision precision, struct syn_err *err)
 {
     struct syn_model_info info;
     struct syn_plan_info plan;
@@ -65,8 +68,8 @@ syn_status syn_trial_open(struct syn_trial *t, struct syn_models *models, const 
     syn_model_info(syn_loaded_model(t->loaded), &info);
     align = info.footprint[info.n_stages - 1].align;
     shape = syn_shape4(1, info.channels_in, round_up(height, align), round_up(width, align));
-    st = syn_plan_get(syn_loaded_model(t->loaded), -1, &shape, m->pin_f32 ? SYN_PRECISION_F32 : precision, &t->plan,
-                      err);
+    st = syn_plan_get(syn_loaded_model(t->loaded), -1, &shape,
+                      m->pin_f32 ? SYN_PRECISION_F32 : precision, &t->plan, err);
     if (st != SYN_OK) return st;
     syn_plan_info(t->plan, &plan);
     st = tensor_init(&t->in, &plan.in[0], err);

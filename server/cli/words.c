@@ -11,18 +11,20 @@ static int split_input(struct syn_words *w, const struct syn_usage *usage)
     const char *word, *equals;
     if (!kind) return syn_complain(SYN_EXIT_USAGE, "KIND = \"%.40s\": unknown", w->kind);
     if (w->in.n != kind->n_inputs)
-        return syn_complain(SYN_EXIT_USAGE, "--in: kind %s takes %d input%s, not %d (usage: %s)", kind->kind,
-                            kind->n_inputs, kind->n_inputs == 1 ? "" : "s", w->in.n, usage->synopsis);
+        return syn_complain(SYN_EXIT_USAGE, "--in: kind %s takes %d input%s, not %d (usage: %s)",
+                            kind->kind, kind->n_inputs, kind->n_inputs == 1 ? "" : "s", w->in.n,
+                            usage->synopsis);
     word = w->in.item[0];
     equals = strchr(word, '=');
     if (!equals || (size_t)(equals - word) >= sizeof w->in_name)
         return syn_complain(SYN_EXIT_USAGE, "--in = \"%.80s\": must be written NAME=FILE", word);
     snprintf(w->in_name, sizeof w->in_name, "%.*s", (int)(equals - word), word);
     if (strcmp(w->in_name, kind->input[0].name) != 0)
-        return syn_complain(SYN_EXIT_USAGE, "--in = \"%s\": kind %s has no such input, but \"%s\"", w->in_name,
-                            kind->kind, kind->input[0].name);
+        return syn_complain(SYN_EXIT_USAGE, "--in = \"%s\": kind %s has no such input, but \"%s\"",
+                            w->in_name, kind->kind, kind->input[0].name);
     w->in_file = equals + 1;
-    if (!w->in_file[0]) return syn_complain(SYN_EXIT_USAGE, "--in: %s: a file name is missing", w->in_name);
+    if (!w->in_file[0])
+        return syn_complain(SYN_EXIT_USAGE, "--in: %s: a file name is missing", w->in_name);
     return -1;
 }
 
@@ -32,20 +34,25 @@ static void add_format(struct syn_words *w, char *word, size_t size)
     const char *slash = strrchr(w->out, '/'), *dot = strrchr(slash ? slash : w->out, '.');
     for (int32_t i = 0; i < w->output_set.n; i++)
         if (strncmp(w->output_set.item[i], "format=", 7) == 0) return;
-    if (!dot || syn_image_format_of(dot + 1) == SYN_IMAGE_UNKNOWN || w->output_set.n == SYN_ARGS_MAX_LIST) return;
+    if (!dot || syn_image_format_of(dot + 1) == SYN_IMAGE_UNKNOWN ||
+        w->output_set.n == SYN_ARGS_MAX_LIST)
+        return;
     snprintf(word, size, "format=%s", strcmp(dot + 1, "jpg") == 0 ? "jpeg" : dot + 1);
     w->output_set.item[w->output_set.n++] = word;
 }
 
 static int missing(const struct syn_words *w, const struct syn_usage *usage)
 {
-    const char *what = !w->model ? "--model ID" : !w->in.n ? "--in NAME=FILE" : !w->out ? "--out FILE" : NULL;
+    const char *what = !w->model  ? "--model ID"
+                       : !w->in.n ? "--in NAME=FILE"
+                       : !w->out  ? "--out FILE"
+                                  : NULL;
     if (!what) return -1;
     return syn_complain(SYN_EXIT_USAGE, "%s is missing (usage: %s)", what, usage->synopsis);
 }
 
-int syn_words_read(struct syn_words *w, const struct syn_usage *usage, const struct syn_arg *table, int argc,
-                   char **argv)
+int syn_words_read(struct syn_words *w, const struct syn_usage *usage, const struct syn_arg *table,
+                   int argc, char **argv)
 {
     struct syn_arg_list rest = {0};
     struct syn_err err = {{0}};
@@ -53,14 +60,15 @@ int syn_words_read(struct syn_words *w, const struct syn_usage *usage, const str
     int code = syn_args_parse(usage, table, argc, argv, &rest);
     if (code >= 0) return code;
     if (rest.n != 1)
-        return syn_complain(SYN_EXIT_USAGE, "%s (usage: %s)", rest.n ? "more than one KIND" : "KIND is missing",
-                            usage->synopsis);
+        return syn_complain(SYN_EXIT_USAGE, "%s (usage: %s)",
+                            rest.n ? "more than one KIND" : "KIND is missing", usage->synopsis);
     w->kind = rest.item[0];
     code = missing(w, usage);
     if (code < 0) code = split_input(w, usage);
     if (code >= 0) return code;
     if (w->json && strcmp(w->out, "-") == 0)
-        return syn_complain(SYN_EXIT_USAGE, "--json: not together with --out -: both write to stdout");
+        return syn_complain(SYN_EXIT_USAGE,
+                            "--json: not together with --out -: both write to stdout");
     if (syn_params_from_words(w->set.item, w->set.n, &w->params, &err) != SYN_OK)
         return syn_complain(SYN_EXIT_USAGE, "--set: %s", err.text);
     add_format(w, format, sizeof format);

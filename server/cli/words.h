@@ -16,22 +16,26 @@ struct syn_words {
     bool json;
     /* made by syn_words_read */
     char in_name[32];
-    const char *in_file; /* "-": standard input */
+    const char *in_file;   /* "-": standard input */
     char *params, *output; /* JSON objects; owned */
 };
 
-#define SYN_WORDS_ARGS(w)                                                                                     \
-    {"model", SYN_ARG_TEXT, &(w)->model, "ID", "which model (synthd models list)", 0, 0},                     \
-    {"in", SYN_ARG_LIST, &(w)->in, "NAME=FILE", "an input: image=photo.jpg", 0, 0},                           \
-    {"set", SYN_ARG_LIST, &(w)->set, "NAME=VALUE", "a parameter: scale=4 (repeat)", 0, 0},                    \
-    {"out", SYN_ARG_TEXT, &(w)->out, "FILE", "where the result goes", 0, 0},                                  \
-    {"output", SYN_ARG_LIST, &(w)->output_set, "NAME=VALUE", "of the file: format=webp, quality=90", 0, 0},   \
+/* Rows for a command's option table, pointing into w. */
+/* clang-format off */
+#define SYN_WORDS_ARGS(w)                                                                          \
+    {"model", SYN_ARG_TEXT, &(w)->model, "ID", "which model (synthd models list)", 0, 0},          \
+    {"in", SYN_ARG_LIST, &(w)->in, "NAME=FILE", "an input: image=photo.jpg", 0, 0},                \
+    {"set", SYN_ARG_LIST, &(w)->set, "NAME=VALUE", "a parameter: scale=4 (repeat)", 0, 0},         \
+    {"out", SYN_ARG_TEXT, &(w)->out, "FILE", "where the result goes", 0, 0},                       \
+    {"output", SYN_ARG_LIST, &(w)->output_set, "NAME=VALUE", "of the file: format=webp (repeat)",  \
+     0, 0},                                                                                        \
     {"json", SYN_ARG_FLAG, &(w)->json, NULL, "report as one JSON line on stdout", 0, 0}
+/* clang-format on */
 
-/* Parses and checks the shape of the words; names and values are the validator's business. -1, or the
- * exit code after help or one line on stderr. */
-int syn_words_read(struct syn_words *w, const struct syn_usage *usage, const struct syn_arg *table, int argc,
-                   char **argv);
+/* Parses and checks the shape of the words; names and values are the validator's business. -1, or
+ * the exit code after help or one line on stderr. */
+int syn_words_read(struct syn_words *w, const struct syn_usage *usage, const struct syn_arg *table,
+                   int argc, char **argv);
 void syn_words_deinit(struct syn_words *w);
 
 #endif

@@ -44,14 +44,15 @@ syn_status syn_params_read(const char *text, struct syn_param_list *out, struct 
     }
     if (!json_is_object(root) || json_object_size(root) > MAX_MEMBERS) {
         json_decref(root);
-        return syn_fail(err, SYN_INVALID, "must be a JSON object of at most %d members", MAX_MEMBERS);
+        return syn_fail(err, SYN_INVALID, "must be a JSON object of at most %d members",
+                        MAX_MEMBERS);
     }
     item = syn_calloc(json_object_size(root) + 1, sizeof *item);
     if (!item) {
         json_decref(root);
         return syn_fail(err, SYN_NO_MEMORY, "no memory for the parameters");
     }
-    json_object_foreach(root, name, value) fill(&item[n++], name, value);
+    json_object_foreach (root, name, value) fill(&item[n++], name, value);
     out->item = item;
     out->n = n;
     out->json = root;
@@ -74,7 +75,8 @@ static json_t *value_of(const char *text)
     return json_string(text);
 }
 
-syn_status syn_params_from_words(const char *const *word, int32_t n, char **text, struct syn_err *err)
+syn_status syn_params_from_words(const char *const *word, int32_t n, char **text,
+                                 struct syn_err *err)
 {
     json_t *root = json_object();
     syn_status st = root ? SYN_OK : SYN_NO_MEMORY;

@@ -1,5 +1,5 @@
-/* params.h - a job's JSON members ("params", "output") as the flat list that server/pipelines/kinds.h
- * validates.
+/* params.h - a job's JSON members ("params", "output") as the flat list that
+ * server/pipelines/kinds.h validates.
  *
  * The store keeps these members as text, written by whoever accepted the job. This is the one place
  * below server/http where JSON is read, so that a job read back after a restart and one made by the
@@ -14,13 +14,14 @@
 struct syn_param_list {
     struct syn_param *item; /* names and strings point into json */
     int32_t n;
-    void *json;             /* owned */
+    void *json; /* owned */
 };
 
 /* text: a JSON object; NULL counts as {}. SYN_INVALID: not one, or over 256 members. */
-SYN_MUST_CHECK syn_status syn_params_read(const char *text, struct syn_param_list *out, struct syn_err *err);
-/* The same from "name=value" words: a value that reads as a JSON number, true or false is one; anything
- * else is a string. *text: the object (caller: syn_free). SYN_INVALID names the word. */
+SYN_MUST_CHECK syn_status syn_params_read(const char *text, struct syn_param_list *out,
+                                          struct syn_err *err);
+/* The same from "name=value" words: a value that reads as a JSON number, true or false is one;
+ * anything else is a string. *text: the object (caller: syn_free). SYN_INVALID names the word. */
 SYN_MUST_CHECK syn_status syn_params_from_words(const char *const *word, int32_t n, char **text,
                                                 struct syn_err *err);
 void syn_params_deinit(struct syn_param_list *l); /* safe on a zeroed one */

@@ -7,18 +7,18 @@
 #include <string.h>
 
 struct syn_task {
-    struct syn_models *models;          /* borrowed */
+    struct syn_models *models;           /* borrowed */
     const struct syn_manifest *manifest; /* borrowed from models */
     struct syn_task_limits limits;
     char model_digest[65];
     struct syn_upscale_params params;
     struct syn_output_spec output;
-    struct syn_image image;             /* the input until load, the result after compute */
+    struct syn_image image; /* the input until load, the result after compute */
     struct syn_image_info input;
     struct syn_image_report decoded;
     struct syn_upscale_plan plan;
     struct syn_upscale_report report;
-    struct syn_pipeline *pipeline;      /* between load and compute */
+    struct syn_pipeline *pipeline; /* between load and compute */
 };
 
 /* One step's own meaning of a status; status OK ends a list and stands for all others. */
@@ -26,27 +26,31 @@ struct code {
     syn_status st;
     const char *word;
 };
-static const struct code any_step[] = {{SYN_NO_MEMORY, "out_of_memory"}, {SYN_NUMERIC, "numeric_error"},
-                                       {SYN_DEVICE, "device_lost"},      {SYN_CANCELED, "canceled"},
+static const struct code any_step[] = {{SYN_NO_MEMORY, "out_of_memory"},
+                                       {SYN_NUMERIC, "numeric_error"},
+                                       {SYN_DEVICE, "device_lost"},
+                                       {SYN_CANCELED, "canceled"},
                                        {SYN_OK, NULL}};
-static const struct code open_step[] = {{SYN_NOT_FOUND, "unknown_model"}, {SYN_INVALID, "invalid_field"},
+static const struct code open_step[] = {
+    {SYN_NOT_FOUND, "unknown_model"}, {SYN_INVALID, "invalid_field"}, {SYN_OK, "internal"}};
+static const struct code decode_step[] = {
+    {SYN_TRUNCATED, "image_truncated"}, {SYN_UNSUPPORTED, "unsupported_media"},
+    {SYN_INVALID, "invalid_image"},     {SYN_TOO_LARGE, "payload_too_large"},
+    {SYN_NOT_FOUND, "expired"}, /* the input's blob is gone */
+    {SYN_IO, "storage_failed"},         {SYN_OK, "internal"}};
+static const struct code size_step[] = {{SYN_INVALID, "invalid_field"},
+                                        {SYN_TOO_LARGE, "payload_too_large"},
+                                        {SYN_CONFLICT, "model_failed"},
                                         {SYN_OK, "internal"}};
-static const struct code decode_step[] = {{SYN_TRUNCATED, "image_truncated"},
-                                          {SYN_UNSUPPORTED, "unsupported_media"},
-                                          {SYN_INVALID, "invalid_image"},
-                                          {SYN_TOO_LARGE, "payload_too_large"},
-                                          {SYN_NOT_FOUND, "expired"}, /* the input's blob is gone */
-                                          {SYN_IO, "storage_failed"},
-                                          {SYN_OK, "internal"}};
-static const struct code size_step[] = {{SYN_INVALID, "invalid_field"}, {SYN_TOO_LARGE, "payload_too_large"},
-                                        {SYN_CONFLICT, "model_failed"}, {SYN_OK, "internal"}};
-static const struct code load_step[] = {{SYN_TOO_LARGE, "out_of_memory"}, /* over the models' budget */
-                                        {SYN_INTERNAL, "internal"}, {SYN_OK, "model_failed"}};
+static const struct code load_step[] = {
+    {SYN_TOO_LARGE, "out_of_memory"}, /* over the models' budget */
+    {SYN_INTERNAL, "internal"},
+    {SYN_OK, "model_failed"}};
 static const struct code compute_step[] = {{SYN_TOO_LARGE, "out_of_memory"}, {SYN_OK, "internal"}};
-static const struct code encode_step[] = {{SYN_INVALID, "invalid_field"}, {SYN_TOO_LARGE, "payload_too_large"},
-                                          {SYN_OK, "internal"}};
+static const struct code encode_step[] = {
+    {SYN_INVALID, "invalid_field"}, {SYN_TOO_LARGE, "payload_too_large"}, {SYN_OK, "internal"}};
 static const struct code store_step[] = {{SYN_IO, "storage_failed"}, {SYN_OK, "internal"}};
-static const struct code *const steps[] = {open_step, decode_step, size_step, load_step,
+static const struct code *const steps[] = {open_step,    decode_step, size_step, load_step,
                                            compute_step, encode_step, store_step};
 
 const char *syn_task_code(enum syn_task_step step, syn_status st)
@@ -63,7 +67,8 @@ static syn_status check_params(struct syn_task *t, const char *text, struct syn_
 {
     struct syn_param_list list = {0};
     struct syn_field_errors *errs = syn_calloc(1, sizeof *errs);
-    syn_status st = errs ? syn_params_read(text, &list, err) : syn_fail(err, SYN_NO_MEMORY, "no memory for a job");
+    syn_status st = errs ? syn_params_read(text, &list, err)
+                         : syn_fail(err, SYN_NO_MEMORY, "no memory for a job");
     if (st == SYN_OK) {
         st = syn_upscale_params_parse(list.item, list.n, t->manifest, &t->params, errs);
         if (st != SYN_OK) syn_params_explain(errs, err);
@@ -79,7 +84,8 @@ static syn_status check_output(struct syn_task *t, const char *text, struct syn_
 {
     struct syn_param_list list = {0};
     struct syn_field_errors *errs = syn_calloc(1, sizeof *errs);
-    syn_status st = errs ? syn_params_read(text, &list, err) : syn_fail(err, SYN_NO_MEMORY, "no memory for a job");
+    syn_status st = errs ? syn_params_read(text, &list, err)
+                         : syn_fail(err, SYN_NO_MEMORY, "no memory for a job");
     if (st == SYN_OK) {
         st = syn_output_spec_parse(list.item, list.n, &t->output, errs);
         if (st != SYN_OK) syn_params_explain(errs, err);
@@ -92,15 +98,18 @@ static syn_status check_output(struct syn_task *t, const char *text, struct syn_
 }
 
 syn_status syn_task_open(struct syn_models *models, const struct syn_task_request *r,
-                         const struct syn_task_limits *limits, struct syn_task **out, struct syn_err *err)
+                         const struct syn_task_limits *limits, struct syn_task **out,
+                         struct syn_err *err)
 {
     struct syn_task *t;
     syn_status st;
     const struct syn_manifest *m = syn_models_find(models, r->model);
-    if (!syn_kinds_find(r->kind)) return syn_fail(err, SYN_INVALID, "kind = \"%.40s\": unknown", r->kind);
+    if (!syn_kinds_find(r->kind))
+        return syn_fail(err, SYN_INVALID, "kind = \"%.40s\": unknown", r->kind);
     if (!m) return syn_fail(err, SYN_NOT_FOUND, "model = \"%.80s\": unknown", r->model);
     if (strcmp(m->kind, r->kind) != 0)
-        return syn_fail(err, SYN_INVALID, "model = \"%s\": is for kind \"%s\", not \"%s\"", m->id, m->kind, r->kind);
+        return syn_fail(err, SYN_INVALID, "model = \"%s\": is for kind \"%s\", not \"%s\"", m->id,
+                        m->kind, r->kind);
     t = syn_calloc(1, sizeof *t);
     if (!t) return syn_fail(err, SYN_NO_MEMORY, "no memory for a job");
     t->models = models;
@@ -142,11 +151,12 @@ static struct syn_upscale_limits upscale_limits(const struct syn_task *t)
 syn_status syn_task_size(struct syn_task *t, struct syn_err *err)
 {
     struct syn_upscale_limits limits = upscale_limits(t);
-    syn_status st = syn_upscale_resolve(t->manifest, &t->params, &limits, t->image.width, t->image.height,
-                                        &t->plan, err);
+    syn_status st = syn_upscale_resolve(t->manifest, &t->params, &limits, t->image.width,
+                                        t->image.height, &t->plan, err);
     if (st != SYN_OK) return st;
     if (t->model_digest[0] && strcmp(t->model_digest, t->plan.variant->digest) != 0)
-        return syn_fail(err, SYN_CONFLICT, "model %s: its files are not those the job was accepted for",
+        return syn_fail(err, SYN_CONFLICT,
+                        "model %s: its files are not those the job was accepted for",
                         t->manifest->id);
     return SYN_OK;
 }
@@ -154,7 +164,8 @@ syn_status syn_task_size(struct syn_task *t, struct syn_err *err)
 syn_status syn_task_load(struct syn_task *t, const atomic_bool *cancel, struct syn_err *err)
 {
     struct syn_upscale_limits limits = upscale_limits(t);
-    return syn_upscale_open(t->models, t->manifest, &t->params, &limits, &t->image, cancel, &t->pipeline, err);
+    return syn_upscale_open(t->models, t->manifest, &t->params, &limits, &t->image, cancel,
+                            &t->pipeline, err);
 }
 
 syn_status syn_task_compute(struct syn_task *t, const struct syn_drive *drive, struct syn_err *err)
@@ -167,11 +178,12 @@ syn_status syn_task_compute(struct syn_task *t, const struct syn_drive *drive, s
     return st;
 }
 
-syn_status syn_task_encode(struct syn_task *t, struct syn_buf *out, const char **media_type, int32_t *width,
-                           int32_t *height, struct syn_err *err)
+syn_status syn_task_encode(struct syn_task *t, struct syn_buf *out, const char **media_type,
+                           int32_t *width, int32_t *height, struct syn_err *err)
 {
     struct syn_image_encode_opts opts = {0};
-    syn_status st = syn_output_spec_resolve(&t->output, t->input.format, t->image.width, t->image.height, &opts, err);
+    syn_status st = syn_output_spec_resolve(&t->output, t->input.format, t->image.width,
+                                            t->image.height, &opts, err);
     if (st == SYN_OK) st = syn_image_encode(&t->image, &opts, out, err);
     if (st != SYN_OK) return st;
     *media_type = syn_image_media_type(opts.format);
@@ -185,14 +197,17 @@ char *syn_task_result(const struct syn_task *t)
     static const char *const color[] = {"assumed_srgb", "converted", "preserved"};
     char text[600], noise[16] = "null";
     const struct syn_upscale_report *r = &t->report;
-    if (t->plan.variant->noise != SYN_NOISE_NONE) snprintf(noise, sizeof noise, "%d", t->plan.variant->noise);
+    if (t->plan.variant->noise != SYN_NOISE_NONE)
+        snprintf(noise, sizeof noise, "%d", t->plan.variant->noise);
     snprintf(text, sizeof text,
              "{\"color\":\"%s\",\"input\":{\"width\":%d,\"height\":%d,\"media_type\":\"%s\"},"
              "\"network\":{\"scale\":%d,\"noise\":%s,\"passes\":%d,\"precision\":\"%s\"},"
-             "\"tiles\":%" PRId64 ",\"tile_width\":%d,\"tile_height\":%d,\"halo\":%d,\"numeric_retries\":%d}",
-             color[t->decoded.color], t->input.width, t->input.height, syn_image_media_type(t->input.format),
-             t->plan.variant->scale, noise, t->plan.passes, syn_precision_word(r->precision), r->tiles,
-             r->tile_width, r->tile_height, r->halo, r->numeric_retries);
+             "\"tiles\":%" PRId64
+             ",\"tile_width\":%d,\"tile_height\":%d,\"halo\":%d,\"numeric_retries\":%d}",
+             color[t->decoded.color], t->input.width, t->input.height,
+             syn_image_media_type(t->input.format), t->plan.variant->scale, noise, t->plan.passes,
+             syn_precision_word(r->precision), r->tiles, r->tile_width, r->tile_height, r->halo,
+             r->numeric_retries);
     return syn_strdup(text);
 }
 

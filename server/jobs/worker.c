@@ -2,21 +2,22 @@
  *
  * Two threads share a job's work:
  *
- *     compute  take -> read, decode -> size -> load -> units ─┐ hand over (waits while the post thread
- *     post                                                    └► encode -> blob (fsync) -> finish   is behind)
+ *     compute  take -> read, decode -> size -> load -> units ─┐ hand over (waits while the post
+ *     post     encode -> blob (fsync) -> finish  ◄────────────┘ thread is behind)
  *
- * so the encoder and the disk run beside the next job's network. At most POST_QUEUE pictures wait between
- * the two: memory stays bounded.
+ * so the encoder and the disk run beside the next job's network. At most POST_QUEUE pictures wait
+ * between the two: memory stays bounded.
  *
- * A job that has been tried before may be what killed the process, so it runs alone: nothing is computed
- * while it is encoded and the other way round. So a job that merely stood beside a crash once is not
- * charged a second time.
+ * A job that has been tried before may be what killed the process, so it runs alone: nothing is
+ * computed while it is encoded and the other way round. So a job that merely stood beside a crash
+ * once is not charged a second time.
  *
- * Which job is where is guarded by mu. cancel compares ids under it, and an item leaves the three places
- * (computing, queue, posting) under it before it is freed: a cancel never reaches another job.
+ * Which job is where is guarded by mu. cancel compares ids under it, and an item leaves the three
+ * places (computing, queue, posting) under it before it is freed: a cancel never reaches another
+ * job.
  *
- * Layer:   server/jobs.   Threads: as worker.h. Ownership: an item belongs to the thread that works on
- * it; the hand-over passes it on. */
+ * Layer:   server/jobs.   Threads: as worker.h. Ownership: an item belongs to the thread that works
+ * on it; the hand-over passes it on. */
 #include "server/jobs/worker.h"
 #include "kernels/base/alloc.h"
 #include "kernels/base/log.h"
@@ -28,9 +29,9 @@
 #include <string.h>
 #include <time.h>
 
-#define POST_QUEUE 1            /* finished pictures that wait for the post thread */
-#define IDLE_WAIT_MS 1000       /* a take is tried again at least so often */
-#define CANCEL_LOOK_SECONDS 0.2 /* the store's cancel_requested is looked at so often between units */
+#define POST_QUEUE 1      /* finished pictures that wait for the post thread */
+#define IDLE_WAIT_MS 1000 /* a take is tried again at least so often */
+#define CANCEL_LOOK_SECONDS 0.2 /* between two looks at the store's cancel_requested */
 
 /* Compared by address. */
 static const char trouble_none[] = "", trouble_storage[] = "storage";
@@ -39,9 +40,9 @@ static const char trouble_none[] = "", trouble_storage[] = "storage";
 struct item {
     struct syn_job job;
     struct syn_task *task;
-    atomic_bool cancel;    /* stops compute and post at their next look */
-    atomic_bool requeue;   /* cancel came from stop: back to the queue */
-    double load, compute;  /* seconds */
+    atomic_bool cancel;   /* stops compute and post at their next look */
+    atomic_bool requeue;  /* cancel came from stop: back to the queue */
+    double load, compute; /* seconds */
 };
 
 struct syn_worker {
@@ -49,11 +50,11 @@ struct syn_worker {
     _Atomic(const char *) trouble; /* static text */
     pthread_t compute_thread, post_thread;
     pthread_mutex_t mu;
-    pthread_cond_t changed;   /* anything below changed */
-    bool held, stopping;      /* guarded by mu */
-    bool compute_ended;       /* guarded by mu: nothing more comes to the queue */
-    bool joined;              /* main thread only */
-    struct item *computing;   /* guarded by mu, as are the next three */
+    pthread_cond_t changed; /* anything below changed */
+    bool held, stopping;    /* guarded by mu */
+    bool compute_ended;     /* guarded by mu: nothing more comes to the queue */
+    bool joined;            /* main thread only */
+    struct item *computing; /* guarded by mu, as are the next three */
     struct item *queue[POST_QUEUE];
     int32_t n_queue;
     struct item *posting;
@@ -105,15 +106,17 @@ static void tell_done(struct syn_worker *w, const char *id)
     struct syn_err err;
     if (syn_store_get(w->opts.store, id, &job, &err) != SYN_OK) return;
     syn_log(SYN_LOG_INFO,
-            "job finished id=%s state=%s kind=%s model=%s attempts=%d load=%.3f compute=%.3f encode=%.3f%s%s",
-            job.id, syn_job_state_word(job.state), job.kind, job.model, job.attempts, job.seconds_load,
-            job.seconds_compute, job.seconds_encode, job.error_code[0] ? " code=" : "", job.error_code);
+            "job finished id=%s state=%s kind=%s model=%s attempts=%d load=%.3f compute=%.3f "
+            "encode=%.3f%s%s",
+            job.id, syn_job_state_word(job.state), job.kind, job.model, job.attempts,
+            job.seconds_load, job.seconds_compute, job.seconds_encode,
+            job.error_code[0] ? " code=" : "", job.error_code);
     if (w->opts.on_done) w->opts.on_done(w->opts.user, &job);
     syn_job_deinit(&job);
 }
 
-/* The store's word is the job's end. While the disk refuses it the worker says so and tries again; when
- * the daemon stops meanwhile, the next start finds the job running and recovers it. */
+/* The store's word is the job's end. While the disk refuses it the worker says so and tries again;
+ * when the daemon stops meanwhile, the next start finds the job running and recovers it. */
 static void finish(struct syn_worker *w, const struct syn_finish *f)
 {
     struct syn_err err;
@@ -142,18 +145,25 @@ static void finish(struct syn_worker *w, const struct syn_finish *f)
     }
 }
 
-/* Our own faults are logged in full and told in one word: a client learns nothing of our insides. */
-static void finish_failed(struct syn_worker *w, const struct item *it, enum syn_task_step step, syn_status st,
-                          const struct syn_err *why)
+/* Our own faults are logged in full and told in one word: a client learns nothing of the inside. */
+static void finish_failed(struct syn_worker *w, const struct item *it, enum syn_task_step step,
+                          syn_status st, const struct syn_err *why)
 {
     const char *code = syn_task_code(step, st);
     bool ours = strcmp(code, "internal") == 0 || strcmp(code, "storage_failed") == 0;
-    struct syn_finish f = {.id = it->job.id, .state = st == SYN_CANCELED ? SYN_JOB_CANCELED : SYN_JOB_FAILED,
-                           .error_code = code, .seconds_load = it->load, .seconds_compute = it->compute};
-    f.error_detail = !ours ? why->text : st == SYN_IO ? "the server's storage failed" : "the server failed; see its log";
+    struct syn_finish f = {.id = it->job.id,
+                           .state = st == SYN_CANCELED ? SYN_JOB_CANCELED : SYN_JOB_FAILED,
+                           .error_code = code,
+                           .seconds_load = it->load,
+                           .seconds_compute = it->compute};
+    f.error_detail = !ours          ? why->text
+                     : st == SYN_IO ? "the server's storage failed"
+                                    : "the server failed; see its log";
     if (st == SYN_CANCELED) f.error_code = f.error_detail = NULL;
-    else syn_log(ours ? SYN_LOG_ERROR : SYN_LOG_INFO, "job failed id=%s code=%s status=%s why=\"%s\"", it->job.id,
-                 code, syn_status_word(st), why->text);
+    else
+        syn_log(ours ? SYN_LOG_ERROR : SYN_LOG_INFO,
+                "job failed id=%s code=%s status=%s why=\"%s\"", it->job.id, code,
+                syn_status_word(st), why->text);
     finish(w, &f);
 }
 
@@ -170,7 +180,8 @@ static void store_result(struct syn_worker *w, struct item *it)
     char *result = NULL;
     syn_status st = atomic_load(&it->cancel) ? SYN_CANCELED : SYN_OK;
     if (st == SYN_OK) {
-        syn_store_progress(w->opts.store, it->job.id, "encode", it->job.units_done, it->job.units_total);
+        syn_store_progress(w->opts.store, it->job.id, "encode", it->job.units_done,
+                           it->job.units_total);
         st = syn_task_encode(it->task, &bytes, &media_type, &out.width, &out.height, &err);
     }
     if (st == SYN_OK) {
@@ -185,8 +196,13 @@ static void store_result(struct syn_worker *w, struct item *it)
         st = syn_blob_put(syn_store_blobs(w->opts.store), bytes.data, bytes.size, out.sha256, &err);
     }
     if (st == SYN_OK) {
-        struct syn_finish f = {.id = it->job.id, .state = SYN_JOB_SUCCEEDED, .result = result, .output = &out,
-                               .n_outputs = 1, .seconds_load = it->load, .seconds_compute = it->compute};
+        struct syn_finish f = {.id = it->job.id,
+                               .state = SYN_JOB_SUCCEEDED,
+                               .result = result,
+                               .output = &out,
+                               .n_outputs = 1,
+                               .seconds_load = it->load,
+                               .seconds_compute = it->compute};
         snprintf(out.media_type, sizeof out.media_type, "%s", media_type);
         out.bytes = bytes.size;
         f.seconds_encode = now_seconds() - began;
@@ -240,7 +256,8 @@ struct driving {
     double looked; /* when the store's cancel_requested was last read */
 };
 
-/* A cancel that came while the job was between the store's queue and our hands is only in the store. */
+/* A cancel that came while the job was between the store's queue and our hands is only in the
+ * store. */
 static void look_for_cancel(struct driving *d)
 {
     struct syn_job job = {0};
@@ -257,7 +274,8 @@ static void on_unit(void *user, int64_t done, int64_t total, double seconds)
     d->it->job.units_done = done;
     d->it->job.units_total = total;
     syn_store_progress(d->w->opts.store, d->it->job.id, d->it->job.kind, done, total);
-    if (d->w->opts.on_unit) d->w->opts.on_unit(d->w->opts.user, d->it->job.kind, d->it->job.model, seconds);
+    if (d->w->opts.on_unit)
+        d->w->opts.on_unit(d->w->opts.user, d->it->job.kind, d->it->job.model, seconds);
     if (now_seconds() - d->looked > CANCEL_LOOK_SECONDS) look_for_cancel(d);
 }
 
@@ -267,10 +285,11 @@ static syn_status read_and_decode(struct syn_worker *w, struct item *it, struct 
     size_t n = 0;
     syn_status st;
     if (it->job.n_inputs != 1)
-        return syn_fail(err, SYN_INTERNAL, "inputs = %d: kind %s takes one", it->job.n_inputs, it->job.kind);
+        return syn_fail(err, SYN_INTERNAL, "inputs = %d: kind %s takes one", it->job.n_inputs,
+                        it->job.kind);
     syn_store_progress(w->opts.store, it->job.id, "decode", 0, 0);
-    st = syn_blob_read(syn_store_blobs(w->opts.store), it->job.input[0].sha256, w->opts.limits.max_input_bytes, &bytes,
-                       &n, err);
+    st = syn_blob_read(syn_store_blobs(w->opts.store), it->job.input[0].sha256,
+                       w->opts.limits.max_input_bytes, &bytes, &n, err);
     if (st == SYN_OK && atomic_load(&it->cancel)) st = SYN_CANCELED;
     if (st == SYN_OK) st = syn_task_decode(it->task, bytes, n, err);
     syn_free(bytes);
@@ -278,10 +297,13 @@ static syn_status read_and_decode(struct syn_worker *w, struct item *it, struct 
 }
 
 /* All steps of one job up to its picture. *step is where it stopped. */
-static syn_status compute(struct syn_worker *w, struct item *it, enum syn_task_step *step, struct syn_err *err)
+static syn_status compute(struct syn_worker *w, struct item *it, enum syn_task_step *step,
+                          struct syn_err *err)
 {
-    struct syn_task_request r = {.kind = it->job.kind, .model = it->job.model,
-                                 .model_digest = it->job.model_digest, .params = it->job.params,
+    struct syn_task_request r = {.kind = it->job.kind,
+                                 .model = it->job.model,
+                                 .model_digest = it->job.model_digest,
+                                 .params = it->job.params,
                                  .output = it->job.output_spec};
     struct driving d = {.w = w, .it = it};
     struct syn_drive drive = {.cancel = &it->cancel, .on_unit = on_unit, .user = &d};
@@ -329,8 +351,7 @@ static void put_back(struct syn_worker *w, const char *id)
     syn_status st = syn_store_requeue(w->opts.store, id, &err);
     if (st != SYN_OK)
         syn_log(SYN_LOG_ERROR, "job cannot go back to the queue id=%s why=\"%s\"", id, err.text);
-    else
-        syn_log(SYN_LOG_INFO, "job went back to the queue id=%s", id);
+    else syn_log(SYN_LOG_INFO, "job went back to the queue id=%s", id);
 }
 
 /* mu is held. First tries may run beside each other, a further one runs alone (see the head). */
@@ -380,7 +401,9 @@ static void run_job(struct syn_worker *w, struct item *it)
 /* A job that we cannot even hold in memory fails like any other that needs too much. */
 static void refuse_job(struct syn_worker *w, struct syn_job *job)
 {
-    struct syn_finish f = {.id = job->id, .state = SYN_JOB_FAILED, .error_code = "out_of_memory",
+    struct syn_finish f = {.id = job->id,
+                           .state = SYN_JOB_FAILED,
+                           .error_code = "out_of_memory",
                            .error_detail = "no memory to start the job"};
     give_back_memory(w);
     finish(w, &f);
@@ -396,7 +419,8 @@ static bool take_one(struct syn_worker *w)
     syn_status st = syn_store_take(w->opts.store, &job, &err);
     if (st == SYN_NOT_FOUND) return false;
     if (st != SYN_OK) {
-        syn_log(SYN_LOG_ERROR, "no job can be taken status=%s why=\"%s\"", syn_status_word(st), err.text);
+        syn_log(SYN_LOG_ERROR, "no job can be taken status=%s why=\"%s\"", syn_status_word(st),
+                err.text);
         sleep_ms(IDLE_WAIT_MS);
         return false;
     }
@@ -449,7 +473,8 @@ static void *compute_main(void *user)
 
 /* ---- from outside ---- */
 
-syn_status syn_worker_start(const struct syn_worker_opts *opts, struct syn_worker **out, struct syn_err *err)
+syn_status syn_worker_start(const struct syn_worker_opts *opts, struct syn_worker **out,
+                            struct syn_err *err)
 {
     struct syn_worker *w = syn_calloc(1, sizeof *w);
     int rc;

@@ -1,5 +1,5 @@
-/* test_worker.c - parameters from text, a job's steps with every allocation failing once, and the worker
- * on a real store: results, error codes, cancel, hold, stop. Networks run on the references.
+/* test_worker.c - parameters from text, a job's steps with every allocation failing once, and the
+ * worker on a real store: results, error codes, cancel, hold, stop. Networks run on the references.
  *
  * Layer:   tests. */
 #include "server/jobs/params.h"
@@ -45,7 +45,8 @@ static struct syn_buf picture(int32_t w, int32_t h)
 
 static void test_params(void)
 {
-    static const char *const words[] = {"scale=2.5", "tile=64", "on=true", "name=two words", "long=18446744073709551616"};
+    static const char *const words[] = {"scale=2.5", "tile=64", "on=true", "name=two words",
+                                        "long=18446744073709551616"};
     static const char *const wrong[] = {"scale", "=4", "x=\xff"};
     static const char *const twice[] = {"scale=2", "scale=3"};
     struct syn_param_list l = {0};
@@ -56,17 +57,24 @@ static void test_params(void)
     T_CHECK(l.n == 5, "%d", l.n);
     for (int32_t i = 0; i < l.n; i++) {
         const struct syn_param *p = &l.item[i];
-        if (strcmp(p->name, "scale") == 0) T_CHECK(p->type == SYN_PARAM_NUMBER && p->number == 2.5, "%g", p->number);
-        if (strcmp(p->name, "tile") == 0) T_CHECK(p->type == SYN_PARAM_INTEGER && p->integer == 64, "%d", (int)p->integer);
+        if (strcmp(p->name, "scale") == 0)
+            T_CHECK(p->type == SYN_PARAM_NUMBER && p->number == 2.5, "%g", p->number);
+        if (strcmp(p->name, "tile") == 0)
+            T_CHECK(p->type == SYN_PARAM_INTEGER && p->integer == 64, "%d", (int)p->integer);
         if (strcmp(p->name, "on") == 0) T_CHECK(p->type == SYN_PARAM_BOOL && p->boolean, "bool");
-        if (strcmp(p->name, "name") == 0) T_CHECK(p->type == SYN_PARAM_STRING && strcmp(p->string, "two words") == 0, "text");
-        if (strcmp(p->name, "long") == 0) T_CHECK(p->type != SYN_PARAM_INTEGER, "over 64 bits is no integer");
+        if (strcmp(p->name, "name") == 0)
+            T_CHECK(p->type == SYN_PARAM_STRING && strcmp(p->string, "two words") == 0, "text");
+        if (strcmp(p->name, "long") == 0)
+            T_CHECK(p->type != SYN_PARAM_INTEGER, "over 64 bits is no integer");
     }
     syn_params_deinit(&l);
     syn_free(text);
     for (int i = 0; i < 3; i++)
-        T_CHECK(syn_params_from_words(&wrong[i], 1, &text, &err) == SYN_INVALID, "%s: %s", wrong[i], err.text);
-    T_CHECK(syn_params_from_words(twice, 2, &text, &err) == SYN_INVALID && strstr(err.text, "scale"), "%s", err.text);
+        T_CHECK(syn_params_from_words(&wrong[i], 1, &text, &err) == SYN_INVALID, "%s: %s", wrong[i],
+                err.text);
+    T_CHECK(syn_params_from_words(twice, 2, &text, &err) == SYN_INVALID &&
+                strstr(err.text, "scale"),
+            "%s", err.text);
     T_CHECK(syn_params_read("[1]", &l, &err) == SYN_INVALID, "an array");
     T_CHECK(syn_params_read("{\"a\":1,\"a\":2}", &l, &err) == SYN_INVALID, "twice");
     T_CHECK(syn_params_read("{\"a\":", &l, &err) == SYN_INVALID, "cut");
@@ -77,7 +85,8 @@ static void test_params(void)
 /* ---- a task ---- */
 
 /* All steps; *code is the stable word of where it failed. */
-static syn_status run_task(struct syn_models *ms, const struct syn_task_request *r, const struct syn_buf *in, const char **code)
+static syn_status run_task(struct syn_models *ms, const struct syn_task_request *r,
+                           const struct syn_buf *in, const char **code)
 {
     const struct syn_task_limits limits = {.max_side = 4096};
     const struct syn_drive drive = {0};
@@ -93,7 +102,8 @@ static syn_status run_task(struct syn_models *ms, const struct syn_task_request 
     if (st == SYN_OK) step = SYN_STEP_SIZE, st = syn_task_size(t, &err);
     if (st == SYN_OK) step = SYN_STEP_LOAD, st = syn_task_load(t, NULL, &err);
     if (st == SYN_OK) step = SYN_STEP_COMPUTE, st = syn_task_compute(t, &drive, &err);
-    if (st == SYN_OK) step = SYN_STEP_ENCODE, st = syn_task_encode(t, &out, &media_type, &w, &h, &err);
+    if (st == SYN_OK)
+        step = SYN_STEP_ENCODE, st = syn_task_encode(t, &out, &media_type, &w, &h, &err);
     if (st == SYN_OK) {
         result = syn_task_result(t);
         if (!result) st = SYN_NO_MEMORY;
@@ -110,7 +120,9 @@ static void test_B08_each_allocation_fails(void)
 {
     struct syn_models *ms = open_models();
     struct syn_buf in = picture(12, 9);
-    const struct syn_task_request r = {.kind = "upscale", .model = "toy", .params = "{\"scale\":3,\"tile\":8}",
+    const struct syn_task_request r = {.kind = "upscale",
+                                       .model = "toy",
+                                       .params = "{\"scale\":3,\"tile\":8}",
                                        .output = "{\"format\":\"png\"}"};
     const char *code = "";
     long failures = 0, numeric = 0, n = 1;
@@ -124,11 +136,13 @@ static void test_B08_each_allocation_fails(void)
         failures++;
         /* A reference without its line buffer fills its output with NaN (kernels/backend/ref.c). */
         numeric += strcmp(code, "numeric_error") == 0;
-        T_CHECK(strcmp(code, "out_of_memory") == 0 || strcmp(code, "numeric_error") == 0, "allocation %ld: code %s", n, code);
+        T_CHECK(strcmp(code, "out_of_memory") == 0 || strcmp(code, "numeric_error") == 0,
+                "allocation %ld: code %s", n, code);
         st = run_task(ms, &r, &in, &code);
         T_CHECK(st == SYN_OK, "the job after allocation %ld: %s", n, code);
     }
-    T_CHECK(failures > 20 && numeric < failures / 2, "%ld allocations failed a job, %ld as numeric", failures, numeric);
+    T_CHECK(failures > 20 && numeric < failures / 2, "%ld allocations failed a job, %ld as numeric",
+            failures, numeric);
     syn_buf_deinit(&in);
     syn_models_close(ms);
 }
@@ -142,16 +156,22 @@ static void test_task_codes(void)
     const char *code = "";
     cut.size = in.size / 2;
     T_CHECK(run_task(ms, &r, &in, &code) == SYN_OK, "%s", code);
-    T_CHECK(run_task(ms, &r, &cut, &code) != SYN_OK && strcmp(code, "image_truncated") == 0, "%s", code);
-    T_CHECK(run_task(ms, &r, &text, &code) != SYN_OK && strcmp(code, "unsupported_media") == 0, "%s", code);
+    T_CHECK(run_task(ms, &r, &cut, &code) != SYN_OK && strcmp(code, "image_truncated") == 0, "%s",
+            code);
+    T_CHECK(run_task(ms, &r, &text, &code) != SYN_OK && strcmp(code, "unsupported_media") == 0,
+            "%s", code);
     bad.model = "nobody";
-    T_CHECK(run_task(ms, &bad, &in, &code) != SYN_OK && strcmp(code, "unknown_model") == 0, "%s", code);
+    T_CHECK(run_task(ms, &bad, &in, &code) != SYN_OK && strcmp(code, "unknown_model") == 0, "%s",
+            code);
     bad = r, bad.params = "{\"scale\":99}";
-    T_CHECK(run_task(ms, &bad, &in, &code) != SYN_OK && strcmp(code, "invalid_field") == 0, "%s", code);
+    T_CHECK(run_task(ms, &bad, &in, &code) != SYN_OK && strcmp(code, "invalid_field") == 0, "%s",
+            code);
     bad = r, bad.output = "{\"format\":\"gif\"}";
-    T_CHECK(run_task(ms, &bad, &in, &code) != SYN_OK && strcmp(code, "invalid_field") == 0, "%s", code);
+    T_CHECK(run_task(ms, &bad, &in, &code) != SYN_OK && strcmp(code, "invalid_field") == 0, "%s",
+            code);
     bad = r, bad.model_digest = "0000000000000000000000000000000000000000000000000000000000000000";
-    T_CHECK(run_task(ms, &bad, &in, &code) != SYN_OK && strcmp(code, "model_failed") == 0, "%s", code);
+    T_CHECK(run_task(ms, &bad, &in, &code) != SYN_OK && strcmp(code, "model_failed") == 0, "%s",
+            code);
     syn_buf_deinit(&in);
     syn_models_close(ms);
 }
@@ -184,7 +204,8 @@ static void on_done(void *user, const struct syn_job *job)
 static void stage_open(struct stage *s)
 {
     struct syn_store_opts so = {.max_queued = 10000, .max_attempts = 3};
-    struct syn_worker_opts wo = {.on_unit = on_unit, .on_done = on_done, .user = s, .engine = engine, .idle_trim_ms = 1};
+    struct syn_worker_opts wo = {
+        .on_unit = on_unit, .on_done = on_done, .user = s, .engine = engine, .idle_trim_ms = 1};
     struct syn_buf in = picture(40, 40);
     struct syn_err err = {""};
     memset(s, 0, sizeof *s);
@@ -196,7 +217,8 @@ static void stage_open(struct stage *s)
     wo.models = s->models;
     wo.limits.max_input_bytes = 1 << 20;
     fx_need(syn_worker_start(&wo, &s->worker, &err) == SYN_OK, err.text);
-    fx_need(syn_blob_put(syn_store_blobs(s->store), in.data, in.size, s->blob, &err) == SYN_OK, err.text);
+    fx_need(syn_blob_put(syn_store_blobs(s->store), in.data, in.size, s->blob, &err) == SYN_OK,
+            err.text);
     syn_buf_deinit(&in);
 }
 
@@ -209,7 +231,8 @@ static void stage_close(struct stage *s)
     fx_remove(s->data);
 }
 
-static void submit(struct stage *s, const char *model, const char *params, const char *blob, char id[SYN_JOB_ID_SIZE])
+static void submit(struct stage *s, const char *model, const char *params, const char *blob,
+                   char id[SYN_JOB_ID_SIZE])
 {
     struct syn_job job = {.kind = "upscale", .n_inputs = 1};
     struct syn_submit in = {.job = &job};
@@ -237,7 +260,9 @@ static bool ends(struct stage *s, const char *id, enum syn_job_state state, cons
 {
     struct syn_job job = final(s, id);
     bool good = job.state == state && strcmp(job.error_code, code) == 0;
-    if (!good) fprintf(stderr, "%s: %s %s %s\n", id, syn_job_state_word(job.state), job.error_code, job.error_detail);
+    if (!good)
+        fprintf(stderr, "%s: %s %s %s\n", id, syn_job_state_word(job.state), job.error_code,
+                job.error_detail);
     syn_job_deinit(&job);
     return good;
 }
@@ -249,11 +274,14 @@ static void test_worker_runs_jobs(void)
     struct syn_job job;
     struct syn_err err = {""};
     stage_open(&s);
-    fx_need(syn_blob_put(syn_store_blobs(s.store), "no picture", 10, text, &err) == SYN_OK, err.text);
-    T_CHECK(strcmp(syn_worker_trouble(s.worker), "starting") == 0, "%s", syn_worker_trouble(s.worker));
+    fx_need(syn_blob_put(syn_store_blobs(s.store), "no picture", 10, text, &err) == SYN_OK,
+            err.text);
+    T_CHECK(strcmp(syn_worker_trouble(s.worker), "starting") == 0, "%s",
+            syn_worker_trouble(s.worker));
     submit(&s, "toy", "{\"tile\":8}", s.blob, id[0]);
     nap(50);
-    T_CHECK(syn_store_get(s.store, id[0], &job, &err) == SYN_OK && job.state == SYN_JOB_QUEUED, "held: nothing is taken");
+    T_CHECK(syn_store_get(s.store, id[0], &job, &err) == SYN_OK && job.state == SYN_JOB_QUEUED,
+            "held: nothing is taken");
     syn_job_deinit(&job);
     submit(&s, "toy", "{}", text, id[1]);
     submit(&s, "nobody", "{}", s.blob, id[2]);
@@ -269,17 +297,23 @@ static void test_worker_runs_jobs(void)
     T_CHECK(ends(&s, id[5], SYN_JOB_SUCCEEDED, ""), "last");
     T_CHECK(syn_worker_trouble(s.worker)[0] == '\0', "%s", syn_worker_trouble(s.worker));
     job = final(&s, id[0]);
-    T_CHECK(job.n_outputs == 1 && job.output[0].width == 80 && job.output[0].height == 80, "%dx%d", job.output[0].width, job.output[0].height);
+    T_CHECK(job.n_outputs == 1 && job.output[0].width == 80 && job.output[0].height == 80, "%dx%d",
+            job.output[0].width, job.output[0].height);
     T_CHECK(strcmp(job.output[0].media_type, "image/png") == 0, "%s", job.output[0].media_type);
-    T_CHECK(syn_blob_exists(syn_store_blobs(s.store), job.output[0].sha256, NULL), "the output is there");
-    T_CHECK(job.result && strstr(job.result, "\"tiles\":") && strstr(job.result, "\"color\":\""), "%s", job.result ? job.result : "none");
-    T_CHECK(job.units_done == job.units_total && job.units_done > 1, "%d/%d", (int)job.units_done, (int)job.units_total);
+    T_CHECK(syn_blob_exists(syn_store_blobs(s.store), job.output[0].sha256, NULL),
+            "the output is there");
+    T_CHECK(job.result && strstr(job.result, "\"tiles\":") && strstr(job.result, "\"color\":\""),
+            "%s", job.result ? job.result : "none");
+    T_CHECK(job.units_done == job.units_total && job.units_done > 1, "%d/%d", (int)job.units_done,
+            (int)job.units_total);
     syn_job_deinit(&job);
-    for (int i = 0; i < 100 && atomic_load(&s.done) < 6; i++) nap(20); /* told after the store knows */
+    for (int i = 0; i < 100 && atomic_load(&s.done) < 6; i++)
+        nap(20); /* told after the store knows */
     T_CHECK(atomic_load(&s.done) == 6, "each job is told once: %d", atomic_load(&s.done));
     T_CHECK(atomic_load(&s.units) > 1, "%d units", atomic_load(&s.units));
     syn_worker_hold(s.worker, "selftest_failed");
-    T_CHECK(strcmp(syn_worker_trouble(s.worker), "selftest_failed") == 0, "%s", syn_worker_trouble(s.worker));
+    T_CHECK(strcmp(syn_worker_trouble(s.worker), "selftest_failed") == 0, "%s",
+            syn_worker_trouble(s.worker));
     stage_close(&s);
 }
 
@@ -302,7 +336,8 @@ static void test_C04_cancel(void)
             if (begun) break;
             nap(5);
         }
-        T_CHECK(syn_store_cancel(s.store, one, &running, &err) == SYN_OK && running, "running: %s", err.text);
+        T_CHECK(syn_store_cancel(s.store, one, &running, &err) == SYN_OK && running, "running: %s",
+                err.text);
         if (told) syn_worker_cancel(s.worker, one);
         T_CHECK(ends(&s, one, SYN_JOB_CANCELED, ""), "canceled, told %d", told);
         T_CHECK(ends(&s, two, SYN_JOB_SUCCEEDED, ""), "the next one, told %d", told);
@@ -320,7 +355,8 @@ static void test_C06_cancel_races(void)
     int wrong = 0, canceled = 0;
     bool running;
     stage_open(&s);
-    fx_need(syn_blob_put(syn_store_blobs(s.store), in.data, in.size, blob, &err) == SYN_OK, err.text);
+    fx_need(syn_blob_put(syn_store_blobs(s.store), in.data, in.size, blob, &err) == SYN_OK,
+            err.text);
     syn_buf_deinit(&in);
     syn_worker_go(s.worker);
     for (int i = 0; i < 200; i++) {
@@ -332,7 +368,8 @@ static void test_C06_cancel_races(void)
             struct timespec t = {0, 150000};
             nanosleep(&t, NULL);
         }
-        if (syn_store_cancel(s.store, one, &running, &err) == SYN_OK) syn_worker_cancel(s.worker, one);
+        if (syn_store_cancel(s.store, one, &running, &err) == SYN_OK)
+            syn_worker_cancel(s.worker, one);
         job = final(&s, one);
         if (job.state == SYN_JOB_CANCELED) canceled++;
         else if (job.state != SYN_JOB_SUCCEEDED) wrong++;
@@ -363,12 +400,15 @@ static void test_F05_stop(void)
         nap(5);
     }
     syn_worker_stop(s.worker, 0);
-    T_CHECK(strcmp(syn_worker_trouble(s.worker), "stopping") == 0, "%s", syn_worker_trouble(s.worker));
+    T_CHECK(strcmp(syn_worker_trouble(s.worker), "stopping") == 0, "%s",
+            syn_worker_trouble(s.worker));
     syn_worker_cancel(s.worker, one); /* may still be called */
-    T_CHECK(syn_store_get(s.store, one, &job, &err) == SYN_OK && job.state == SYN_JOB_QUEUED && job.attempts == 0,
+    T_CHECK(syn_store_get(s.store, one, &job, &err) == SYN_OK && job.state == SYN_JOB_QUEUED &&
+                job.attempts == 0,
             "back in the queue: %s, %d attempts", syn_job_state_word(job.state), job.attempts);
     syn_job_deinit(&job);
-    T_CHECK(syn_store_get(s.store, two, &job, &err) == SYN_OK && job.state == SYN_JOB_QUEUED, "%s", syn_job_state_word(job.state));
+    T_CHECK(syn_store_get(s.store, two, &job, &err) == SYN_OK && job.state == SYN_JOB_QUEUED, "%s",
+            syn_job_state_word(job.state));
     syn_job_deinit(&job);
     stage_close(&s);
 }
@@ -376,7 +416,8 @@ static void test_F05_stop(void)
 int main(void)
 {
     struct syn_err err = {""};
-    fx_need(syn_engine_open(&(struct syn_engine_opts){.device = "ref"}, &engine, &err) == SYN_OK, err.text);
+    fx_need(syn_engine_open(&(struct syn_engine_opts){.device = "ref"}, &engine, &err) == SYN_OK,
+            err.text);
     fx_folder(root);
     fx_model(root, "toy", 1, 4, 2);
     fx_model(root, "deep", 1, 24, 6);
