@@ -81,6 +81,12 @@ $(BUILD)/obj/%.o: %.c
 $(BUILD)/obj/server/models/catalog_data.o: config/catalog.json
 $(BUILD)/obj/server/http/families/native/openapi_data.o: proto/openapi.yaml
 
+# Files that say the revision are compiled again when it changes.
+$(BUILD)/revision: FORCE
+	@mkdir -p $(@D) && echo '$(VERSION) $(REVISION)' | cmp -s - $@ || echo '$(VERSION) $(REVISION)' > $@
+FORCE:
+$(patsubst %.c,$(BUILD)/obj/%.o,$(shell grep -l 'SYN_REVISION\|SYN_VERSION' $(SERVER_C))): $(BUILD)/revision
+
 $(BUILD)/synthd: $(BUILD)/obj/server/main.o $(SERVER_A) $(ENGINE_A)
 	@echo "  LD   $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(SERVER_LIBS) $(ENGINE_LIBS)
