@@ -37,15 +37,41 @@ static syn_status plan_memory(const struct syn_placement *p, const struct syn_pl
     return syn_memory_plan(life, g->n_values, share, peak, err);
 }
 
-syn_status syn_program_estimate(const struct syn_backend *b, void *self,
-                                const struct syn_placement *p, bool share_memory, size_t *peak,
-                                struct syn_err *err)
+static void kernel_free(struct syn_kernel *k)
+{
+    if (k->free) k->free(k->state);
+    else syn_free(k->state);
+}
+
+/* Most scratch of any node whose kernel holds no packed weights: those are made and thrown away. A node that
+ * falls to its reference needs dense copies of all its operands, which can be half as much as the values. */
+static syn_status dry_scratch(const struct syn_backend *b, void *self, const struct syn_placement *p,
+                              const struct syn_place *place, size_t *most, struct syn_err *err)
+{
+    for (int32_t i = 0; i < p->g->n_nodes; i++) {
+        const struct syn_node *n = &p->g->node[i];
+        struct syn_kernel k = {0};
+        syn_status st;
+        if (!n->op || n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE || n->id == SYN_OP_DENSE) continue;
+        if ((st = b->prepare(self, p, place, i, &k, err)) != SYN_OK) return st;
+        if (k.scratch_bytes > *most) *most = k.scratch_bytes;
+        kernel_free(&k);
+    }
+    return SYN_OK;
+}
+
+syn_status syn_program_estimate(const struct syn_backend *b, void *self, const struct syn_placement *p,
+                                bool share_memory, size_t *peak, struct syn_err *err)
 {
     struct syn_place *place = syn_calloc((size_t)p->g->n_values + 1, sizeof *place);
     struct syn_lifetime *life = syn_calloc((size_t)p->g->n_values + 1, sizeof *life);
+    size_t values = 0, scratch = 0;
     syn_status st = place && life ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
     if (st == SYN_OK) st = b->place(self, p, place, err);
-    if (st == SYN_OK) st = plan_memory(p, place, share_memory, life, peak, err);
+    if (st == SYN_OK) st = plan_memory(p, place, share_memory, life, &values, err);
+    if (st == SYN_OK) st = dry_scratch(b, self, p, place, &scratch, err);
+    if (st == SYN_OK && !syn_add(values, scratch, &values)) st = syn_fail(err, SYN_TOO_LARGE, "plan: over 2^63 bytes");
+    if (st == SYN_OK) *peak = values;
     syn_free(life);
     syn_free(place);
     return st;
@@ -125,11 +151,7 @@ done:
 void syn_program_free(struct syn_program *p)
 {
     if (!p) return;
-    for (int32_t i = 0; i < p->n_steps; i++) {
-        struct syn_kernel *k = &p->step[i].kernel;
-        if (k->free) k->free(k->state);
-        else syn_free(k->state);
-    }
+    for (int32_t i = 0; i < p->n_steps; i++) kernel_free(&p->step[i].kernel);
     syn_graph_free(p->g);
     syn_free(p->place);
     syn_free(p->offset);
