@@ -388,8 +388,9 @@ static void run_job(struct syn_worker *w, struct item *it)
     if (st == SYN_CANCELED && atomic_load(&it->requeue)) {
         put_back(w, it->job.id);
     } else if (st == SYN_DEVICE) {
+        /* The job stays running in the store: the process has to restart anyway, and recovery counts
+         * this try, so that a job which kills the device each time is given up as crashed. */
         syn_log(SYN_LOG_ERROR, "device lost id=%s why=\"%s\"", it->job.id, err.text);
-        put_back(w, it->job.id);
         syn_worker_hold(w, "device_lost");
     } else {
         if (st == SYN_NO_MEMORY) give_back_memory(w);

@@ -40,8 +40,8 @@ void syn_worker_go(struct syn_worker *w);
 /* Takes no job until go; trouble is reason (static text). */
 void syn_worker_hold(struct syn_worker *w, const char *reason);
 /* "" when it takes jobs, else why not: readiness. Static text: "starting", "selftest_failed",
- * "device_lost" (the job went back to the queue; restart the process), "storage" (a result cannot
- * be written; tried again each second), "stopping". */
+ * "device_lost" (restart the process: the job is recovered and its try counted), "storage" (a
+ * result cannot be written; tried again each second), "stopping". */
 const char *syn_worker_trouble(const struct syn_worker *w);
 
 #endif
