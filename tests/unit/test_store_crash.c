@@ -31,8 +31,8 @@ static int sync_call(long number, int fd)
     }
     return (int)syscall(number, fd);
 }
-int fsync(int fd) { return sync_call(SYS_fsync, fd); }
-int fdatasync(int fd) { return sync_call(SYS_fdatasync, fd); }
+__attribute__((visibility("default"))) int fsync(int fd) { return sync_call(SYS_fsync, fd); }
+__attribute__((visibility("default"))) int fdatasync(int fd) { return sync_call(SYS_fdatasync, fd); }
 
 #define ROUNDS 50
 #define LIMIT 3
