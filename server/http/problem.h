@@ -6,7 +6,7 @@
  *
  * Layer:   server/http: the only folder where HTTP's numbers exist.
  * Threads: pure functions; a problem belongs to its request.
- * New code: one line in SYN_CODE_LIST and one in docs/api.md. */
+ * New code: one line in SYN_CODE_LIST, one in proto/openapi.yaml and one in docs/api.md. */
 #ifndef SYN_PROBLEM_H
 #define SYN_PROBLEM_H
 

@@ -64,6 +64,9 @@ def test_tables_agree():
         codes = re.findall(r"^    X\((\w+), \d+", f.read(), re.M)
     check(len(codes) > 20, codes)
     equal(set(schemas["Problem"]["properties"]["code"]["enum"]), set(codes), "codes")
+    with open(os.path.join(harness.ROOT, "docs", "api.md"), encoding="utf-8") as f:
+        text = f.read()
+    equal([c for c in codes if f"`{c}`" not in text], [], "codes that docs/api.md does not explain")
 
 
 def run(server, *words):
