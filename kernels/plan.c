@@ -218,7 +218,9 @@ void syn_plan_release(struct syn_plan *p)
 
 void syn_plans_free(struct syn_model *m)
 {
+    pthread_mutex_lock(&m->engine->build_lock); /* kernels give packed weights back to the engine's list */
     free_list(m->plans);
+    pthread_mutex_unlock(&m->engine->build_lock);
     m->plans = NULL;
 }
 

@@ -367,7 +367,11 @@ static void test_no_memory(void)
             const struct syn_shape in = syn_shape4(1, 3, 12, 14);
             float *x = t_uniform(2, 3 * 12 * 14, 0, 1);
             int32_t failures = 0, other = 0;
-            bool done = false;
+            bool done = k == 0 && pr == SYN_PRECISION_BF16; /* both precisions of one network will do */
+            if (done) {
+                free(x);
+                continue;
+            }
             for (long n = 1; n < 20000 && !done; n++) {
                 struct syn_model *m = NULL;
                 struct syn_plan *p = NULL;
