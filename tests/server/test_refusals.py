@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import os
 import re
 
 import harness
@@ -185,6 +186,14 @@ def test_E01_bombs():
         {"/output/format": "unsupported_value"},
         "over WebP's own side",
     )
+
+
+def test_E01_frames():
+    for name in ("webp_anim_0", "webp_anim_1", "webp_anim_2"):
+        with open(os.path.join(harness.ROOT, "tests", "fuzz", "corpus", "image", name), "rb") as f:
+            answer = post(spec(inputs={"image": uri(f.read())}))
+        p = problem(answer, 413, "payload_too_large", name)
+        check(p.get("limit") == 1 and p.get("received", 0) > 1 and "frames" in p["detail"], p)
 
 
 def test_E10_parameter_ranges():
