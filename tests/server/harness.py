@@ -4,6 +4,7 @@ A test file defines functions test_*, ends with `harness.main(globals())`, and r
     python3 tests/server/test_x.py [NAME...]
 The binary is $SYNTHD, or build/synthd. Python's standard library only. Every process started is ended.
 """
+
 import atexit
 import contextlib
 import hashlib
@@ -40,7 +41,9 @@ def check(condition, message):
         return True
     failed += 1
     frame = sys._getframe(1)
-    print(f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}: {message}", file=sys.stderr)
+    print(
+        f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}: {message}", file=sys.stderr
+    )
     return False
 
 
@@ -101,23 +104,31 @@ def remove_folders():
 
 # ---- pictures ------------------------------------------------------------------------------------
 
+
 def png(width, height, pixel=lambda x, y: (x * 7 & 255, y * 5 & 255, (x + y) * 3 & 255)):
     """An 8-bit RGB PNG (RGBA when pixel gives four samples)."""
     rows = [b"\0" + bytes(v for x in range(width) for v in pixel(x, y)) for y in range(height)]
     colour = 2 if len(pixel(0, 0)) == 3 else 6
 
     def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)) +
-            chunk(b"IDAT", zlib.compress(b"".join(rows))) + chunk(b"IEND", b""))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(b"".join(rows)))
+        + chunk(b"IEND", b"")
+    )
 
 
 def png_pixels(data):
     """(width, height, channels, rows of bytes) of an 8-bit RGB or RGBA PNG without interlacing."""
     at, idat, head = 8, b"", None
     while at < len(data):
-        n, kind = struct.unpack(">I4s", data[at:at + 8])
-        body = data[at + 8:at + 8 + n]
+        n, kind = struct.unpack(">I4s", data[at : at + 8])
+        body = data[at + 8 : at + 8 + n]
         at += 12 + n
         if kind == b"IHDR":
             head = struct.unpack(">IIBBBBB", body)
@@ -128,11 +139,23 @@ def png_pixels(data):
     step = 3 if colour == 2 else 4
     raw, stride, rows, above = zlib.decompress(idat), width * step, [], bytes(width * step)
     for y in range(height):
-        how, line = raw[y * (stride + 1)], bytearray(raw[y * (stride + 1) + 1:(y + 1) * (stride + 1)])
+        how, line = raw[y * (stride + 1)], bytearray(
+            raw[y * (stride + 1) + 1 : (y + 1) * (stride + 1)]
+        )
         for i in range(stride):
-            a, b, c = (line[i - step] if i >= step else 0), above[i], (above[i - step] if i >= step else 0)
+            a, b, c = (
+                (line[i - step] if i >= step else 0),
+                above[i],
+                (above[i - step] if i >= step else 0),
+            )
             p = a + b - c
-            guess = (0, a, b, (a + b) // 2, min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2])[how]
+            guess = (
+                0,
+                a,
+                b,
+                (a + b) // 2,
+                min((abs(p - a), 0, a), (abs(p - b), 1, b), (abs(p - c), 2, c))[2],
+            )[how]
             line[i] = (line[i] + guess) & 255
         rows.append(bytes(line))
         above = line
@@ -141,9 +164,14 @@ def png_pixels(data):
 
 # ---- models --------------------------------------------------------------------------------------
 
+
 def conv_bytes(weights, bias):
     """A convolution's record in an ncnn weight file: tag of plain floats, weights, bias."""
-    return struct.pack("<I", 0) + struct.pack(f"<{len(weights)}f", *weights) + struct.pack(f"<{len(bias)}f", *bias)
+    return (
+        struct.pack("<I", 0)
+        + struct.pack(f"<{len(weights)}f", *weights)
+        + struct.pack(f"<{len(bias)}f", *bias)
+    )
 
 
 def toy_model(models, name="toy", layers=0, channels=16, scale=2):
@@ -170,10 +198,23 @@ def toy_model(models, name="toy", layers=0, channels=16, scale=2):
         with open(os.path.join(path, file), "wb") as f:
             f.write(data)
         files.append({"name": file, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
-    manifest = {"manifest": 1, "id": name, "title": f"Toy {name}", "kind": "upscale", "format": "ncnn", "licence": "MIT",
-                "source": "tests", "trained_on": "nothing", "label_term": "algorithmicMedia", "edge": "zero",
-                "halo": 0, "files": files,
-                "variants": [{"scale": scale, "noise": None, "graph": f"{name}.param", "weights": f"{name}.bin"}]}
+    manifest = {
+        "manifest": 1,
+        "id": name,
+        "title": f"Toy {name}",
+        "kind": "upscale",
+        "format": "ncnn",
+        "licence": "MIT",
+        "source": "tests",
+        "trained_on": "nothing",
+        "label_term": "algorithmicMedia",
+        "edge": "zero",
+        "halo": 0,
+        "files": files,
+        "variants": [
+            {"scale": scale, "noise": None, "graph": f"{name}.param", "weights": f"{name}.bin"}
+        ],
+    }
     with open(os.path.join(path, "model.json"), "w", encoding="utf-8") as f:
         json.dump(manifest, f)
     return path
@@ -188,6 +229,7 @@ def toy_models():
 
 
 # ---- the daemon ----------------------------------------------------------------------------------
+
 
 class Answer:
     def __init__(self, status, headers, body):
@@ -205,20 +247,40 @@ class Daemon:
         self.models = models or toy_models()
         self.log_path = os.path.join(self.data, "log")
         self.options = options
-        command = [*(program or [SYNTHD]), "serve", "--listen", "127.0.0.1:0", "--data", self.data, "--models", self.models,
-                   "--device", "cpu", *options]
+        command = [
+            *(program or [SYNTHD]),
+            "serve",
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            self.data,
+            "--models",
+            self.models,
+            "--device",
+            "cpu",
+            *options,
+        ]
         self.log = open(self.log_path, "ab")
         start = self.log.tell()
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
-                                        env={**os.environ, **(env or {})})
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            env={**os.environ, **(env or {})},
+        )
         daemons.add(self)
         self.url = eventually(lambda: self._listening(start) or self.process.poll() is not None, 30)
         if self.process.poll() is not None:
-            raise RuntimeError(f"the daemon ended with {self.process.returncode}: {self.log_text()[-500:]}")
+            raise RuntimeError(
+                f"the daemon ended with {self.process.returncode}: {self.log_text()[-500:]}"
+            )
         assert isinstance(self.url, str), "the daemon does not listen"
         self.host = self.url.split("//")[1]
         if wait_ready:
-            assert eventually(lambda: self.get("/readyz").status == 200, 60), self.get("/readyz").body
+            assert eventually(lambda: self.get("/readyz").status == 200, 60), self.get(
+                "/readyz"
+            ).body
 
     def _listening(self, start):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
@@ -249,21 +311,29 @@ class Daemon:
 
     def blob(self, data):
         """Uploads; its sha256."""
-        answer = self.request("POST", "/v1/blobs", data, {"Content-Type": "application/octet-stream"})
+        answer = self.request(
+            "POST", "/v1/blobs", data, {"Content-Type": "application/octet-stream"}
+        )
         assert answer.status in (200, 201), answer.body
         return hashlib.sha256(data).hexdigest()
 
     def submit(self, blob, model="toy", headers=None, **params):
         """The answer to one upscale job."""
-        return self.request("POST", "/v1/jobs", {"kind": "upscale", "model": model, "inputs": {"image": blob},
-                                                 "params": params}, headers)
+        return self.request(
+            "POST",
+            "/v1/jobs",
+            {"kind": "upscale", "model": model, "inputs": {"image": blob}, "params": params},
+            headers,
+        )
 
     def job(self, job_id):
         return self.get(f"/v1/jobs/{job_id}").json()
 
     def finished(self, job_id, seconds=60):
         """The job once it is in a final state."""
-        done = lambda: (lambda j: j if j["state"] not in ("queued", "running") else None)(self.job(job_id))
+        done = lambda: (lambda j: j if j["state"] not in ("queued", "running") else None)(
+            self.job(job_id)
+        )
         return eventually(done, seconds) or self.job(job_id)
 
     def signal(self, number):
@@ -318,8 +388,15 @@ def end_daemons():
 
 def run(*words, stdin=None, env=None, timeout=120):
     """Runs `synthd WORDS`: (exit code, stdout, stderr)."""
-    done = subprocess.run([SYNTHD, *words], input=stdin, capture_output=True, timeout=timeout * SLOW, check=False,
-                          stdin=None if stdin is not None else subprocess.DEVNULL, env={**os.environ, **(env or {})})
+    done = subprocess.run(
+        [SYNTHD, *words],
+        input=stdin,
+        capture_output=True,
+        timeout=timeout * SLOW,
+        check=False,
+        stdin=None if stdin is not None else subprocess.DEVNULL,
+        env={**os.environ, **(env or {})},
+    )
     return done.returncode, done.stdout, done.stderr.decode(errors="replace")
 
 

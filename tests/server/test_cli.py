@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The commands, from outside: exit codes, one line of error that names the field, help, results."""
+
 import hashlib
 import json
 import os
@@ -22,15 +23,25 @@ def one_line(err, word):
 def test_help_and_version():
     code, out, err = run("--version")
     version = open(os.path.join(h.ROOT, "VERSION"), encoding="utf-8").read().strip()
-    check(code == 0 and out.decode().startswith(f"synthd {version} ("), f"--version: {code} {out} {err}")
+    check(
+        code == 0 and out.decode().startswith(f"synthd {version} ("),
+        f"--version: {code} {out} {err}",
+    )
     code, out, _ = run("--help")
     check(code == 0 and all(c in out.decode() for c in COMMANDS), f"--help: {code} {out}")
-    for command in (*[(c,) for c in COMMANDS], ("models", "list"), ("models", "fetch"), ("models", "add"),
-                    ("models", "check")):
+    for command in (
+        *[(c,) for c in COMMANDS],
+        ("models", "list"),
+        ("models", "fetch"),
+        ("models", "add"),
+        ("models", "check"),
+    ):
         code, out, err = run(*command, "--help")
         text = out.decode()
-        check(code == 0 and "Usage: synthd" in text and "Examples:" in text and not err,
-              f"{command} --help: {code} {text[:80]} {err}")
+        check(
+            code == 0 and "Usage: synthd" in text and "Examples:" in text and not err,
+            f"{command} --help: {code} {text[:80]} {err}",
+        )
 
 
 def test_bad_usage():
@@ -38,29 +49,74 @@ def test_bad_usage():
     picture = os.path.join(h.folder(), "a.png")
     with open(picture, "wb") as f:
         f.write(h.png(8, 8))
-    ok = ["run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={picture}", "--out", "/dev/null", "--device", "cpu"]
+    ok = [
+        "run",
+        "upscale",
+        "--model",
+        "toy",
+        "--models",
+        toys,
+        "--in",
+        f"image={picture}",
+        "--out",
+        "/dev/null",
+        "--device",
+        "cpu",
+    ]
     swap = lambda old, new: [new if w == old else w for w in ok]
     cases = (
-        ([], "Usage"), (["fly"], "fly"), (["serve", "--fly"], "--fly"), (["serve", "fly"], "fly"), (["serve", "-x"], "-x"),
-        (["serve", "--threads", "many"], "--threads"), (["serve", "--threads=-1"], "--threads"),
-        (["serve", "--max-queued"], "--max-queued"), (["serve", "--log-level", "loud"], "log_level"),
+        ([], "Usage"),
+        (["fly"], "fly"),
+        (["serve", "--fly"], "--fly"),
+        (["serve", "fly"], "fly"),
+        (["serve", "-x"], "-x"),
+        (["serve", "--threads", "many"], "--threads"),
+        (["serve", "--threads=-1"], "--threads"),
+        (["serve", "--max-queued"], "--max-queued"),
+        (["serve", "--log-level", "loud"], "log_level"),
         (["serve", "--device", "abacus", "--data", h.folder()], "device"),
         (["serve", "--precision", "f8", "--data", h.folder()], "precision"),
         (["serve", "--queue", "maybe", "--data", h.folder()], "queue"),
         (["serve", "--listen", "nowhere", "--data", h.folder()], "listen"),
-        (["run"], "KIND"), (["run", "fly", "--model", "m", "--in", "image=x", "--out", "y"], "fly"),
-        (["run", "upscale"], "--model"), (["run", "upscale", "--model", "toy", "--out", "y"], "--in"),
-        (swap("toy", "nobody"), "nobody"), (swap(f"image={picture}", f"mask={picture}"), "mask"),
-        (swap(f"image={picture}", picture), "NAME=FILE"), (ok + ["--set", "scale=99"], "scale"),
-        (ok + ["--set", "stepz=1"], "stepz"), (ok + ["--set", "scale"], "NAME=VALUE"),
-        (ok + ["--set", "scale=2", "--set", "scale=3"], "scale"), (ok + ["--output", "quality=900"], "quality"),
-        (ok + ["--precision", "f8"], "--precision"), (ok + ["--output", "format=gif"], "format"),
-        (["submit", "upscale", "--model", "toy", "--in", f"image={picture}", "--out", "y", "--server", "ftp://x"], "--server"),
-        (["models", "fly"], "fly"), (["models", "check", "nobody", "--models", toys], "nobody"),
+        (["run"], "KIND"),
+        (["run", "fly", "--model", "m", "--in", "image=x", "--out", "y"], "fly"),
+        (["run", "upscale"], "--model"),
+        (["run", "upscale", "--model", "toy", "--out", "y"], "--in"),
+        (swap("toy", "nobody"), "nobody"),
+        (swap(f"image={picture}", f"mask={picture}"), "mask"),
+        (swap(f"image={picture}", picture), "NAME=FILE"),
+        (ok + ["--set", "scale=99"], "scale"),
+        (ok + ["--set", "stepz=1"], "stepz"),
+        (ok + ["--set", "scale"], "NAME=VALUE"),
+        (ok + ["--set", "scale=2", "--set", "scale=3"], "scale"),
+        (ok + ["--output", "quality=900"], "quality"),
+        (ok + ["--precision", "f8"], "--precision"),
+        (ok + ["--output", "format=gif"], "format"),
+        (
+            [
+                "submit",
+                "upscale",
+                "--model",
+                "toy",
+                "--in",
+                f"image={picture}",
+                "--out",
+                "y",
+                "--server",
+                "ftp://x",
+            ],
+            "--server",
+        ),
+        (["models", "fly"], "fly"),
+        (["models", "check", "nobody", "--models", toys], "nobody"),
         (["models", "check", "toy", "--size", "0x8", "--models", toys], "--size"),
-        (["models", "add", h.folder()], "model.json"), (["models", "fetch", "nobody", "--models", h.folder()], "nobody"),
-        (["bench", "toy", "--runs", "0"], "--runs"), (["bench", "toy", "--scale", "3", "--models", toys], "--scale"),
-        (["keys", "fly"], "fly"), (["keys", "create", "a/b"], "a/b"), (["keys", "create"], "usage"),
+        (["models", "add", h.folder()], "model.json"),
+        (["models", "fetch", "nobody", "--models", h.folder()], "nobody"),
+        (["bench", "toy", "--runs", "0"], "--runs"),
+        (["bench", "toy", "--scale", "3", "--models", toys], "--scale"),
+        (["keys", "fly"], "fly"),
+        (["keys", "create", "a/b"], "a/b"),
+        (["keys", "create"], "usage"),
     )
     for words, named in cases:
         code, out, err = run(*words)
@@ -79,21 +135,41 @@ def test_config_file():
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
         return run("serve", "--config", path, "--print-config", *more)
+
     code, out, _ = run("serve", "--print-config")
     with open(os.path.join(h.ROOT, "config", "synthd.json"), encoding="utf-8") as f:
         equal(json.loads(out), json.load(f), "config/synthd.json shows the defaults")
-    code, out, err = with_file('{"max_queued": 7, "origins": ["http://a", "http://b"], "log_level": "debug"}')
+    code, out, err = with_file(
+        '{"max_queued": 7, "origins": ["http://a", "http://b"], "log_level": "debug"}'
+    )
     got = json.loads(out)
-    check(code == 0 and got["max_queued"] == 7 and got["origins"] == ["http://a", "http://b"], f"{code} {err}")
-    code, out, _ = with_file('{"max_queued": 7, "origins": ["http://a"]}', "--max-queued", "9", "--origins", "http://c")
+    check(
+        code == 0 and got["max_queued"] == 7 and got["origins"] == ["http://a", "http://b"],
+        f"{code} {err}",
+    )
+    code, out, _ = with_file(
+        '{"max_queued": 7, "origins": ["http://a"]}', "--max-queued", "9", "--origins", "http://c"
+    )
     got = json.loads(out)
     check(got["max_queued"] == 9 and got["origins"] == ["http://c"], "options win over the file")
-    for text, named in (('{"max_qeued": 7}', "max_qeued"), ('{"max_queued": "7"}', "max_queued"), ('{"max_queued": 0}', "max_queued"),
-                        ('{"max_queued": 1e3}', "max_queued"), ('{"allow_open": 1}', "allow_open"), ('{"origins": "x"}', "origins"),
-                        ('{"origins": [1]}', "origins"), ('{"listen": null}', "listen"), ('[]', "object"), ('{', ""),
-                        ('{"max_queued": 7, "max_queued": 8}', "max_queued"), ('', "")):
+    for text, named in (
+        ('{"max_qeued": 7}', "max_qeued"),
+        ('{"max_queued": "7"}', "max_queued"),
+        ('{"max_queued": 0}', "max_queued"),
+        ('{"max_queued": 1e3}', "max_queued"),
+        ('{"allow_open": 1}', "allow_open"),
+        ('{"origins": "x"}', "origins"),
+        ('{"origins": [1]}', "origins"),
+        ('{"listen": null}', "listen"),
+        ("[]", "object"),
+        ("{", ""),
+        ('{"max_queued": 7, "max_queued": 8}', "max_queued"),
+        ("", ""),
+    ):
         code, out, err = with_file(text)
-        check(code == 2 and one_line(err, named) and not out, f"{text}: exit {code}, stderr {err!r}")
+        check(
+            code == 2 and one_line(err, named) and not out, f"{text}: exit {code}, stderr {err!r}"
+        )
     code, _, err = run("serve", "--config", os.path.join(where, "none.json"))
     check(code == 2 and one_line(err, "none.json"), f"missing file: {code} {err!r}")
 
@@ -105,15 +181,40 @@ def test_run():
     picture = h.png(40, 30)
     with open(source, "wb") as f:
         f.write(picture)
-    base = ["run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={source}", "--device", "cpu", "--precision", "f32"]
+    base = [
+        "run",
+        "upscale",
+        "--model",
+        "toy",
+        "--models",
+        toys,
+        "--in",
+        f"image={source}",
+        "--device",
+        "cpu",
+        "--precision",
+        "f32",
+    ]
     code, out, err = run(*base, "--out", out_path, "--json")
     report = json.loads(out) if code == 0 else {}
     check(code == 0 and not err, f"run: {code} {err}")
-    check(report.get("state") == "succeeded" and (report.get("width"), report.get("height")) == (80, 60), f"{report}")
+    check(
+        report.get("state") == "succeeded"
+        and (report.get("width"), report.get("height")) == (80, 60),
+        f"{report}",
+    )
     _, _, _, small = h.png_pixels(picture)
     w, hh, step, large = h.png_pixels(open(out_path, "rb").read())
-    worst = max(abs(large[y][3 * x + c] - small[y // 2][3 * (x // 2) + c]) for y in range(hh) for x in range(w) for c in range(3))
-    check((w, hh, step) == (80, 60, 3) and worst <= 1, f"pixels repeat: {w}x{hh}x{step}, off by {worst}")
+    worst = max(
+        abs(large[y][3 * x + c] - small[y // 2][3 * (x // 2) + c])
+        for y in range(hh)
+        for x in range(w)
+        for c in range(3)
+    )
+    check(
+        (w, hh, step) == (80, 60, 3) and worst <= 1,
+        f"pixels repeat: {w}x{hh}x{step}, off by {worst}",
+    )
     for name, magic in (("c.jpg", b"\xff\xd8\xff"), ("c.webp", b"RIFF"), ("c.png", b"\x89PNG")):
         path = os.path.join(where, name)
         code, out, err = run(*base, "--out", path)
@@ -126,31 +227,126 @@ def test_run():
     check(code == 0 and h.png_pixels(out)[:2] == (80, 60), f"--in image=-: {code} {err}")
     code, out, err = run(*base, "--out", "-", "--json")
     check(code == 2 and one_line(err, "--json"), f"--json with --out -: {code} {err!r}")
-    check(sorted(os.listdir(where)) == ["a.png", "b.png", "c.jpg", "c.png", "c.webp"], f"nothing else is left: {os.listdir(where)}")
+    check(
+        sorted(os.listdir(where)) == ["a.png", "b.png", "c.jpg", "c.png", "c.webp"],
+        f"nothing else is left: {os.listdir(where)}",
+    )
 
 
 def test_run_failures():
     """A job that fails is exit code 1 and leaves no output file."""
     toys, where = h.toy_models(), h.folder()
     whole = h.png(64, 64)
-    for name, data, word in (("cut.png", whole[:len(whole) // 2], "truncated"), ("text.png", b"no picture at all" * 9, "unsupported"),
-                             ("crc.png", whole[:40] + bytes([whole[40] ^ 1]) + whole[41:], "")):
+    for name, data, word in (
+        ("cut.png", whole[: len(whole) // 2], "truncated"),
+        ("text.png", b"no picture at all" * 9, "unsupported"),
+        ("crc.png", whole[:40] + bytes([whole[40] ^ 1]) + whole[41:], ""),
+    ):
         path, target = os.path.join(where, name), os.path.join(where, name + ".out.png")
         with open(path, "wb") as f:
             f.write(data)
-        code, out, err = run("run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={path}", "--out", target,
-                             "--device", "cpu")
-        check(code == 1 and one_line(err, word) and not os.path.exists(target), f"{name}: exit {code}, {err!r}")
-    code, _, err = run("run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={where}/none.png", "--out", f"{where}/x.png")
+        code, out, err = run(
+            "run",
+            "upscale",
+            "--model",
+            "toy",
+            "--models",
+            toys,
+            "--in",
+            f"image={path}",
+            "--out",
+            target,
+            "--device",
+            "cpu",
+        )
+        check(
+            code == 1 and one_line(err, word) and not os.path.exists(target),
+            f"{name}: exit {code}, {err!r}",
+        )
+    code, _, err = run(
+        "run",
+        "upscale",
+        "--model",
+        "toy",
+        "--models",
+        toys,
+        "--in",
+        f"image={where}/none.png",
+        "--out",
+        f"{where}/x.png",
+    )
     check(code == 1 and one_line(err, "none.png"), f"missing input: {code} {err!r}")
     good = os.path.join(where, "good.png")
     with open(good, "wb") as f:
         f.write(whole)
-    code, _, err = run("run", "upscale", "--model", "toy", "--models", toys, "--in", f"image={good}", "--out", f"{where}/no/x.png")
+    code, _, err = run(
+        "run",
+        "upscale",
+        "--model",
+        "toy",
+        "--models",
+        toys,
+        "--in",
+        f"image={good}",
+        "--out",
+        f"{where}/no/x.png",
+    )
     check(code == 1 and one_line(err, "no/x.png"), f"output folder missing: {code} {err!r}")
-    code, _, err = run("submit", "upscale", "--model", "toy", "--in", f"image={good}", "--out", f"{where}/x.png",
-                       "--server", "http://127.0.0.1:9")
+    code, _, err = run(
+        "submit",
+        "upscale",
+        "--model",
+        "toy",
+        "--in",
+        f"image={good}",
+        "--out",
+        f"{where}/x.png",
+        "--server",
+        "http://127.0.0.1:9",
+    )
     check(code == 3 and one_line(err, "127.0.0.1:9"), f"no server: {code} {err!r}")
+
+
+def test_c04_run_stops_on_a_signal():
+    """Ctrl-C ends `synthd run` between two nodes: exit code 1, no output file, nothing left beside it."""
+    toys, where = h.toy_models(), h.folder()
+    source = os.path.join(where, "a.png")
+    with open(source, "wb") as f:
+        f.write(h.png(512, 512, lambda x, y: (x & 255, y & 255, 7)))
+    job = subprocess.Popen(
+        [
+            h.SYNTHD,
+            "run",
+            "upscale",
+            "--model",
+            "slow",
+            "--models",
+            toys,
+            "--in",
+            f"image={source}",
+            "--set",
+            "tile=8",
+            "--set",
+            "scale=8",
+            "--device",
+            "cpu",
+            "--out",
+            f"{where}/b.png",
+        ],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    h.time.sleep(1 * h.SLOW)
+    began = h.time.monotonic()
+    job.send_signal(h.signal.SIGINT)
+    _, err = job.communicate(timeout=60 * h.SLOW)
+    took = h.time.monotonic() - began
+    check(
+        job.returncode == 1 and one_line(err.decode(), "canceled"),
+        f"exit {job.returncode}, {err!r}",
+    )
+    check(took < 1 * h.SLOW, f"it took {took:.2f} s")
+    equal(os.listdir(where), ["a.png"], "files left")
 
 
 def test_a01_numeric_error():
@@ -159,7 +355,7 @@ def test_a01_numeric_error():
     path = h.toy_model(toys, "boom", layers=2)
     weights = os.path.join(path, "boom.bin")
     data = bytearray(open(weights, "rb").read())
-    data[4:4 + 3 * 16 * 9 * 4] = h.struct.pack("<432f", *([3e38] * 432))
+    data[4 : 4 + 3 * 16 * 9 * 4] = h.struct.pack("<432f", *([3e38] * 432))
     with open(weights, "wb") as f:
         f.write(data)
     manifest = os.path.join(path, "model.json")
@@ -169,11 +365,32 @@ def test_a01_numeric_error():
     picture, target = os.path.join(where, "a.png"), os.path.join(where, "b.png")
     with open(picture, "wb") as f:
         f.write(h.png(16, 16))
-    code, _, err = run("run", "upscale", "--model", "boom", "--models", toys, "--in", f"image={picture}", "--out", target, "--device", "cpu")
-    check(code == 1 and one_line(err, "numeric_error") and not os.path.exists(target), f"run: {code} {err!r}")
+    code, _, err = run(
+        "run",
+        "upscale",
+        "--model",
+        "boom",
+        "--models",
+        toys,
+        "--in",
+        f"image={picture}",
+        "--out",
+        target,
+        "--device",
+        "cpu",
+    )
+    check(
+        code == 1 and one_line(err, "numeric_error") and not os.path.exists(target),
+        f"run: {code} {err!r}",
+    )
     with h.Daemon(models=toys) as d:
         job = d.finished(d.submit(d.blob(h.png(16, 16)), model="boom").json()["id"])
-        check(job["state"] == "failed" and job["error"]["code"] == "numeric_error" and not job["outputs"], f"job: {job}")
+        check(
+            job["state"] == "failed"
+            and job["error"]["code"] == "numeric_error"
+            and not job["outputs"],
+            f"job: {job}",
+        )
         job = d.finished(d.submit(d.blob(h.png(16, 16))).json()["id"])
         equal(job["state"], "succeeded", "the next job")
 
@@ -182,17 +399,46 @@ def test_models():
     toys, target = h.toy_models(), h.folder()
     code, out, err = run("models", "list", "--json", "--models", toys)
     listed = {m["id"]: m for m in json.loads(out)}
-    check(code == 0 and listed["toy"]["installed"] and listed["toy"]["variants"][0]["scale"] == 2, f"{code} {err}")
-    check(not listed["realesrgan-x4plus"]["installed"] and listed["realesrgan-x4plus"]["bytes"] > 1e7, "the catalog is listed")
+    check(
+        code == 0 and listed["toy"]["installed"] and listed["toy"]["variants"][0]["scale"] == 2,
+        f"{code} {err}",
+    )
+    check(
+        not listed["realesrgan-x4plus"]["installed"] and listed["realesrgan-x4plus"]["bytes"] > 1e7,
+        "the catalog is listed",
+    )
     code, out, err = run("models", "add", os.path.join(toys, "toy"), "--models", target)
-    check(code == 0 and sorted(os.listdir(target)) == ["toy"], f"add: {code} {err} {os.listdir(target)}")
+    check(
+        code == 0 and sorted(os.listdir(target)) == ["toy"],
+        f"add: {code} {err} {os.listdir(target)}",
+    )
     code, out, err = run("models", "add", os.path.join(toys, "toy"), "--models", target)
-    check(code == 0 and sorted(os.listdir(target)) == ["toy"], f"add again: {code} {err} {os.listdir(target)}")
-    code, out, err = run("models", "check", "toy", "--models", target, "--device", "cpu", "--json", "--steps", "--size", "24x16")
+    check(
+        code == 0 and sorted(os.listdir(target)) == ["toy"],
+        f"add again: {code} {err} {os.listdir(target)}",
+    )
+    code, out, err = run(
+        "models",
+        "check",
+        "toy",
+        "--models",
+        target,
+        "--device",
+        "cpu",
+        "--json",
+        "--steps",
+        "--size",
+        "24x16",
+    )
     report = json.loads(out) if code == 0 else {"networks": [{}]}
     network = report["networks"][0]
-    check(code == 0 and network.get("out") == "[1, 3, 32, 48]" and network.get("steps") and network.get("workspace_bytes", 0) > 0,
-          f"check: {code} {err} {network}")
+    check(
+        code == 0
+        and network.get("out") == "[1, 3, 32, 48]"
+        and network.get("steps")
+        and network.get("workspace_bytes", 0) > 0,
+        f"check: {code} {err} {network}",
+    )
     weights = os.path.join(target, "toy", "toy.bin")
     data = bytearray(open(weights, "rb").read())
     data[100] ^= 1
@@ -208,9 +454,17 @@ def test_selftest_and_bench():
     for device in ("cpu", "ref"):
         code, out, err = run("selftest", "--device", device, "--json")
         check(code == 0 and json.loads(out)["ok"] is True, f"selftest {device}: {code} {err}")
-    code, out, err = run("bench", "toy", "--models", h.toy_models(), "--device", "cpu", "--runs", "3", "--json")
+    code, out, err = run(
+        "bench", "toy", "--models", h.toy_models(), "--device", "cpu", "--runs", "3", "--json"
+    )
     report = json.loads(out) if code == 0 else {}
-    check(code == 0 and report["runs"] == 3 and report["median_seconds"] > 0 and report["units_per_second"] > 0, f"bench: {code} {err} {report}")
+    check(
+        code == 0
+        and report["runs"] == 3
+        and report["median_seconds"] > 0
+        and report["units_per_second"] > 0,
+        f"bench: {code} {err} {report}",
+    )
 
 
 def test_submit():
@@ -222,18 +476,42 @@ def test_submit():
         base = ["submit", "upscale", "--model", "toy", "--in", f"image={source}", "--server", d.url]
         code, out, err = run(*base, "--out", target, "--json")
         job = json.loads(out) if code == 0 else {}
-        check(code == 0 and job["state"] == "succeeded" and open(target, "rb").read(4) == b"RIFF", f"submit: {code} {err}")
+        check(
+            code == 0 and job["state"] == "succeeded" and open(target, "rb").read(4) == b"RIFF",
+            f"submit: {code} {err}",
+        )
         code, out, err = run(*base, "--set", "scale=99", "--out", target)
         check(code == 2 and one_line(err, "scale"), f"bad parameter: {code} {err!r}")
         code, out, err = run(*[w if w != "toy" else "nobody" for w in base], "--out", target)
         check(code == 2 and one_line(err, "nobody"), f"unknown model: {code} {err!r}")
-        slow = subprocess.Popen([h.SYNTHD, "submit", "upscale", "--model", "slow", "--in", f"image={source}", "--server", d.url,
-                                 "--set", "tile=8", "--set", "scale=16", "--out", f"{where}/c.png"], stderr=subprocess.PIPE)
+        slow = subprocess.Popen(
+            [
+                h.SYNTHD,
+                "submit",
+                "upscale",
+                "--model",
+                "slow",
+                "--in",
+                f"image={source}",
+                "--server",
+                d.url,
+                "--set",
+                "tile=8",
+                "--set",
+                "scale=16",
+                "--out",
+                f"{where}/c.png",
+            ],
+            stderr=subprocess.PIPE,
+        )
         h.eventually(lambda: d.get("/v1/jobs?state=running").json()["data"])
         slow.send_signal(h.signal.SIGINT)
         _, err = slow.communicate(timeout=30 * h.SLOW)
         check(slow.returncode in (0, 1), f"Ctrl-C: exit {slow.returncode}, {err}")
-        check(h.eventually(lambda: not d.get("/v1/jobs?state=running").json()["data"]), "the job has ended")
+        check(
+            h.eventually(lambda: not d.get("/v1/jobs?state=running").json()["data"]),
+            "the job has ended",
+        )
 
 
 def test_keys():
@@ -249,14 +527,32 @@ def test_keys():
     check(code == 2 and one_line(err, "web"), f"twice: {code} {err!r}")
     code, out, _ = run("keys", "create", "batch", "--file", file)
     code, out, _ = run("keys", "list", "--file", file)
-    check(code == 0 and [line.split()[0] for line in out.decode().splitlines()] == ["web", "batch"], f"list: {out}")
+    check(
+        code == 0 and [line.split()[0] for line in out.decode().splitlines()] == ["web", "batch"],
+        f"list: {out}",
+    )
     with h.Daemon("--keys-file", file, wait_ready=False) as d:
         equal(d.get("/v1/jobs").status, 401, "without a key")
-        equal(d.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}).status, 200, "with the key")
+        equal(
+            d.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}).status,
+            200,
+            "with the key",
+        )
         picture, target = os.path.join(where, "a.png"), os.path.join(where, "b.png")
         with open(picture, "wb") as f:
             f.write(h.png(8, 8))
-        words = ["submit", "upscale", "--model", "toy", "--in", f"image={picture}", "--server", d.url, "--out", target]
+        words = [
+            "submit",
+            "upscale",
+            "--model",
+            "toy",
+            "--in",
+            f"image={picture}",
+            "--server",
+            d.url,
+            "--out",
+            target,
+        ]
         code, _, err = run(*words)
         check(code == 2 and "401" in err, f"submit without key: {code} {err!r}")
         code, _, err = run(*words, env={"SYNTHD_KEY": key})
@@ -266,21 +562,34 @@ def test_keys():
     code, _, err = run("keys", "revoke", "web", "--file", file)
     check(code == 2 and one_line(err, "web"), f"revoke twice: {code} {err!r}")
     run("keys", "revoke", "batch", "--file", file)
-    code, _, err = run("serve", "--listen", "127.0.0.1:0", "--data", h.folder(), "--keys-file", file)
-    check(code in (2, 3) and one_line(err.splitlines()[-1], "no keys"), f"a file without keys opens nothing: {code} {err!r}")
+    code, _, err = run(
+        "serve", "--listen", "127.0.0.1:0", "--data", h.folder(), "--keys-file", file
+    )
+    check(
+        code in (2, 3) and one_line(err.splitlines()[-1], "no keys"),
+        f"a file without keys opens nothing: {code} {err!r}",
+    )
 
 
 def test_serve_refusals():
     """What cannot start is exit code 3, or 2 when the words are wrong, in one line."""
     with h.Daemon() as d:
-        code, _, err = run("serve", "--listen", "127.0.0.1:0", "--data", d.data, "--models", d.models)
+        code, _, err = run(
+            "serve", "--listen", "127.0.0.1:0", "--data", d.data, "--models", d.models
+        )
         check(code == 3 and d.data in err, f"a data folder in use: {code} {err!r}")
         code, _, err = run("serve", "--listen", d.host, "--data", h.folder(), "--models", d.models)
-        check(code == 3 and one_line(err.splitlines()[-1], d.host.split(":")[1]), f"a port in use: {code} {err!r}")
+        check(
+            code == 3 and one_line(err.splitlines()[-1], d.host.split(":")[1]),
+            f"a port in use: {code} {err!r}",
+        )
     code, _, err = run("serve", "--listen", "0.0.0.0:0", "--data", h.folder())
     check(code in (2, 3) and "allow" in err, f"open address without keys: {code} {err!r}")
     code, _, err = run("serve", "--listen", "127.0.0.1:0", "--data", "/proc/nowhere")
-    check(code == 3 and "data" in err.splitlines()[-1] and "/proc/nowhere" in err, f"data folder: {code} {err!r}")
+    check(
+        code == 3 and "data" in err.splitlines()[-1] and "/proc/nowhere" in err,
+        f"data folder: {code} {err!r}",
+    )
     first = open(h.Daemon().log_path, encoding="utf-8").readline()
     check(re.match(r"listening url=http://127\.0\.0\.1:\d+( |\n)", first), f"first line: {first!r}")
 

@@ -10,6 +10,7 @@ client sends M small jobs, until both are used up; then proves that nothing was 
 
 The client retries with the same key when an answer did not come. Closes with N passed, N failed.
 """
+
 import argparse
 import hashlib
 import http.client
@@ -33,8 +34,17 @@ class Stage:
         self.kills = 0
 
     def _start(self, data):
-        return h.Daemon("--max-attempts", str(MAX_ATTEMPTS), "--max-queued", "100000", "--log-level", "warn", data=data,
-                        models=self.models, wait_ready=False)
+        return h.Daemon(
+            "--max-attempts",
+            str(MAX_ATTEMPTS),
+            "--max-queued",
+            "100000",
+            "--log-level",
+            "warn",
+            data=data,
+            models=self.models,
+            wait_ready=False,
+        )
 
     def kill(self):
         dead = self.daemon
@@ -56,19 +66,26 @@ class Client:
         self.stage, self.n_jobs, self.rng = stage, n_jobs, rng
         self.pictures = [h.png(w, w) for w in (16, 40, 96)]
         self.blobs = [hashlib.sha256(p).hexdigest() for p in self.pictures]
-        self.accepted = {}   # key -> (job id, picture, model)
+        self.accepted = {}  # key -> (job id, picture, model)
         self.canceled = set()
-        self.final = {}      # job id -> what was seen first
+        self.final = {}  # job id -> what was seen first
         self.errors = []
 
     def upload(self):
         for picture in self.pictures:
-            answer = self.stage.request("POST", "/v1/blobs", picture, {"Content-Type": "application/octet-stream"})
+            answer = self.stage.request(
+                "POST", "/v1/blobs", picture, {"Content-Type": "application/octet-stream"}
+            )
             assert answer.status in (200, 201), answer.body
 
     def submit(self, i):
         which, model = self.rng.randrange(len(self.blobs)), self.rng.choice(("toy", "slow"))
-        spec = {"kind": "upscale", "model": model, "inputs": {"image": self.blobs[which]}, "params": {"scale": 2}}
+        spec = {
+            "kind": "upscale",
+            "model": model,
+            "inputs": {"image": self.blobs[which]},
+            "params": {"scale": 2},
+        }
         key = f"key-{i}"
         while True:
             answer = self.stage.request("POST", "/v1/jobs", spec, {"Idempotency-Key": key})
@@ -151,9 +168,17 @@ def verify(client, stage):
         states[j["state"]] = states.get(j["state"], 0) + 1
         if j["state"] == "succeeded":
             body = stage.request("GET", f"/v1/jobs/{job}/outputs/0").body
-            check(hashlib.sha256(body).hexdigest() == j["outputs"][0]["sha256"] == right[which, model], f"{job}: its output differs")
+            check(
+                hashlib.sha256(body).hexdigest()
+                == j["outputs"][0]["sha256"]
+                == right[which, model],
+                f"{job}: its output differs",
+            )
         else:
-            check(j["state"] == "canceled" and job in client.canceled, f"{job}: {j['state']} {j['error']}")
+            check(
+                j["state"] == "canceled" and job in client.canceled,
+                f"{job}: {j['state']} {j['error']}",
+            )
     for error in client.errors[20:]:
         check(False, error)
     return states
@@ -179,11 +204,15 @@ def main():
         stage.kill()
     sender.join(600 * h.SLOW)
     check(not sender.is_alive(), "the client has sent everything")
-    idle = lambda: all(client.look(job) for job, _, _ in client.accepted.values() if job not in client.final)
+    idle = lambda: all(
+        client.look(job) for job, _, _ in client.accepted.values() if job not in client.final
+    )
     h.eventually(idle, 300, 0.2)
     states = verify(client, stage)
-    print(f"seed {seed}: {stage.kills} kills, {words.jobs} jobs in {time.monotonic() - began:.0f} s: {states}, "
-          f"most attempts {max(a for _, _, _, a in client.final.values())}")
+    print(
+        f"seed {seed}: {stage.kills} kills, {words.jobs} jobs in {time.monotonic() - began:.0f} s: {states}, "
+        f"most attempts {max(a for _, _, _, a in client.final.values())}"
+    )
     equal(stage.daemon.stop(), 0, "a last, orderly stop")
     print(f"{h.passed} passed, {h.failed} failed, 0 skipped")
     raise SystemExit(1 if h.failed or not h.passed else 0)
