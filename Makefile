@@ -171,7 +171,7 @@ bench: $(BUILD)/synthd $(BUILD)/test/run_model
 # Installs what is missing, builds, fetches models, runs real jobs on a real photo.
 demo:
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory BUILD=$(BUILD) all
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD) all
 	@BUILD=$(BUILD) scripts/demo
 
 install: $(BUILD)/synthd
