@@ -41,8 +41,8 @@ bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement
     if (!cpu_conv_of(p, node, &c) || c.act == SYN_ACT_SIGMOID || c.h * c.w == 1) return false;
     if (c.group > 1 && (c.transposed || c.ci / c.group % CPU_BLOCK || c.co / c.group % CPU_BLOCK))
         return false;
-    return !c.transposed ||
-           (c.stride_h * c.stride_w <= CPU_MAX_PHASES && c.kh * c.kw <= CPU_MAX_TAPS);
+    if (c.kh * c.kw > CPU_MAX_TAPS) return false;
+    return !c.transposed || c.stride_h * c.stride_w <= CPU_MAX_PHASES;
 }
 
 static void by_dnnl_free(void *state)
