@@ -6,6 +6,7 @@
 #include "server/cli/cli.h"
 #include "server/cli/local.h"
 #include "server/cli/logfmt.h"
+#include "server/cli/memory.h"
 #include "server/cli/paths.h"
 #include "server/cli/words.h"
 #include "server/jobs/params.h"
@@ -110,7 +111,7 @@ static syn_status run_task(struct run *r, struct syn_task *t, struct syn_err *er
 
 static int run_words(struct run *r)
 {
-    const struct syn_task_limits limits = {.memory_budget_bytes = (uint64_t)1 << 30,
+    const struct syn_task_limits limits = {.memory_budget_bytes = syn_memory_budget(0),
                                            .max_side = 1 << 20};
     struct syn_task_request request = {.kind = r->words.kind,
                                        .model = r->words.model,

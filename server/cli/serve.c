@@ -15,6 +15,7 @@
 #include "server/cli/config.h"
 #include "server/cli/local.h"
 #include "server/cli/logfmt.h"
+#include "server/cli/memory.h"
 #include "server/cli/paths.h"
 #include "server/http/http.h"
 #include <errno.h>
@@ -23,6 +24,8 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#define MIN_BUDGET_BYTES (16 << 20)
 
 struct daemon {
     struct syn_config config;
@@ -42,6 +45,10 @@ static syn_status open_paths(struct daemon *d, struct syn_err *err)
     if (strcmp(c->queue, "keep") != 0 && strcmp(c->queue, "run") != 0 &&
         strcmp(c->queue, "pause") != 0)
         return syn_fail(err, SYN_INVALID, "queue = \"%s\": must be keep, run or pause", c->queue);
+    if (c->memory_budget_bytes > 0 && c->memory_budget_bytes < MIN_BUDGET_BYTES)
+        return syn_fail(err, SYN_INVALID,
+                        "memory_budget_bytes = %lld: must be 0 (automatic) or at least %d",
+                        (long long)c->memory_budget_bytes, MIN_BUDGET_BYTES);
     st = syn_path_data(c->data, &d->data, err);
     if (st == SYN_OK) st = syn_path_make(d->data, 0700, err);
     if (st != SYN_OK) return syn_fail_in(err, st, "data: ");
@@ -135,7 +142,7 @@ static syn_status start_worker(struct daemon *d, struct syn_err *err)
     opts.limits.max_side = (int32_t)c->max_side;
     opts.limits.max_output_pixels = (uint64_t)c->max_output_pixels;
     opts.limits.max_output_side = (int32_t)c->max_output_side;
-    opts.limits.memory_budget_bytes = (uint64_t)c->memory_budget_bytes;
+    opts.limits.memory_budget_bytes = syn_memory_budget(c->memory_budget_bytes);
     return syn_worker_start(&opts, &d->worker, err);
 }
 

@@ -126,6 +126,18 @@ def test_bad_usage():
         check(good, f"synthd {' '.join(words)}: exit {code}, stderr {err!r}")
 
 
+def test_memory_budget():
+    """The log's start tells how much memory a job may take, and why."""
+    with h.Daemon() as d:
+        line = next(x for x in d.log_text().splitlines() if x.startswith("memory "))
+        words = dict(w.split("=") for w in line.split()[1:4])
+        usable, budget = int(words["usable_bytes"]), int(words["memory_budget_bytes"])
+        equal(words["decided"], "automatic")
+        equal(budget, min(max(usable // 4, 256 << 20), 8 << 30))
+    with h.Daemon("--memory-budget-bytes", str(64 << 20)) as d:
+        check(f"memory_budget_bytes={64 << 20} decided=setting" in d.log_text(), "as set")
+
+
 def test_config_file():
     """Defaults, the file, options; unknown members and wrong types are refused by name."""
     where = h.folder()
@@ -152,6 +164,8 @@ def test_config_file():
     )
     got = json.loads(out)
     check(got["max_queued"] == 9 and got["origins"] == ["http://c"], "options win over the file")
+    code, _, err = run("serve", "--data", where, "--memory-budget-bytes", "16777215")
+    check(code == 2 and one_line(err, "memory_budget_bytes = 16777215"), f"{code} {err!r}")
     for text, named in (
         ('{"max_qeued": 7}', "max_qeued"),
         ('{"max_queued": "7"}', "max_queued"),
