@@ -74,7 +74,8 @@ struct syn_placement {           /* what place() is asked */
     bool bf16;
     bool concat_views;           /* the pass SYN_PASS_CONCAT_VIEWS */
     bool winograd;               /* the pass SYN_PASS_WINOGRAD */
-    bool dry;                    /* only sizes are wanted: nothing will be prepared */
+    bool dry;                    /* only sizes are wanted: prepare fills scratch_bytes and packs nothing;
+                                    what it makes is never run */
 };
 
 /* Statuses: SYN_NO_MEMORY, SYN_UNSUPPORTED (names the node). */

@@ -43,8 +43,8 @@ static void kernel_free(struct syn_kernel *k)
     else syn_free(k->state);
 }
 
-/* Most scratch of any node whose kernel holds no packed weights: those are made and thrown away. A node that
- * falls to its reference needs dense copies of all its operands, which can be half as much as the values. */
+/* Most scratch of any node: kernels are made dry (no weights packed) and thrown away. A node that falls to
+ * its reference needs dense copies of all its operands, which can be half as much as the values. */
 static syn_status dry_scratch(const struct syn_backend *b, void *self, const struct syn_placement *p,
                               const struct syn_place *place, size_t *most, struct syn_err *err)
 {
@@ -52,7 +52,7 @@ static syn_status dry_scratch(const struct syn_backend *b, void *self, const str
         const struct syn_node *n = &p->g->node[i];
         struct syn_kernel k = {0};
         syn_status st;
-        if (!n->op || n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE || n->id == SYN_OP_DENSE) continue;
+        if (!n->op) continue;
         if ((st = b->prepare(self, p, place, i, &k, err)) != SYN_OK) return st;
         if (k.scratch_bytes > *most) *most = k.scratch_bytes;
         kernel_free(&k);

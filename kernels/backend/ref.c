@@ -99,7 +99,7 @@ syn_status syn_prepare_reference(const struct syn_placement *p, const struct syn
         if (n->in[i] < 0) continue;
         if (p->g->value[n->in[i]].data) {
             s->in[i] = -1;
-            if (!(s->constant[i] = constant_f32(&p->g->value[n->in[i]]))) fits = false;
+            if (!p->dry && !(s->constant[i] = constant_f32(&p->g->value[n->in[i]]))) fits = false;
             s->call.in[i].data = s->constant[i];
             s->call.in[i].dtype = SYN_F32;
         } else

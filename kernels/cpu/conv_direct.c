@@ -276,9 +276,9 @@ syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_place
     d->slope = cpu_conv_slopes(p, n, &d->c);
     if (st == SYN_OK && (!d->bias || !d->slope))
         st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
-    if (st == SYN_OK)
+    if (st == SYN_OK && !p->dry)
         st = cpu_pack_get(self, &d->c, &p->g->value[n->in[SYN_CONV_W]], d->bf16, &d->pack, err);
-    if (st == SYN_OK) st = make_phases(d, &place[d->x], err);
+    if (st == SYN_OK && !p->dry) st = make_phases(d, &place[d->x], err);
     if (st != SYN_OK) {
         direct_free(d);
         return st;
@@ -289,6 +289,6 @@ syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_place
     k->run = direct_run;
     k->free = direct_free;
     k->state = d;
-    k->weight_bytes = d->pack->bytes;
+    k->weight_bytes = d->pack ? d->pack->bytes : 0;
     return SYN_OK;
 }

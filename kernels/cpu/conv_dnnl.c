@@ -206,7 +206,7 @@ static bool part_spec(const struct by_dnnl *s, struct cpu_tap *tap, int32_t n_ta
 }
 
 static syn_status make_part(struct cpu_self *self, struct by_dnnl *s, const struct syn_value *w,
-                            int32_t index, struct syn_err *err)
+                            int32_t index, bool dry, struct syn_err *err)
 {
     struct part *f = &s->part[index];
     struct cpu_tap tap[CPU_MAX_TAPS];
@@ -222,9 +222,12 @@ static syn_status make_part(struct cpu_self *self, struct by_dnnl *s, const stru
     spec.bf16 = s->place[s->x].dtype == SYN_BF16;
     spec.y_bf16 = s->straight && s->place[s->y].dtype == SYN_BF16;
     spec.leaky = s->straight && (s->c.act == SYN_ACT_RELU || s->c.act == SYN_ACT_LEAKY);
-    spec.slope = s->c.act == SYN_ACT_LEAKY ? s->c.act_a : 0;
+    /* oneDNN's ReLU turns NaN into 0 and would hide it from the scan of the result; its leaky form keeps it. The
+     * smallest slope rounds to a negative zero. */
+    spec.slope = s->c.act == SYN_ACT_LEAKY ? s->c.act_a : 1e-37f;
     spec.key = w->key ? w->key + (uint64_t)index * 0x9e3779b97f4a7c15u
                       : 0; /* phases of one tensor differ */
+    if (dry) return cpu_dnnl_conv_offered(self->dnnl, &spec, true) ? SYN_OK : SYN_UNSUPPORTED;
     if (!(weights = plain_weights(&s->c, w, tap, n_taps)))
         return syn_fail(err, SYN_NO_MEMORY, "oneDNN: no memory");
     st = cpu_dnnl_conv_new(self->dnnl, &spec, weights, s->bias, &f->conv, err);
@@ -264,10 +267,10 @@ syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placeme
         if (!s->bias || !s->slope) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
     }
     for (int32_t i = 0; st == SYN_OK && i < s->step_h * s->step_w; i++) {
-        st = make_part(self, s, &p->g->value[n->in[SYN_CONV_W]], i, err);
+        st = make_part(self, s, &p->g->value[n->in[SYN_CONV_W]], i, p->dry, err);
         if (st != SYN_OK) break;
         s->n_parts = i + 1;
-        k->weight_bytes += cpu_dnnl_conv_bytes(s->part[i].conv);
+        if (!p->dry) k->weight_bytes += cpu_dnnl_conv_bytes(s->part[i].conv);
         if (s->part[i].rows * s->part[i].cols > most) most = s->part[i].rows * s->part[i].cols;
     }
     if (st != SYN_OK) {

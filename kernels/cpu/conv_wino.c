@@ -348,7 +348,7 @@ syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placeme
     w->zero = syn_calloc(2 * CPU_BLOCK, sizeof *w->zero);
     if (st == SYN_OK && (!w->bias || !w->slope || !w->zero))
         st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
-    if (st == SYN_OK)
+    if (st == SYN_OK && !p->dry)
         st = cpu_pack_find(self, CPU_PACK_WINO, &w->c, &p->g->value[n->in[SYN_CONV_W]], w->bf16,
                            POSITIONS * group_elements(&w->c, w->bf16, w->y_blocks), pack_wino,
                            w->n_groups * w->x_blocks, &w->pack, err);
@@ -361,6 +361,6 @@ syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placeme
     k->run = wino_run;
     k->free = wino_free;
     k->state = w;
-    k->weight_bytes = w->pack->bytes;
+    k->weight_bytes = w->pack ? w->pack->bytes : 0;
     return SYN_OK;
 }

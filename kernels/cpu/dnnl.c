@@ -266,6 +266,23 @@ static bool make_memories(struct cpu_dnnl_conv *c, const struct descs *m)
            (!c->bias || dnnl_memory_create(&c->b, desc_ref(&m->b), e, c->bias) == dnnl_success);
 }
 
+static void free_descs(struct descs *m)
+{
+    desc_free(&m->x), desc_free(&m->w), desc_free(&m->plain), desc_free(&m->b), desc_free(&m->y);
+}
+
+bool cpu_dnnl_conv_offered(struct cpu_dnnl *d, const struct cpu_dnnl_spec *s, bool bias)
+{
+    dnnl_primitive_desc_t pd = NULL;
+    struct descs m;
+    memset(&m, 0, sizeof m);
+    cpu_omp_threads(d->threads);
+    if (make_descs(s, bias, &m)) pd = describe(d, s, &m, bias);
+    if (pd) dnnl_primitive_desc_destroy(pd);
+    free_descs(&m);
+    return pd != NULL;
+}
+
 syn_status cpu_dnnl_conv_new(struct cpu_dnnl *d, const struct cpu_dnnl_spec *s,
                              const float *weights, const float *bias, struct cpu_dnnl_conv **out,
                              struct syn_err *err)
@@ -290,7 +307,7 @@ syn_status cpu_dnnl_conv_new(struct cpu_dnnl *d, const struct cpu_dnnl_spec *s,
                          !make_memories(c, &m)))
         st = syn_fail(err, SYN_NO_MEMORY, "oneDNN: cannot create a convolution");
     if (pd) dnnl_primitive_desc_destroy(pd);
-    desc_free(&m.x), desc_free(&m.w), desc_free(&m.plain), desc_free(&m.b), desc_free(&m.y);
+    free_descs(&m);
     if (st != SYN_OK) {
         cpu_dnnl_conv_free(c);
         return st;

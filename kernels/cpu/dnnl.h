@@ -36,6 +36,8 @@ struct syn_pool *cpu_dnnl_pool(struct cpu_dnnl *d);
 SYN_MUST_CHECK syn_status cpu_dnnl_conv_new(struct cpu_dnnl *d, const struct cpu_dnnl_spec *spec,
                                             const float *weights, const float *bias,
                                             struct cpu_dnnl_conv **out, struct syn_err *err);
+/* Would cpu_dnnl_conv_new find an implementation? Makes nothing. */
+bool cpu_dnnl_conv_offered(struct cpu_dnnl *d, const struct cpu_dnnl_spec *spec, bool bias);
 void cpu_dnnl_conv_free(struct cpu_dnnl_conv *c); /* NULL-safe */
 size_t cpu_dnnl_conv_bytes(const struct cpu_dnnl_conv *c);
 /* y must not overlap x. False: oneDNN failed (out of memory for its own scratch). */
