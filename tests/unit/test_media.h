@@ -18,11 +18,19 @@
 struct bytes {
     uint8_t *p;
     size_t n;
+    size_t room; /* reserved; 0: each put fits the block to its bytes, so that a sanitizer sees overruns */
 };
 
-static inline void put(struct bytes *b, const void *data, size_t n)
+static inline void reserve(struct bytes *b, size_t n)
 {
-    b->p = realloc(b->p, b->n + n + 1);
+    b->p = realloc(b->p, n);
+    if (!b->p) abort();
+    b->room = n;
+}
+/* Not inlined: GCC 12 then sees overflows that are none. */
+static UNUSED_OK __attribute__((noinline)) void put(struct bytes *b, const void *data, size_t n)
+{
+    if (b->n + n + 1 > b->room) b->p = realloc(b->p, b->n + n + 1);
     if (!b->p) abort();
     if (n) memcpy(b->p + b->n, data, n);
     b->n += n;
@@ -161,6 +169,7 @@ UNUSED_OK static void png_pixels(struct bytes *b, const uint16_t *samples, int w
     struct bytes raw = {0};
     uLongf n;
     uint8_t *packed;
+    reserve(&raw, ((size_t)w * 8 + 16) * (size_t)h + 1024); /* a sanitizer's realloc copies each time */
     if (!interlaced) png_pass(&raw, samples, w, h, depth, png_samples(type), 0, 0, 1, 1);
     for (int i = 0; i < 7 && interlaced; i++)
         png_pass(&raw, samples, w, h, depth, png_samples(type), pass[i][0], pass[i][1], pass[i][2],
