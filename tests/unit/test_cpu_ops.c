@@ -221,7 +221,7 @@ static void test_constants(void)
 
 static void test_random_networks(void)
 {
-    for (uint64_t seed = 0; seed < 120; seed++) {
+    for (uint64_t seed = 0; seed < 90; seed++) {
         const struct gg_how how[] = {{.backend = &syn_backend_ref},
                                      {.backend = &syn_backend_cpu, .self = cpu},
                                      {.backend = &syn_backend_cpu, .self = cpu, .bf16 = true},

@@ -103,7 +103,7 @@ static void test_others(void)
         for (int32_t s = 0; s < 6; s++)
             for (int32_t coord = 0; coord < 2; coord++)
                 for (int32_t round = 0; round < (m ? 1 : 4); round++) {
-                    char what[64];
+                    char what[96];
                     int32_t x = begin(&b, 20);
                     snprintf(what, sizeof what, "resize mode %d scale %g coord %d round %d", (int)m, scales[s], (int)coord, (int)round);
                     x = gg_resize(&b, x, modes[m], coord == 0 ? SYN_COORD_HALF_PIXEL : SYN_COORD_ASYMMETRIC, (int)round, scales[s]);
