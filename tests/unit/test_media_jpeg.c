@@ -250,7 +250,7 @@ static void test_encode(void)
          i += 2 + (size_t)(out.data[i + 2] << 8 | out.data[i + 3]))
         if (out.data[i + 1] == 0xc0) sof = i;
     T_CHECK(sof && out.data[sof + 11] == 0x11 && out.data[sof + 14] == 0x11, "not 4:4:4");
-    b = (struct bytes){out.data, out.size};
+    b = (struct bytes){out.data, out.size, 0};
     if (decodes(&b, NULL, &back, NULL, "round trip"))
         T_CHECK(farthest(&im, &back) <= 20, "%d", farthest(&im, &back));
     syn_image_deinit(&back);
@@ -260,7 +260,7 @@ static void test_encode(void)
     syn_buf_deinit(&small);
     opts.quality = 0;
     T_CHECK(syn_image_encode(&deep, &opts, &small, &err) == SYN_OK, "16 bits");
-    b = (struct bytes){small.data, small.size};
+    b = (struct bytes){small.data, small.size, 0};
     if (decodes(&b, NULL, &back, NULL, "from 16 bits"))
         T_CHECK(farthest(&im, &back) <= 20, "%d", farthest(&im, &back));
     syn_image_deinit(&back);
@@ -272,7 +272,7 @@ static void test_encode(void)
     for (int i = 0; i < 16 * 8; i++)
         memcpy((uint8_t *)clear.pixels + i * 4, i % 16 < 8 ? "\0\0\0\x80" : "\xff\0\0\0", 4);
     T_CHECK(syn_image_encode(&clear, &opts, &out, &err) == SYN_OK, "alpha");
-    b = (struct bytes){out.data, out.size};
+    b = (struct bytes){out.data, out.size, 0};
     if (decodes(&b, NULL, &back, NULL, "alpha"))
         T_CHECK(abs((int)sample_at(&back, 3, 3, 0) - 127) <= 2 &&
                     sample_at(&back, 12, 3, 1) >= 253 && back.channels == 3,
@@ -284,7 +284,7 @@ static void test_encode(void)
     for (int i = 0; i < 64 * 48 * 3; i++) ((uint8_t *)im.pixels)[i] = (uint8_t)(i / 3 % 64 * 4);
     im.gray = opts.gray = true;
     T_CHECK(syn_image_encode(&im, &opts, &out, &err) == SYN_OK, "grey");
-    b = (struct bytes){out.data, out.size};
+    b = (struct bytes){out.data, out.size, 0};
     if (decodes(&b, NULL, &back, NULL, "grey"))
         T_CHECK(back.gray && farthest(&im, &back) <= 6, "%d", farthest(&im, &back));
     syn_image_deinit(&back);

@@ -148,7 +148,7 @@ static void test_broken_exif(void)
     put(&whole, "Exif\0\0", 6);
     put_exif(&whole, 6, false);
     for (size_t n = 6; n <= whole.n; n++) { /* the tag's value ends 6 bytes before the end */
-        struct bytes app1 = {whole.p, n}, b = jpeg_with(&app1);
+        struct bytes app1 = {whole.p, n, 0}, b = jpeg_with(&app1);
         expect_upright(&b, 6, n >= whole.n - 6 ? 6 : 1, 8, 5, "cut");
         bytes_free(&b);
     }

@@ -72,7 +72,7 @@ static void test_round_trips(void)
         struct syn_err err;
         struct bytes b;
         T_CHECK(syn_image_encode(&im, &opts, &out, &err) == SYN_OK, "encode %d", k);
-        b = (struct bytes){out.data, out.size};
+        b = (struct bytes){out.data, out.size, 0};
         if (decodes(&b, NULL, &back, NULL, "round trip") && lossless) {
             int wrong = 0; /* 16 bits are rounded, not cut; hidden colours are kept, too */
             for (int y = 0; y < 34; y++)
