@@ -41,7 +41,10 @@ ENGINE_O := $(ENGINE_C:%.c=$(BUILD)/obj/%.o)
 SERVER_O := $(SERVER_C:%.c=$(BUILD)/obj/%.o)
 ENGINE_A := $(BUILD)/libsynthd-engine.a
 SERVER_A := $(BUILD)/libsynthd-server.a
-UNIT_C := $(sort $(wildcard tests/unit/test_*.c))
+# ThreadSanitizer runs those tests that have more than one thread; the rest would prove nothing.
+THREADED := pthread|syn_engine_open|syn_pool|syn_worker|store_t.h|kernels/cpu/
+UNIT_C := $(sort $(if $(filter thread,$(SAN)),$(shell grep -lE '$(THREADED)' tests/unit/test_*.c),\
+                      $(wildcard tests/unit/test_*.c)))
 ENGINE_UNIT := $(patsubst tests/unit/%.c,%,$(shell grep -L '"server/' $(UNIT_C) /dev/null 2>/dev/null | grep -v /dev/null))
 UNIT_NAMES := $(if $(HAVE_SERVER),$(UNIT_C:tests/unit/%.c=%),$(ENGINE_UNIT))
 UNIT_BIN := $(UNIT_NAMES:%=$(BUILD)/test/%)
@@ -95,8 +98,9 @@ $(BUILD)/test/%: tests/unit/%.c $(if $(HAVE_SERVER),$(SERVER_A)) $(ENGINE_A)
 	@mkdir -p $(@D) && echo "  TEST $<"
 	@$(CC) $(ALL_CFLAGS) $(DEFS) $(SERVER_CFLAGS) -MF $@.d $< -o $@ $(ALL_LDFLAGS) $(if $(HAVE_SERVER),$(SERVER_A)) $(ENGINE_A) $(SERVER_LIBS) $(ENGINE_LIBS)
 
+# Under a sanitizer two at a time: it makes each of them many times slower.
 unit: $(UNIT_BIN)
-	@scripts/run-tests $(UNIT_BIN)
+	@TEST_JOBS=$(if $(SAN),2,1) scripts/run-tests $(UNIT_BIN)
 
 layers:
 	@scripts/layers
