@@ -2,8 +2,10 @@
  * See request.h. */
 #include "kernels/base/log.h"
 #include "server/http/request.h"
+#include <microhttpd.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/random.h>
 
 void syn_admit_id(struct syn_request *rq)
@@ -22,6 +24,44 @@ void syn_admit_id(struct syn_request *rq)
         memset(random, 0, sizeof random);
     memcpy(rq->id, "req_", 5);
     for (size_t i = 0; i < sizeof random; i++) snprintf(rq->id + 4 + 2 * i, 3, "%02x", random[i]);
+}
+
+struct framing {
+    int hosts, lengths, codings;
+    bool chunked, blank_name;
+};
+
+static enum MHD_Result look_at_header(void *user, enum MHD_ValueKind kind, const char *name,
+                                      const char *value)
+{
+    struct framing *f = user;
+    (void)kind;
+    f->hosts += !strcasecmp(name, "Host");
+    f->lengths += !strcasecmp(name, "Content-Length");
+    if (!strcasecmp(name, "Transfer-Encoding")) {
+        f->codings++;
+        f->chunked = value && !strcasecmp(value, "chunked");
+    }
+    f->blank_name |= name[strcspn(name, " \t")] != '\0';
+    return MHD_YES;
+}
+
+/* Where a request ends must be beyond doubt: a proxy in front that read it differently would take
+ * what follows for another client's request. The library takes the first of several lengths and
+ * codings, and knows no header whose name ends with a blank (RFC 9112: 5.1, 6.1, 6.3). */
+static bool framing_ok(struct syn_request *rq)
+{
+    struct framing f = {0};
+    const char *why = NULL;
+    MHD_get_connection_values(rq->mhd, MHD_HEADER_KIND, look_at_header, &f);
+    if (f.blank_name) why = "a header's name has a blank in it";
+    else if (f.hosts > 1) why = "Host: given more than once";
+    else if (f.lengths > 1) why = "Content-Length: given more than once";
+    else if (f.codings > 1 || (f.codings && !f.chunked)) why = "Transfer-Encoding: must be chunked";
+    else if (f.codings && f.lengths) why = "Content-Length: not together with Transfer-Encoding";
+    if (!why) return true;
+    rq->close = true;
+    return syn_admit_refuse(rq, SYN_CODE_invalid_header, why);
 }
 
 bool syn_admit_refuse(struct syn_request *rq, enum syn_code code, const char *text)
@@ -62,6 +102,7 @@ bool syn_admit(struct syn_request *rq)
     char allow[64];
     struct syn_err why;
     const char *name;
+    if (!framing_ok(rq)) return false;
     syn_router_match(rq, allow);
     origin_ok = syn_origin_check(&h->policy, syn_request_header(rq, "Host"),
                                  syn_request_header(rq, "Origin"),

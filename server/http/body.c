@@ -206,16 +206,14 @@ const struct syn_form_part *syn_body_part(const struct syn_body *b, const char *
 static bool read_length(struct syn_request *rq)
 {
     const char *length = syn_request_header(rq, "Content-Length");
-    const char *coding = syn_request_header(rq, "Transfer-Encoding");
     struct syn_problem p = {0};
     char *end;
     if (!length) return true;
     errno = 0;
     rq->body.declared = strtoull(length, &end, 10);
-    if (coding || errno || end == length || *end || *length < '0' || *length > '9') {
-        syn_problem_set(&p, SYN_CODE_invalid_header, "Content-Length: %.40s%s", length,
-                        coding ? ": not together with Transfer-Encoding"
-                               : ": not a number of bytes");
+    if (errno || end == length || *end || *length < '0' || *length > '9') {
+        syn_problem_set(&p, SYN_CODE_invalid_header, "Content-Length: %.40s: not a number of bytes",
+                        length);
         fail(rq, &p);
         return false;
     }

@@ -6,36 +6,46 @@
 #include <string.h>
 #include <time.h>
 
-/* jansson recurses up to 2048 levels; a listener thread's stack is small, so the depth is counted
- * before it starts. Brackets inside texts do not count. */
-static bool depth_ok(const char *text, size_t n)
+/* jansson recurses up to 2048 levels, and a listener thread's stack is small; it makes a block of a
+ * hundred bytes and more for each value, so that "[],[],[]" would need forty times its length. Both
+ * are counted before it starts. What stands inside texts does not count. */
+static syn_status check_size(const char *text, size_t n, struct syn_err *err)
 {
-    int depth = 0;
+    int depth = 0, values = 0;
     bool in_text = false;
     for (size_t i = 0; i < n; i++) {
         char c = text[i];
         if (in_text) {
             if (c == '\\') i++;
             else if (c == '"') in_text = false;
+            continue;
         } else if (c == '"') {
             in_text = true;
+            continue;
         } else if (c == '{' || c == '[') {
-            if (++depth > SYN_JSON_MAX_DEPTH) return false;
+            if (++depth > SYN_JSON_MAX_DEPTH)
+                return syn_fail(err, SYN_INVALID, "nested too deeply: at most %d levels",
+                                SYN_JSON_MAX_DEPTH);
         } else if (c == '}' || c == ']') {
             depth--;
+            continue;
+        } else if (c != ',') {
+            continue;
         }
+        if (++values > SYN_JSON_MAX_VALUES)
+            return syn_fail(err, SYN_INVALID, "too many values: at most %d values",
+                            SYN_JSON_MAX_VALUES);
     }
-    return true;
+    return SYN_OK;
 }
 
 syn_status syn_json_parse(const char *text, size_t n, json_t **out, struct syn_err *err)
 {
     json_error_t je;
     json_t *root;
+    syn_status st;
     if (n == 0) return syn_fail(err, SYN_INVALID, "the body is empty: must be a JSON object");
-    if (!depth_ok(text, n))
-        return syn_fail(err, SYN_INVALID, "nested too deeply: at most %d levels",
-                        SYN_JSON_MAX_DEPTH);
+    if ((st = check_size(text, n, err)) != SYN_OK) return st;
     root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
     if (!root) {
         if (json_error_code(&je) == json_error_out_of_memory)

@@ -12,8 +12,10 @@
 #include <stdint.h>
 
 #define SYN_JSON_MAX_DEPTH 100
+#define SYN_JSON_MAX_VALUES 10000
 
-/* Parses n bytes: UTF-8, no duplicate keys, no NUL in texts, at most SYN_JSON_MAX_DEPTH levels.
+/* Parses n bytes: UTF-8, no duplicate keys, no NUL in texts, at most SYN_JSON_MAX_DEPTH levels and
+ * SYN_JSON_MAX_VALUES values, members counted too.
  * SYN_INVALID names line and fault; SYN_NO_MEMORY. The caller decrefs *out. */
 SYN_MUST_CHECK syn_status syn_json_parse(const char *text, size_t n, json_t **out,
                                          struct syn_err *err);

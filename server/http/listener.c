@@ -77,6 +77,7 @@ static enum MHD_Result send_reply(struct syn_request *rq)
         MHD_add_response_header(r, "Content-Type", rp->media_type);
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     MHD_add_response_header(r, "X-Request-Id", rq->id);
+    if (rq->close) MHD_add_response_header(r, "Connection", "close");
     for (int i = 0; i < rp->n_headers; i++)
         MHD_add_response_header(r, rp->header[i].name, rp->header[i].value);
     if (rq->http->opts.origins && rq->http->opts.origins[0])
@@ -106,11 +107,11 @@ static bool send_early(struct syn_request *rq, enum MHD_Result *result)
                *expect = syn_request_header(rq, "Expect");
     bool chunked = syn_request_header(rq, "Transfer-Encoding") != NULL;
     unsigned long long declared = length ? strtoull(length, NULL, 10) : 0;
-    if (!expect && !chunked && declared > 0 && declared <= MAX_DISCARDED_BODY) {
+    if (!expect && !chunked && !rq->close && declared > 0 && declared <= MAX_DISCARDED_BODY) {
         rq->body.failed = true;
         return false;
     }
-    rq->linger = declared > 0 || chunked;
+    rq->linger = declared > 0 || chunked || rq->close;
     *result = send_reply(rq);
     return true;
 }

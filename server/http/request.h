@@ -124,6 +124,7 @@ struct syn_request {
     char id[SYN_REQUEST_ID_SIZE];
     char owner[SYN_KEY_NAME_SIZE]; /* name of the key; "" without keys */
     bool cors, linger, queued;
+    bool close; /* its end is in doubt: nothing after it is read as a request */
     int64_t started_us;
     struct syn_body body;
     struct syn_reply reply;

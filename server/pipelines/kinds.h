@@ -121,7 +121,7 @@ SYN_MUST_CHECK syn_status syn_output_spec_parse(const struct syn_param *p, int32
 int32_t syn_output_spec_effective(const struct syn_output_spec *s,
                                   struct syn_param out[SYN_OUTPUT_N_PARAMS]);
 /* What the encoder is told, "same" resolved to the input's format (PNG when that is UNKNOWN).
- * SYN_TOO_LARGE: the picture is over the format's own limit (JPEG 65535, WebP 16383 a side). */
+ * SYN_TOO_LARGE: the picture is over the format's own limit (JPEG 65500, WebP 16383 a side). */
 SYN_MUST_CHECK syn_status syn_output_spec_resolve(const struct syn_output_spec *s,
                                                   enum syn_image_format input, int32_t width,
                                                   int32_t height, struct syn_image_encode_opts *out,

@@ -101,7 +101,7 @@ syn_status syn_output_spec_resolve(const struct syn_output_spec *s, enum syn_ima
                                       .level = s->level, .gray = s->gray};
     if (o.format == SYN_IMAGE_UNKNOWN)
         o.format = input == SYN_IMAGE_UNKNOWN ? SYN_IMAGE_PNG : input;
-    const int32_t side = o.format == SYN_IMAGE_JPEG   ? 65535
+    const int32_t side = o.format == SYN_IMAGE_JPEG   ? 65500
                          : o.format == SYN_IMAGE_WEBP ? 16383
                                                       : INT32_MAX;
     if (width > side || height > side)

@@ -11,7 +11,7 @@ Works:
     x4plus, animevideov3    one picture through the network, everything loaded
     x4plus-start, ...       from before the files are read to the first output, fresh processes
     http512                 a 512x512 photo through the daemon (upload, queue, decode, tiles,
-                            encode, sign, download); the peer is our own engine on a tensor as large
+                            encode, download); the peer is our own engine on a tensor as large
 
     python3 tests/bench/bench.py [--work NAME[@SHAPE]] [--runs 7] [--threads 2] [--peers a,b]
                                  [--shapes WxH,...] [--starts 3] [--precision auto|f32|bf16]

@@ -466,6 +466,68 @@ def test_malformed_requests():
         equal(server.stop(), 0)
 
 
+def test_framing_that_others_may_read_differently():
+    """A request whose end a proxy could see elsewhere is refused, and nothing after it is read."""
+    next_one = b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    blob = b"POST /v1/blobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+    get = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+    chunks = b"5\r\nhello\r\n0\r\n\r\n"
+    with Daemon() as server:
+        for what, data in {
+            "two lengths, the first 0": get
+            + b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(next_one),
+            "two lengths": blob + b"Content-Length: 5\r\ncontent-length: 50\r\n\r\nhello",
+            "the same length twice": blob + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello",
+            "a blank before the colon": blob + b"Content-Length : 5\r\n\r\nhello",
+            "a tab before the colon": blob + b"Transfer-Encoding\t: chunked\r\n\r\n" + chunks,
+            "length and chunks": blob
+            + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + chunks,
+            "another coding": blob + b"Transfer-Encoding: xchunked\r\n\r\n" + chunks,
+            "two codings": blob + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunks,
+            "two coding headers": blob
+            + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n"
+            + chunks,
+            "two hosts": get + b"Host: elsewhere.example\r\n\r\n",
+        }.items():
+            s = connect(server)
+            s.settimeout(5 * harness.SLOW)
+            s.sendall(data + next_one)
+            got = b""
+            try:
+                while piece := s.recv(65536):
+                    got += piece
+            except (TimeoutError, ConnectionResetError) as e:
+                got += repr(e).encode()
+            s.close()
+            check(
+                got.startswith(b"HTTP/1.1 400 ") and got.count(b"HTTP/1.1 ") == 1,
+                f"{what}: {got[:300]!r} {got[-200:]!r}",
+            )
+            check(b'"code":"invalid_header"' in got, f"{what}: {got[-300:]!r}")
+        equal(
+            talk(server, get + b"transfer-encoding: Chunked\r\n\r\n0\r\n\r\n")[0],
+            200,
+            "words in any case",
+        )
+
+
+def test_json_of_countless_values():
+    """A body of brackets would grow fortyfold in memory: it is refused before it is read."""
+    if harness.SLOW > 1:
+        raise Skip("memory under a sanitizer says nothing")
+    with Daemon() as server:
+        before = resident(server)
+        for body in (
+            b'{"kind":[' + b"[]," * 5_000_000 + b"1]}",
+            b'{"kind":{' + b",".join(b'"%d":1' % i for i in range(500_000)) + b"}}",
+        ):
+            answer = server.request("POST", "/v1/jobs", body, {"Content-Type": "application/json"})
+            problem(answer, 400, "invalid_json")
+        grown = (resident(server) - before) >> 20
+        check(grown < 60, f"grew by {grown} MiB")
+
+
 def test_random_json_specs():
     """Well-formed JSON of the wrong shape: always 4xx, and the members that are wrong are named."""
     rng = random.Random(int(os.environ.get("SEED", "1")))

@@ -318,6 +318,22 @@ static void test_json(void)
     deep[599] = ']';
     T_CHECK(syn_json_parse(deep, 600, &v, &err) == SYN_OK, "%s", err.text);
     json_decref(v);
+    for (size_t n = SYN_JSON_MAX_VALUES; n <= SYN_JSON_MAX_VALUES + 1; n++) {
+        char *many = t_alloc(2 * n + 1), word[40]; /* a bracket and n - 1 commas */
+        bool fits = n == SYN_JSON_MAX_VALUES;
+        many[0] = '[';
+        for (size_t i = 1; i < n; i++) {
+            many[2 * i - 1] = '1';
+            many[2 * i] = ',';
+        }
+        many[2 * n - 1] = '1';
+        many[2 * n] = ']';
+        snprintf(word, sizeof word, "at most %d values", SYN_JSON_MAX_VALUES);
+        T_CHECK((syn_json_parse(many, 2 * n + 1, &v, &err) == SYN_OK) == fits, "%s", err.text);
+        if (fits) json_decref(v);
+        else T_CHECK(strstr(err.text, word) != NULL, "%s", err.text);
+        free(many);
+    }
     v = syn_json_utf8("caf\xc3\xa9");
     T_CHECK(!strcmp(json_string_value(v), "caf\xc3\xa9"), "%s", json_string_value(v));
     json_decref(v);
