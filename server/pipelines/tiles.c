@@ -27,9 +27,17 @@ static int32_t halo_of(const struct syn_tile_net *net)
     return round_up((int64_t)net->before + net->after - 2 * (int64_t)net->trim, net->align);
 }
 
+/* Windows start at multiples of this: of the alignment, and of two, so that an engine that computes outputs in
+ * pairs (Winograd) pairs the same ones in every window and rounds them alike. */
+static int32_t grid_of(const struct syn_tile_net *net)
+{
+    return net->align == 1 ? 2 : net->align;
+}
+
+/* One pixel more of halo is kept free to make a window as odd or even as the picture is. */
 int32_t syn_tile_shortest(const struct syn_tile_net *net)
 {
-    return halo_of(net) + net->align + 2 * net->trim;
+    return halo_of(net) + grid_of(net) + (net->align == 1) + 2 * net->trim;
 }
 
 int32_t syn_tile_extended(const struct syn_tile_net *net, int32_t size)
@@ -66,8 +74,10 @@ syn_status syn_tile_axis_init(struct syn_tile_axis *a, const struct syn_tile_net
     if (st == SYN_OK) st = check_size(size, err);
     if (st != SYN_OK) return st;
 
-    const int32_t halo = halo_of(net), trims = 2 * net->trim;
+    const int32_t trims = 2 * net->trim, grid = grid_of(net);
     const int32_t extended = syn_tile_extended(net, size), inner = extended - trims;
+    int32_t halo = halo_of(net);
+    if (net->align == 1) halo += (inner - halo) & 1; /* the last window starts on the grid too */
     *a = (struct syn_tile_axis){.size = size, .trim = net->trim, .before = net->before,
                                 .after = halo + trims - net->before, .extended = extended};
     if (extended <= longest) {
@@ -76,13 +86,12 @@ syn_status syn_tile_axis_init(struct syn_tile_axis *a, const struct syn_tile_net
         a->step = inner;
         return SYN_OK;
     }
-    const int32_t longest_step = longest < trims ? 0 : (longest - trims) / net->align * net->align -
-        halo;
-    if (longest_step < net->align)
+    const int32_t longest_step = longest < trims + halo ? 0 : (longest - trims - halo) / grid * grid;
+    if (longest_step < grid)
         return syn_fail(err, SYN_INVALID, "tile: window = %d: must be at least %d", longest,
                         syn_tile_shortest(net));
     const int32_t n = (inner - halo + longest_step - 1) / longest_step;
-    a->step = round_up((inner - halo + n - 1) / n, net->align);
+    a->step = round_up((inner - halo + n - 1) / n, grid);
     a->window = a->step + halo + trims;
     a->n = (inner - halo + a->step - 1) / a->step;
     return SYN_OK;
@@ -216,8 +225,9 @@ syn_status syn_tiles_plan(const struct syn_tile_net *net, int32_t width, int32_t
     const int32_t shortest = syn_tile_shortest(net);
     int32_t longest = INT32_MAX;
     if (lim->max_core > 0) {
-        const int32_t core = lim->max_core / net->align * net->align;
-        longest = core < net->align ? shortest : at_most(core, MAX_SIDE) + shortest - net->align;
+        const int32_t core = at_most(lim->max_core / net->align * net->align, MAX_SIDE);
+        longest = core + halo_of(net) + 2 * net->trim;
+        if (longest < shortest) longest = shortest;
     }
     struct choice best = {.w = at_most(syn_tile_extended(net, width), shortest),
                           .h = at_most(syn_tile_extended(net, height), shortest)};

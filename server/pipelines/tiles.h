@@ -18,7 +18,8 @@
  * Invariants
  *  1. Cores of an axis partition [0, size) exactly, none is empty.
  *  2. Windows lie in the extended picture; their origins, and their length less 2 * trim, are
- *     multiples of align.
+ *     multiples of align
+ *     (origins of at least 2: see grid_of in tiles.c).
  *  3. Between a core and each end of its window that is inside the extended picture lie at least
  *     before (after) pixels.
  *

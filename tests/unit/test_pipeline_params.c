@@ -222,7 +222,7 @@ static void test_output_spec(void)
         webp = {.format = SYN_IMAGE_WEBP};
     T_CHECK(syn_output_spec_resolve(&same, SYN_IMAGE_JPEG, 65500, 1, &o, &err) == SYN_OK &&
             o.format == SYN_IMAGE_JPEG, "same");
-    T_CHECK(syn_output_spec_resolve(&same, SYN_IMAGE_JPEG, 65536, 1, &o, &err) == SYN_TOO_LARGE,
+    T_CHECK(syn_output_spec_resolve(&same, SYN_IMAGE_JPEG, 65501, 1, &o, &err) == SYN_TOO_LARGE,
             "jpeg side");
     T_CHECK(syn_output_spec_resolve(&webp, SYN_IMAGE_PNG, 1, 16384, &o, &err) == SYN_TOO_LARGE &&
             strstr(err.text, "16383"), "%s", err.text);

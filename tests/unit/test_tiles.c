@@ -103,7 +103,7 @@ static void test_tiled_equals_untiled(void)
     int bad = 0, cases = 0;
     for (int32_t r = 0; r <= 5; r++)
         for (int32_t size = 1; size <= 60; size++)
-            for (int32_t longest = 2 * r + 1; longest <= 2 * r + 22; longest += 3)
+            for (int32_t longest = 2 * r + 3; longest <= 2 * r + 24; longest += 3)
                 for (int32_t valid = 0; valid <= 1; valid++) {
                     const struct syn_tile_net net = {r, r, valid ? r : 0, 1};
                     struct syn_tile_axis a;
@@ -116,6 +116,7 @@ static void test_tiled_equals_untiled(void)
                     padded_sum(x, a.extended, r, whole);
                     for (int32_t i = 0; i < a.n; i++) {
                         const struct syn_tile_span s = syn_tile_axis_span(&a, i);
+                        bad += s.origin % 2 != 0; /* pairs of outputs are the same in every window */
                         padded_sum(x + s.origin, a.window, r, part);
                         for (int32_t p = s.from; p < s.to; p++)
                             bad += part[p - s.origin + net.trim] != whole[p + net.trim];
@@ -222,7 +223,7 @@ static void test_B09_too_small(void)
     struct syn_tiles t = {.x = {.n = 77}};
     struct syn_err err = {""};
     T_CHECK(syn_tiles_plan(&net, 640, 480, &lim, &t, &err) == SYN_NO_MEMORY, "%s", err.text);
-    T_CHECK(strstr(err.text, "441000 bytes needed") && strstr(err.text, "1000 available"), "%s",
+    T_CHECK(strstr(err.text, "529000 bytes needed") && strstr(err.text, "1000 available"), "%s",
             err.text);
     T_CHECK(t.x.n == 77, "touched on failure");
 }
@@ -256,8 +257,8 @@ static void test_A38_ranges(void)
         T_CHECK(syn_tile_axis_init(&a, &ok, side[i], 64, &err) == SYN_INVALID, "%d", side[i]);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         T_CHECK(syn_tile_axis_init(&a, &bad[i], 64, 64, &err) == SYN_INVALID, "%zu", i);
-    T_CHECK(syn_tile_axis_init(&a, &ok, 64, 2, &err) == SYN_INVALID, "no room for a core");
-    T_CHECK(syn_tile_axis_init(&a, &ok, 1 << 20, 3, &err) == SYN_OK && axis_sound(&a, &ok),
+    T_CHECK(syn_tile_axis_init(&a, &ok, 64, 3, &err) == SYN_INVALID, "no room for a core");
+    T_CHECK(syn_tile_axis_init(&a, &ok, 1 << 20, 5, &err) == SYN_OK && axis_sound(&a, &ok),
             "largest, smallest");
     struct meter m = {.per_pixel = 1000};
     const struct syn_tile_limits lim = {0, 1 << 24, meter_bytes, &m};
