@@ -249,7 +249,8 @@ void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info
 {
     const struct syn_program_step *s = &p->program->step[index];
     const struct syn_graph *g = p->program->g;
-    info->op = s->node >= 0 ? g->node[s->node].op->name : "";
+    /* a step without a node brings a picture in or out; outputs are stored after all nodes */
+    info->op = s->node >= 0 ? g->node[s->node].op->name : s->is_load ? "Load" : "Store";
     info->name = s->node >= 0 ? g->node[s->node].name : g->value[s->value].name;
     info->impl = s->kernel.impl ? s->kernel.impl : "view";
     info->out = g->value[s->value].shape;

@@ -82,6 +82,7 @@ static struct syn_program_step *step_new(struct syn_program *p, int32_t node, in
     struct syn_program_step *s = &p->step[p->n_steps++];
     s->node = node;
     s->value = value;
+    s->is_load = node < 0 && p->n_steps <= p->g->n_inputs; /* loads come first */
     return s;
 }
 

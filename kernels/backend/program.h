@@ -12,6 +12,7 @@
 struct syn_program_step {
     struct syn_kernel kernel;
     int32_t node;      /* -1: load or store */
+    bool is_load;
     int32_t value;     /* what it writes (or, for a store, reads) */
     double seconds;    /* of the last profiled run */
 };

@@ -161,7 +161,7 @@ static const struct syn_kind_input upscale_inputs[] = {
 static const struct syn_kind kinds[] = {
     {"upscale", "Upscale",
      "Makes a picture larger, or cleaner, with a super-resolution network. A partial, global "
-     "change: the result is labelled as algorithmically enhanced.",
+     "change: what the network adds is invented, not recovered.",
      upscale_inputs, 1, syn_upscale_param_table, SYN_UPSCALE_N_PARAMS},
 };
 
