@@ -78,6 +78,8 @@ static void print_json(const struct run *r, const struct syn_task *t, const char
                              width, "height", height, "bytes", (json_int_t)bytes, "seconds", "load",
                              r->load, "compute", r->compute, "encode", r->encode, "result",
                              json_loads(result ? result : "{}", 0, NULL));
+    if (root && syn_task_warnings(t))
+        json_object_set_new(root, "warnings", json_loads(syn_task_warnings(t), 0, NULL));
     text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     if (text) puts(text);
     free(text);

@@ -134,6 +134,7 @@ syn_status syn_task_decode(struct syn_task *t, const void *bytes, size_t n, stru
     opts.limits.max_side = t->limits.max_side;
     opts.limits.max_decoded_bytes = t->limits.memory_budget_bytes;
     opts.limits.max_frames = 1;
+    opts.accept_truncated = t->params.accept_truncated;
     st = syn_image_probe(bytes, n, &t->input, err);
     if (st == SYN_OK) st = syn_image_decode(bytes, n, &opts, &t->image, &t->decoded, err);
     return st;
@@ -209,6 +210,13 @@ char *syn_task_result(const struct syn_task *t)
              syn_precision_word(r->precision), r->tiles, r->tile_width, r->tile_height, r->halo,
              r->numeric_retries);
     return syn_strdup(text);
+}
+
+const char *syn_task_warnings(const struct syn_task *t)
+{
+    return t->decoded.truncated
+               ? "[\"inputs.image: the file ends early; the missing part is grey\"]"
+               : NULL;
 }
 
 void syn_task_close(struct syn_task *t)

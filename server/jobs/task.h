@@ -65,6 +65,8 @@ SYN_MUST_CHECK syn_status syn_task_encode(struct syn_task *t, struct syn_buf *ou
                                           struct syn_err *err);
 /* After compute: {"color":"assumed_srgb","tiles":4,...} (caller: syn_free); NULL without memory. */
 char *syn_task_result(const struct syn_task *t);
+/* After decode: a JSON array of what the caller should know; NULL when there is nothing. Static. */
+const char *syn_task_warnings(const struct syn_task *t);
 void syn_task_close(struct syn_task *t); /* NULL-safe */
 
 #endif

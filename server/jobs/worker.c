@@ -177,6 +177,7 @@ static void store_result(struct syn_worker *w, struct item *it)
     const char *media_type = "";
     double began = now_seconds();
     enum syn_task_step step = SYN_STEP_ENCODE;
+    const char *warnings = syn_task_warnings(it->task);
     char *result = NULL;
     syn_status st = atomic_load(&it->cancel) ? SYN_CANCELED : SYN_OK;
     if (st == SYN_OK) {
@@ -199,6 +200,7 @@ static void store_result(struct syn_worker *w, struct item *it)
         struct syn_finish f = {.id = it->job.id,
                                .state = SYN_JOB_SUCCEEDED,
                                .result = result,
+                               .warnings = warnings,
                                .output = &out,
                                .n_outputs = 1,
                                .seconds_load = it->load,

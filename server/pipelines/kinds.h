@@ -88,7 +88,7 @@ const struct syn_kind *syn_kinds_find(const char *kind); /* NULL: unknown */
 
 /* ---- kind "upscale" ---- */
 
-#define SYN_UPSCALE_N_PARAMS 8
+#define SYN_UPSCALE_N_PARAMS 9
 
 /* Defaults for this model, then every given parameter. SYN_OK fills *out; SYN_INVALID: *out
  * untouched, *errs holds all errors. What only the picture's size can tell is syn_upscale_resolve's

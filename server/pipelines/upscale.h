@@ -31,6 +31,7 @@ struct syn_upscale_params {
     enum syn_image_filter filter; /* for the step beside the native scale: LANCZOS3 by default */
     /* MODEL: as grey through the network */
     enum { SYN_ALPHA_RESAMPLE, SYN_ALPHA_MODEL, SYN_ALPHA_DROP } alpha;
+    bool accept_truncated;  /* of the input's file: what is missing is grey, and the job warns */
 };
 #define SYN_UPSCALE_MIN_SCALE 0.0625
 #define SYN_UPSCALE_MAX_SCALE 16.0 /* of width and height too, against the input's */

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { P_SCALE, P_WIDTH, P_HEIGHT, P_NOISE, P_TILE, P_PRECISION, P_FILTER, P_ALPHA };
+enum {
+    P_SCALE, P_WIDTH, P_HEIGHT, P_NOISE, P_TILE, P_PRECISION, P_FILTER, P_ALPHA, P_ACCEPT_TRUNCATED
+};
 
 /* In the order of their enums. */
 static const char *const precision_words[] = {"auto", "f32", "bf16", NULL};
@@ -39,6 +41,9 @@ const struct syn_param_spec syn_upscale_param_table[SYN_UPSCALE_N_PARAMS] = {
     [P_ALPHA] = {"alpha", SYN_PARAM_STRING, 0, 0, alpha_words, "\"resample\"",
                  "Transparency: resampled by the filter, sent through the network as grey, or "
                  "dropped."},
+    [P_ACCEPT_TRUNCATED] = {"accept_truncated", SYN_PARAM_BOOL, 0, 0, NULL, "false",
+                            "Take a picture whose file ends early; the missing part is grey and "
+                            "the job has a warning. Otherwise it fails: image_truncated."},
 };
 
 static bool has_noise(const struct syn_manifest *m, int32_t noise)
@@ -117,6 +122,7 @@ syn_status syn_upscale_params_parse(const struct syn_param *p, int32_t n,
     if (v[P_FILTER]) r.filter = (enum syn_image_filter)syn_param_word(&t[P_FILTER],
         v[P_FILTER]->string);
     if (v[P_ALPHA]) r.alpha = syn_param_word(&t[P_ALPHA], v[P_ALPHA]->string);
+    if (v[P_ACCEPT_TRUNCATED]) r.accept_truncated = v[P_ACCEPT_TRUNCATED]->boolean;
     *out = r;
     return SYN_OK;
 }
@@ -139,5 +145,7 @@ int32_t syn_upscale_params_effective(const struct syn_upscale_params *p,
                                   .string = filter_words[p->filter]};
     out[n++] = (struct syn_param){.name = "alpha", .type = SYN_PARAM_STRING,
                                   .string = alpha_words[p->alpha]};
+    out[n++] = (struct syn_param){.name = "accept_truncated", .type = SYN_PARAM_BOOL,
+                                  .boolean = p->accept_truncated};
     return n;
 }

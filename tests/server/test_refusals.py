@@ -158,6 +158,22 @@ def test_E02_E03_pictures():
         check("/inputs/image" in p.get("detail", ""), p)
 
 
+def test_E03_truncated():
+    """A file that ends early fails its job; who asks for it gets what there is, and a warning."""
+    whole = png(90, 70, lambda x, y: ((x * 73 + y * 31) % 251, (x * y) % 241, (x ^ y) * 5 % 239))
+    wait = {"Prefer": "wait=20"}
+    for percent in (10, 50, 90):
+        inputs = {"image": uri(whole[: len(whole) * percent // 100])}
+        job = post(spec(inputs=inputs), wait).json()
+        equal((job.get("error") or {}).get("code"), "image_truncated", f"{percent} %: {job}")
+        job = post(spec(inputs=inputs, params={"accept_truncated": True}), wait).json()
+        equal(job.get("state"), "succeeded", f"{percent} % accepted: {job}")
+        check(any("ends early" in w for w in job.get("warnings", [])), f"{percent} %: {job}")
+        equal(job["params"]["accept_truncated"], True)
+    job = post(spec(inputs={"image": uri(whole)}, params={"accept_truncated": True}), wait).json()
+    equal((job.get("state"), job.get("warnings")), ("succeeded", []), "whole")
+
+
 def test_E01_bombs():
     before = resident()
     for width, height in (
@@ -216,7 +232,7 @@ def test_E10_parameter_ranges():
         {},
         True,
     ]
-    names = ["scale", "width", "height", "noise", "tile", "precision", "filter", "alpha"]
+    names = ["scale", "width", "height", "noise", "tile", "precision", "filter", "alpha", "accept_truncated"]
     for name in names:
         for value in values:
             answer = post(
