@@ -7,12 +7,21 @@
 
 /* --- the difference between the versions ------------------------------------------------------- */
 
+/* The prototypes say arrays of DNNL_MAX_NDIMS, of which only the first n are read. */
+static void widen(dnnl_dims_t whole, int n, const int64_t *dims)
+{
+    memset(whole, 0, sizeof(dnnl_dims_t));
+    memcpy(whole, dims, (size_t)n * sizeof *dims);
+}
+
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t desc; /* opaque, owned */
 static bool desc_make(desc *d, int n, const int64_t *dims, dnnl_data_type_t t,
                       dnnl_format_tag_t tag)
 {
-    return dnnl_memory_desc_create_with_tag(d, n, dims, t, tag) == dnnl_success;
+    dnnl_dims_t whole;
+    widen(whole, n, dims);
+    return dnnl_memory_desc_create_with_tag(d, n, whole, t, tag) == dnnl_success;
 }
 static void desc_free(desc *d)
 {
@@ -34,9 +43,11 @@ static bool conv_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t e, const desc *x,
                       const desc *b, const desc *y, const int64_t *strides, const int64_t *dilates,
                       const int64_t *begin, const int64_t *end, dnnl_primitive_attr_t attr)
 {
+    dnnl_dims_t at[4];
+    widen(at[0], 2, strides), widen(at[1], 2, dilates), widen(at[2], 2, begin), widen(at[3], 2, end);
     return dnnl_convolution_forward_primitive_desc_create(
                pd, e, dnnl_forward_inference, dnnl_convolution_direct, *x, *w, b ? *b : NULL, *y,
-               strides, dilates, begin, end, attr) == dnnl_success;
+               at[0], at[1], at[2], at[3], attr) == dnnl_success;
 }
 static bool append_leaky(dnnl_post_ops_t ops, float slope)
 {
@@ -51,8 +62,8 @@ typedef dnnl_memory_desc_t desc; /* a struct */
 static bool desc_make(desc *d, int n, const int64_t *dims, dnnl_data_type_t t,
                       dnnl_format_tag_t tag)
 {
-    dnnl_dims_t whole = {0}; /* the prototype says an array of DNNL_MAX_NDIMS */
-    memcpy(whole, dims, (size_t)n * sizeof *dims);
+    dnnl_dims_t whole;
+    widen(whole, n, dims);
     return dnnl_memory_desc_init_by_tag(d, n, whole, t, tag) == dnnl_success;
 }
 static void desc_free(desc *d) { (void)d; }
@@ -68,10 +79,9 @@ static bool conv_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t e, const desc *x,
                       const desc *b, const desc *y, const int64_t *strides, const int64_t *dilates,
                       const int64_t *begin, const int64_t *end, dnnl_primitive_attr_t attr)
 {
-    dnnl_dims_t s = {0}, d = {0}, l = {0}, r = {0};
+    dnnl_dims_t s, d, l, r;
     dnnl_convolution_desc_t c;
-    for (int i = 0; i < 2; i++)
-        s[i] = strides[i], d[i] = dilates[i], l[i] = begin[i], r[i] = end[i];
+    widen(s, 2, strides), widen(d, 2, dilates), widen(l, 2, begin), widen(r, 2, end);
     return dnnl_dilated_convolution_forward_desc_init(&c, dnnl_forward_inference,
                                                       dnnl_convolution_direct, x, w, b, y, s, d, l,
                                                       r) == dnnl_success &&
