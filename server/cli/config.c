@@ -114,7 +114,7 @@ static void set_defaults(struct syn_config *c)
     c->result_retention_seconds = 7 * 86400;
     c->row_retention_seconds = 30 * 86400;
     c->sweep_seconds = 60;
-    c->idle_trim_seconds = 10;
+    c->idle_trim_seconds = 60; /* giving a gigabyte back and faulting it in again costs a second */
     c->shutdown_seconds = 20;
     c->queue = "keep";
     c->log_level = "info";
