@@ -45,7 +45,10 @@ static inline uint64_t gg_next(struct gg *b)
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
     return z ^ z >> 31;
 }
-static inline int64_t gg_below(struct gg *b, int64_t n) { return (int64_t)(gg_next(b) % (uint64_t)n); }
+static inline int64_t gg_below(struct gg *b, int64_t n)
+{
+    return (int64_t)(gg_next(b) % (uint64_t)n);
+}
 static inline float gg_float(struct gg *b, float lo, float hi)
 {
     return lo + (hi - lo) * ((float)(gg_next(b) >> 40) * 0x1p-24f);
@@ -64,7 +67,10 @@ static inline void gg_free(struct gg *b)
     for (int32_t i = 0; i < b->n_weights; i++) free(b->weights[i]);
     b->g = NULL;
 }
-static inline const struct syn_shape *gg_shape(const struct gg *b, int32_t v) { return &b->g->value[v].shape; }
+static inline const struct syn_shape *gg_shape(const struct gg *b, int32_t v)
+{
+    return &b->g->value[v].shape;
+}
 static inline int64_t gg_elements(const struct syn_shape *s)
 {
     int64_t n = 0;
@@ -90,7 +96,9 @@ static inline void gg_output(struct gg *b, int32_t v)
 static inline int32_t gg_constant(struct gg *b, const struct syn_shape *s, float *data)
 {
     int32_t v;
-    if (b->n_weights == GG_VALUES || syn_graph_constant(b->g, "c", SYN_F32, s, data, &v, &b->err) != SYN_OK) abort();
+    if (b->n_weights == GG_VALUES ||
+        syn_graph_constant(b->g, "c", SYN_F32, s, data, &v, &b->err) != SYN_OK)
+        abort();
     b->weights[b->n_weights++] = data;
     for (int64_t i = 0; i < gg_elements(s); i++) b->mag[v] = fmax(b->mag[v], fabs((double)data[i]));
     return v;
@@ -105,14 +113,16 @@ static inline int32_t gg_uniform(struct gg *b, const struct syn_shape *s, float 
 /* Largest sum of |w| of an output channel, and the number of products in a sum. */
 static inline double gg_gain(const struct syn_value *w, bool transposed, double *products)
 {
-    const int64_t taps = w->shape.dim[2] * w->shape.dim[3], n = w->shape.dim[0], m = w->shape.dim[1];
+    const int64_t taps = w->shape.dim[2] * w->shape.dim[3], n = w->shape.dim[0],
+                  m = w->shape.dim[1];
     double most = 0;
     *products = (double)((transposed ? n : m) * taps);
     for (int64_t o = 0; o < (transposed ? m : n); o++) {
         double sum = 0;
         for (int64_t i = 0; i < (transposed ? n : m); i++)
             for (int64_t t = 0; t < taps; t++)
-                sum += fabs((double)syn_value_float(w, ((transposed ? i * m + o : o * m + i)) * taps + t));
+                sum += fabs(
+                    (double)syn_value_float(w, ((transposed ? i * m + o : o * m + i)) * taps + t));
         most = fmax(most, sum);
     }
     return most;
@@ -123,7 +133,8 @@ static inline void gg_bound_conv(struct gg *b, const struct syn_node *n)
     const bool transposed = n->id == SYN_OP_CONV_TRANSPOSE;
     double products, sum = gg_gain(&b->g->value[n->in[1]], transposed, &products);
     const int64_t act = syn_attr_int(n->op, n->attr, "act");
-    const double a = fabs(syn_attr_float(n->op, n->attr, "act_a")), hi = fabs(syn_attr_float(n->op, n->attr, "act_b"));
+    const double a = fabs(syn_attr_float(n->op, n->attr, "act_a")),
+                 hi = fabs(syn_attr_float(n->op, n->attr, "act_b"));
     double mag = sum * b->mag[n->in[0]], bound = sum * b->bound[n->in[0]], lip = 1;
     if (n->n_in > 2 && n->in[2] >= 0) mag += b->mag[n->in[2]];
     bound += (products + 8) * GG_U * mag;
@@ -133,8 +144,11 @@ static inline void gg_bound_conv(struct gg *b, const struct syn_node *n)
     if (act == SYN_ACT_SIGMOID) mag = 1, bound += 4 * GG_U;
     if (act == SYN_ACT_CLIP) mag = fmax(fmin(mag, fmax(a, hi)), fmin(a, hi));
     for (int32_t k = 4; k <= 5; k++) {
-        const double scale = fabs(transposed ? 1 : syn_attr_float(n->op, n->attr, k == 4 ? "beta1" : "beta2"));
-        if (k == 4 && !transposed) mag *= fabs(syn_attr_float(n->op, n->attr, "alpha")), bound *= fabs(syn_attr_float(n->op, n->attr, "alpha"));
+        const double scale =
+            fabs(transposed ? 1 : syn_attr_float(n->op, n->attr, k == 4 ? "beta1" : "beta2"));
+        if (k == 4 && !transposed)
+            mag *= fabs(syn_attr_float(n->op, n->attr, "alpha")),
+                bound *= fabs(syn_attr_float(n->op, n->attr, "alpha"));
         if (k >= n->n_in || n->in[k] < 0) continue;
         mag += scale * b->mag[n->in[k]];
         bound += scale * b->bound[n->in[k]];
@@ -152,12 +166,14 @@ static inline void gg_bound(struct gg *b, const struct syn_node *n)
         return;
     }
     for (int32_t k = 0; k < n->n_in; k++) {
-        const double m = n->in[k] >= 0 ? b->mag[n->in[k]] : 0, e = n->in[k] >= 0 ? b->bound[n->in[k]] : 0;
+        const double m = n->in[k] >= 0 ? b->mag[n->in[k]] : 0,
+                     e = n->in[k] >= 0 ? b->bound[n->in[k]] : 0;
         double scale = 1;
         if (n->id == SYN_OP_CROP && k == 1) continue;
         if (n->id == SYN_OP_SCALED_SUM && syn_attr_list(n->op, n->attr, "coeffs")->n)
             scale = fabs(syn_attr_list(n->op, n->attr, "coeffs")->v.f[k]);
-        if (n->id == SYN_OP_ADD || n->id == SYN_OP_SUB || n->id == SYN_OP_SCALED_SUM) mag += scale * m, bound += scale * e;
+        if (n->id == SYN_OP_ADD || n->id == SYN_OP_SUB || n->id == SYN_OP_SCALED_SUM)
+            mag += scale * m, bound += scale * e;
         else if (n->id == SYN_OP_MUL && k == 1) bound = bound * m + mag * e + bound * e, mag *= m;
         else if (n->id == SYN_OP_PRELU && k == 1) mag *= fmax(1, m), bound *= fmax(1, m);
         else mag = fmax(mag, m), bound = fmax(bound, e);
@@ -166,26 +182,33 @@ static inline void gg_bound(struct gg *b, const struct syn_node *n)
         const double a = fmax(1, fabs(syn_attr_float(n->op, n->attr, "alpha")));
         mag *= a, bound *= a;
     }
-    if (n->id == SYN_OP_RESIZE && syn_attr_int(n->op, n->attr, "mode") == SYN_RESIZE_BICUBIC) mag *= 2.5, bound *= 2.5;
+    if (n->id == SYN_OP_RESIZE && syn_attr_int(n->op, n->attr, "mode") == SYN_RESIZE_BICUBIC)
+        mag *= 2.5, bound *= 2.5;
     if (n->id == SYN_OP_SIGMOID) mag = 1;
     if (n->id == SYN_OP_CLIP) {
-        const double lo = fabs(syn_attr_float(n->op, n->attr, "min")), hi = fabs(syn_attr_float(n->op, n->attr, "max"));
+        const double lo = fabs(syn_attr_float(n->op, n->attr, "min")),
+                     hi = fabs(syn_attr_float(n->op, n->attr, "max"));
         mag = fmax(fmin(mag, fmax(lo, hi)), fmin(lo, hi));
     }
     b->mag[y] = mag;
-    b->bound[y] = bound + mag * GG_U * (n->id == SYN_OP_RESIZE ? 32 : n->id == SYN_OP_GLOBAL_AVERAGE_POOL ? 70 : 8);
+    b->bound[y] = bound + mag * GG_U *
+                              (n->id == SYN_OP_RESIZE                ? 32
+                               : n->id == SYN_OP_GLOBAL_AVERAGE_POOL ? 70
+                                                                     : 8);
 }
 
 /* A node whose shape is known at once; -1 (and nothing added) when its operands do not fit. */
-static inline int32_t gg_node(struct gg *b, syn_op_id id, int32_t n_in, const int32_t *in, int32_t n_attrs,
-                              const struct syn_attr *attrs)
+static inline int32_t gg_node(struct gg *b, syn_op_id id, int32_t n_in, const int32_t *in,
+                              int32_t n_attrs, const struct syn_attr *attrs)
 {
     struct syn_graph *g = b->g;
     struct syn_op_call c;
     char name[24];
     int32_t y;
     snprintf(name, sizeof name, "n%d", (int)g->n_nodes);
-    if (g->n_values >= GG_VALUES - 8 || syn_graph_node(g, id, name, n_in, in, n_attrs, attrs, &y, &b->err) != SYN_OK) return -1;
+    if (g->n_values >= GG_VALUES - 8 ||
+        syn_graph_node(g, id, name, n_in, in, n_attrs, attrs, &y, &b->err) != SYN_OK)
+        return -1;
     syn_graph_call(g, g->n_nodes - 1, &c);
     if (c.op->shape(&c, &b->err) != SYN_OK) {
         g->n_nodes--;
@@ -196,7 +219,10 @@ static inline int32_t gg_node(struct gg *b, syn_op_id id, int32_t n_in, const in
     gg_bound(b, &g->node[g->n_nodes - 1]);
     return y;
 }
-static inline int32_t gg_node1(struct gg *b, syn_op_id id, int32_t x) { return gg_node(b, id, 1, &x, 0, NULL); }
+static inline int32_t gg_node1(struct gg *b, syn_op_id id, int32_t x)
+{
+    return gg_node(b, id, 1, &x, 0, NULL);
+}
 static inline int32_t gg_node2(struct gg *b, syn_op_id id, int32_t x0, int32_t x1)
 {
     const int32_t in[2] = {x0, x1};
@@ -209,10 +235,13 @@ static inline int32_t gg_sum(struct gg *b, int32_t x0, int32_t x1, double c0, do
     const struct syn_attr a = syn_attr_of_floats("coeffs", 2, c);
     return gg_node(b, SYN_OP_SCALED_SUM, 2, in, 1, &a);
 }
-static inline int32_t gg_resize(struct gg *b, int32_t x, int mode, int coord, int round, double scale)
+static inline int32_t gg_resize(struct gg *b, int32_t x, int mode, int coord, int round,
+                                double scale)
 {
-    const struct syn_attr a[] = {syn_attr_of_int("mode", mode), syn_attr_of_int("coord", coord), syn_attr_of_int("round", round),
-                                 syn_attr_of_float("scale_h", scale), syn_attr_of_float("scale_w", scale)};
+    const struct syn_attr a[] = {syn_attr_of_int("mode", mode), syn_attr_of_int("coord", coord),
+                                 syn_attr_of_int("round", round),
+                                 syn_attr_of_float("scale_h", scale),
+                                 syn_attr_of_float("scale_w", scale)};
     return gg_node(b, SYN_OP_RESIZE, 1, &x, 5, a);
 }
 static inline int32_t gg_int(struct gg *b, syn_op_id id, int32_t x, const char *name, int64_t v)
@@ -220,33 +249,39 @@ static inline int32_t gg_int(struct gg *b, syn_op_id id, int32_t x, const char *
     const struct syn_attr a = syn_attr_of_int(name, v);
     return gg_node(b, id, 1, &x, 1, &a);
 }
-static inline int32_t gg_crop(struct gg *b, int32_t x, int64_t top, int64_t left, int64_t bottom, int64_t right)
+static inline int32_t gg_crop(struct gg *b, int32_t x, int64_t top, int64_t left, int64_t bottom,
+                              int64_t right)
 {
     const struct syn_attr a[] = {syn_attr_of_int("top", top), syn_attr_of_int("left", left),
-                                 syn_attr_of_int("bottom", bottom), syn_attr_of_int("right", right)};
+                                 syn_attr_of_int("bottom", bottom),
+                                 syn_attr_of_int("right", right)};
     return gg_node(b, SYN_OP_CROP, 1, &x, 4, a);
 }
 static inline int32_t gg_pool(struct gg *b, syn_op_id id, int32_t x, int64_t k, int64_t stride)
 {
     const int64_t kernel[2] = {k, k}, strides[2] = {stride, stride};
-    const struct syn_attr a[] = {syn_attr_of_ints("kernel", 2, kernel), syn_attr_of_ints("strides", 2, strides)};
+    const struct syn_attr a[] = {syn_attr_of_ints("kernel", 2, kernel),
+                                 syn_attr_of_ints("strides", 2, strides)};
     return gg_node(b, id, 1, &x, 2, a);
 }
 
 /* A convolution in words. Zero means the usual: kernel 1, stride 1, no padding, alpha 1... */
 struct gg_conv {
-    int64_t co, k, kw, group;           /* k: both ways unless kw is given */
+    int64_t co, k, kw, group; /* k: both ways unless kw is given */
     int64_t stride, stride_w, dil, dil_w;
-    int64_t pad, pads[4], out_pad;      /* pad: all four; else pads */
-    bool transposed, bare, dense;       /* bare: no bias; dense: every weight counts (else a few large ones) */
+    int64_t pad, pads[4], out_pad; /* pad: all four; else pads */
+    bool transposed, bare,
+        dense; /* bare: no bias; dense: every weight counts (else a few large ones) */
     int act;
     double act_a, act_b, alpha, beta1, beta2;
-    int32_t res1, res2;                 /* 1 + value; 0 = none */
+    int32_t res1, res2; /* 1 + value; 0 = none */
 };
 
-static inline int32_t gg_conv_weights(struct gg *b, const struct gg_conv *s, int64_t ci, int64_t kh, int64_t kw, int64_t group)
+static inline int32_t gg_conv_weights(struct gg *b, const struct gg_conv *s, int64_t ci, int64_t kh,
+                                      int64_t kw, int64_t group)
 {
-    const struct syn_shape shape = s->transposed ? syn_shape4(ci, s->co / group, kh, kw) : syn_shape4(s->co, ci / group, kh, kw);
+    const struct syn_shape shape = s->transposed ? syn_shape4(ci, s->co / group, kh, kw)
+                                                 : syn_shape4(s->co, ci / group, kh, kw);
     const int64_t n = gg_elements(&shape), products = ci / group * kh * kw;
     float *w = (float *)t_alloc((size_t)n * sizeof *w);
     /* dense: K numbers of mean size 1/(2 sqrt K), so that results are near one. Else: tiny ones and about
@@ -261,22 +296,31 @@ static inline int32_t gg_conv_weights(struct gg *b, const struct gg_conv *s, int
 
 static inline int32_t gg_conv(struct gg *b, int32_t x, const struct gg_conv *s)
 {
-    const int64_t ci = gg_shape(b, x)->dim[1], kh = s->k ? s->k : 1, kw = s->kw ? s->kw : kh, group = s->group ? s->group : 1;
+    const int64_t ci = gg_shape(b, x)->dim[1], kh = s->k ? s->k : 1, kw = s->kw ? s->kw : kh,
+                  group = s->group ? s->group : 1;
     const int64_t sh = s->stride ? s->stride : 1, strides[2] = {sh, s->stride_w ? s->stride_w : sh};
-    const int64_t dh = s->dil ? s->dil : 1, dils[2] = {dh, s->dil_w ? s->dil_w : dh}, op[2] = {s->out_pad, s->out_pad};
+    const int64_t dh = s->dil ? s->dil : 1, dils[2] = {dh, s->dil_w ? s->dil_w : dh},
+                  op[2] = {s->out_pad, s->out_pad};
     const int64_t all[4] = {s->pad, s->pad, s->pad, s->pad}, *pads = s->pad ? all : s->pads;
     const struct syn_shape vector = syn_shape_of(1, &s->co);
-    const struct syn_attr attrs[] = {
-        syn_attr_of_int("group", group), syn_attr_of_ints("strides", 2, strides), syn_attr_of_ints("dilations", 2, dils),
-        syn_attr_of_ints("pads", 4, pads), syn_attr_of_int("act", s->act), syn_attr_of_float("act_a", s->act_a),
-        syn_attr_of_float("act_b", s->act_b),
-        s->transposed ? syn_attr_of_ints("output_padding", 2, op) : syn_attr_of_float("alpha", s->alpha != 0 ? s->alpha : 1),
-        syn_attr_of_float("beta1", s->beta1 != 0 ? s->beta1 : 1), syn_attr_of_float("beta2", s->beta2 != 0 ? s->beta2 : 1)};
+    const struct syn_attr attrs[] = {syn_attr_of_int("group", group),
+                                     syn_attr_of_ints("strides", 2, strides),
+                                     syn_attr_of_ints("dilations", 2, dils),
+                                     syn_attr_of_ints("pads", 4, pads),
+                                     syn_attr_of_int("act", s->act),
+                                     syn_attr_of_float("act_a", s->act_a),
+                                     syn_attr_of_float("act_b", s->act_b),
+                                     s->transposed
+                                         ? syn_attr_of_ints("output_padding", 2, op)
+                                         : syn_attr_of_float("alpha", s->alpha != 0 ? s->alpha : 1),
+                                     syn_attr_of_float("beta1", s->beta1 != 0 ? s->beta1 : 1),
+                                     syn_attr_of_float("beta2", s->beta2 != 0 ? s->beta2 : 1)};
     int32_t in[6] = {x, -1, -1, -1, s->res1 - 1, s->res2 - 1};
     in[1] = gg_conv_weights(b, s, ci, kh, kw, group);
     if (!s->bare) in[2] = gg_uniform(b, &vector, -0.3f, 0.3f);
     if (s->act == SYN_ACT_PRELU) in[3] = gg_uniform(b, &vector, -0.3f, 1.2f);
-    return gg_node(b, s->transposed ? SYN_OP_CONV_TRANSPOSE : SYN_OP_CONV, s->transposed ? 4 : 6, in, s->transposed ? 8 : 10, attrs);
+    return gg_node(b, s->transposed ? SYN_OP_CONV_TRANSPOSE : SYN_OP_CONV, s->transposed ? 4 : 6,
+                   in, s->transposed ? 8 : 10, attrs);
 }
 
 /* --- the interpreter: each node by its reference, no backend, no passes ------------------------- */
@@ -298,7 +342,8 @@ static inline void gg_interpret(const struct syn_graph *g, float *const *in, boo
         const int64_t n = gg_elements(&g->value[g->input[i]].shape);
         data[g->input[i]] = (float *)t_alloc((size_t)n * sizeof(float));
         memcpy(data[g->input[i]], in[i], (size_t)n * sizeof(float));
-        if (bf16 && g->value[g->input[i]].shape.dim[2] * g->value[g->input[i]].shape.dim[3] > 1) gg_round(data[g->input[i]], n);
+        if (bf16 && g->value[g->input[i]].shape.dim[2] * g->value[g->input[i]].shape.dim[3] > 1)
+            gg_round(data[g->input[i]], n);
     }
     for (int32_t i = 0; i < g->n_nodes; i++) {
         const struct syn_node *node = &g->node[i];
@@ -346,7 +391,7 @@ struct gg_how {
     const struct syn_backend *backend;
     void *self;
     bool bf16, no_views, no_share, no_winograd;
-    unsigned passes;   /* SYN_PASS_FOLD | SYN_PASS_FUSE_CONV | SYN_PASS_PHASES */
+    unsigned passes;                  /* SYN_PASS_FOLD | SYN_PASS_FUSE_CONV | SYN_PASS_PHASES */
     const char *want_impl, *want_not; /* a step's impl that must, may not occur; NULL = any */
 };
 
@@ -375,12 +420,14 @@ static inline uint8_t *gg_guarded(size_t n, int fill, uint8_t **block)
 static inline size_t gg_torn(const uint8_t *block, size_t n)
 {
     size_t torn = 0;
-    for (size_t i = 0; i < GG_GUARD; i++) torn += (block[i] != 0xa5) + (block[GG_GUARD + n + i] != 0xa5);
+    for (size_t i = 0; i < GG_GUARD; i++)
+        torn += (block[i] != 0xa5) + (block[GG_GUARD + n + i] != 0xa5);
     return torn;
 }
 
 /* One run over a workspace filled with `fill` (0xff: every unwritten number is NaN). */
-static inline syn_status gg_run_once(struct syn_program *p, float *const *in, int fill, float **out, const char *what)
+static inline syn_status gg_run_once(struct syn_program *p, float *const *in, int fill, float **out,
+                                     const char *what)
 {
     uint8_t *ws_block, *ws = gg_guarded(p->peak_bytes, fill, &ws_block), *block[GG_OUTPUTS];
     const void *from[GG_OUTPUTS];
@@ -389,13 +436,16 @@ static inline syn_status gg_run_once(struct syn_program *p, float *const *in, in
     syn_status st;
     for (int32_t i = 0; i < p->g->n_inputs; i++) from[i] = in[i];
     for (int32_t i = 0; i < p->g->n_outputs; i++)
-        to[i] = gg_guarded((size_t)gg_elements(&p->g->value[p->g->output[i]].shape) * sizeof(float), 0xff, &block[i]);
+        to[i] = gg_guarded((size_t)gg_elements(&p->g->value[p->g->output[i]].shape) * sizeof(float),
+                           0xff, &block[i]);
     st = syn_program_run(p, ws, from, to, NULL, false, &err);
     T_CHECK(st == SYN_OK, "%s: %s", what, err.text);
-    T_CHECK(gg_torn(ws_block, p->peak_bytes) == 0, "%s: guard bytes of the workspace overwritten", what);
+    T_CHECK(gg_torn(ws_block, p->peak_bytes) == 0, "%s: guard bytes of the workspace overwritten",
+            what);
     for (int32_t i = 0; i < p->g->n_outputs; i++) {
         const size_t n = (size_t)gg_elements(&p->g->value[p->g->output[i]].shape) * sizeof(float);
-        T_CHECK(gg_torn(block[i], n) == 0, "%s: guard bytes of output %d overwritten", what, (int)i);
+        T_CHECK(gg_torn(block[i], n) == 0, "%s: guard bytes of output %d overwritten", what,
+                (int)i);
         out[i] = (float *)t_alloc(n);
         memcpy(out[i], to[i], n);
         free(block[i]);
@@ -412,24 +462,29 @@ static inline bool gg_has_impl(const struct syn_program *p, const char *impl)
 }
 
 /* Copy, passes, program, two runs that must agree bit for bit. out[i]: malloc'd. False after a failure. */
-static inline bool gg_run(const struct gg *b, const struct gg_how *how, float *const *in, float **out, const char *what)
+static inline bool gg_run(const struct gg *b, const struct gg_how *how, float *const *in,
+                          float **out, const char *what)
 {
     struct syn_graph *g = NULL;
     struct syn_program *p = NULL;
     struct syn_err err = {""};
-    struct syn_placement place = {.bf16 = how->bf16, .concat_views = !how->no_views, .winograd = !how->no_winograd};
+    struct syn_placement place = {
+        .bf16 = how->bf16, .concat_views = !how->no_views, .winograd = !how->no_winograd};
     float *again[GG_OUTPUTS];
     syn_status st = syn_graph_copy(b->g, &g, &err);
     if (st == SYN_OK) st = gg_passes(g, how->passes, &err);
     place.g = g;
-    if (st == SYN_OK) st = syn_program_new(how->backend, how->self, &place, g, !how->no_share, &p, &err);
+    if (st == SYN_OK)
+        st = syn_program_new(how->backend, how->self, &place, g, !how->no_share, &p, &err);
     T_CHECK(st == SYN_OK, "%s: %s", what, err.text);
     if (st != SYN_OK) {
         syn_graph_free(g);
         return false;
     }
-    T_CHECK(!how->want_impl || gg_has_impl(p, how->want_impl), "%s: no step runs as %s", what, how->want_impl);
-    T_CHECK(!how->want_not || !gg_has_impl(p, how->want_not), "%s: a step runs as %s", what, how->want_not);
+    T_CHECK(!how->want_impl || gg_has_impl(p, how->want_impl), "%s: no step runs as %s", what,
+            how->want_impl);
+    T_CHECK(!how->want_not || !gg_has_impl(p, how->want_not), "%s: a step runs as %s", what,
+            how->want_not);
     (void)gg_run_once(p, in, 0xff, out, what);
     (void)gg_run_once(p, in, 0x7f, again, what);
     for (int32_t i = 0; i < g->n_outputs; i++) {
@@ -449,8 +504,8 @@ static inline double gg_max_error(const float *a, const float *b, int64_t n)
 }
 
 /* The results against the interpreter's: f32 within the builder's bounds, bf16 within twice plain code. */
-static inline void gg_compare(const struct gg *b, const struct gg_how *how, float *const *got, float *const *want,
-                              float *const *plain, const char *what)
+static inline void gg_compare(const struct gg *b, const struct gg_how *how, float *const *got,
+                              float *const *want, float *const *plain, const char *what)
 {
     for (int32_t i = 0; i < b->g->n_outputs; i++) {
         const int32_t v = b->g->output[i];
@@ -460,25 +515,30 @@ static inline void gg_compare(const struct gg *b, const struct gg_how *how, floa
         for (int64_t k = 0; k < n; k++) largest = fmax(largest, fabs((double)want[i][k]));
         if (how->bf16) bound += 2 * gg_max_error(plain[i], want[i], n) + 0x1p-8 * largest;
         for (int64_t k = 0; k < n; k++) {
-            const bool ok = fabs((double)got[i][k] - (double)want[i][k]) <= bound; /* false for NaN */
+            const bool ok =
+                fabs((double)got[i][k] - (double)want[i][k]) <= bound; /* false for NaN */
             if (!ok && first < 0) first = k;
             good += ok;
         }
-        T_CHECK(good == n, "%s: output %d: %lld of %lld within %.3g; [%lld] = %.9g, expected %.9g", what, (int)i, (long long)good,
-                (long long)n, bound, (long long)first, first < 0 ? 0 : (double)got[i][first], first < 0 ? 0 : (double)want[i][first]);
+        T_CHECK(good == n, "%s: output %d: %lld of %lld within %.3g; [%lld] = %.9g, expected %.9g",
+                what, (int)i, (long long)good, (long long)n, bound, (long long)first,
+                first < 0 ? 0 : (double)got[i][first], first < 0 ? 0 : (double)want[i][first]);
     }
 }
 
 static inline void gg_make_inputs(const struct gg *b, float **in)
 {
     for (int32_t i = 0; i < b->g->n_inputs; i++)
-        in[i] = t_uniform(b->seed + (uint64_t)i + 77, (size_t)gg_elements(gg_shape(b, b->g->input[i])), -1, 1);
+        in[i] = t_uniform(b->seed + (uint64_t)i + 77,
+                          (size_t)gg_elements(gg_shape(b, b->g->input[i])), -1, 1);
 }
 
 /* Runs each way and compares all with the interpreter. */
-static inline void gg_check_all(const struct gg *b, const struct gg_how *how, int32_t n_how, const char *what)
+static inline void gg_check_all(const struct gg *b, const struct gg_how *how, int32_t n_how,
+                                const char *what)
 {
-    float *in[GG_OUTPUTS] = {NULL}, *want[GG_OUTPUTS], *plain[GG_OUTPUTS] = {NULL}, *got[GG_OUTPUTS];
+    float *in[GG_OUTPUTS] = {NULL}, *want[GG_OUTPUTS], *plain[GG_OUTPUTS] = {NULL},
+          *got[GG_OUTPUTS];
     bool bf16 = false;
     for (int32_t k = 0; k < n_how; k++) bf16 |= how[k].bf16;
     gg_make_inputs(b, in);
@@ -486,9 +546,10 @@ static inline void gg_check_all(const struct gg *b, const struct gg_how *how, in
     if (bf16) gg_interpret(b->g, in, true, plain);
     for (int32_t k = 0; k < n_how; k++) {
         char label[160];
-        snprintf(label, sizeof label, "%s [%s%s%s%s%s passes %x]", what, how[k].backend->name, how[k].bf16 ? " bf16" : "",
-                 how[k].no_views ? " no views" : "", how[k].no_share ? " no sharing" : "",
-                 how[k].no_winograd ? " no winograd" : "", how[k].passes);
+        snprintf(label, sizeof label, "%s [%s%s%s%s%s passes %x]", what, how[k].backend->name,
+                 how[k].bf16 ? " bf16" : "", how[k].no_views ? " no views" : "",
+                 how[k].no_share ? " no sharing" : "", how[k].no_winograd ? " no winograd" : "",
+                 how[k].passes);
         if (!gg_run(b, &how[k], in, got, label)) continue;
         gg_compare(b, &how[k], got, want, plain, label);
         for (int32_t i = 0; i < b->g->n_outputs; i++) free(got[i]);
@@ -496,14 +557,20 @@ static inline void gg_check_all(const struct gg *b, const struct gg_how *how, in
     for (int32_t i = 0; i < b->g->n_inputs; i++) free(in[i]);
     for (int32_t i = 0; i < b->g->n_outputs; i++) free(want[i]), free(plain[i]);
 }
-static inline void gg_check(const struct gg *b, const struct gg_how *how, const char *what) { gg_check_all(b, how, 1, what); }
+static inline void gg_check(const struct gg *b, const struct gg_how *how, const char *what)
+{
+    gg_check_all(b, how, 1, what);
+}
 
 /* --- random networks ------------------------------------------------------------------------------ */
 
 static inline int32_t gg_random_conv(struct gg *b, int32_t x, int32_t res)
 {
     static const int64_t channels[] = {1, 3, 4, 5, 15, 16, 16, 17, 32, 33, 48};
-    struct gg_conv s = {.co = GG_PICK(b, channels), .k = 1 + gg_below(b, 4), .act = (int)gg_below(b, SYN_ACT_COUNT), .act_a = 0.2};
+    struct gg_conv s = {.co = GG_PICK(b, channels),
+                        .k = 1 + gg_below(b, 4),
+                        .act = (int)gg_below(b, SYN_ACT_COUNT),
+                        .act_a = 0.2};
     if (gg_below(b, 3) == 0) s.k = 3;
     s.pad = s.k == 3 ? gg_below(b, 4) != 0 : s.k / 2;
     s.stride = gg_below(b, 6) == 0 ? 2 : 1;
@@ -526,7 +593,8 @@ static inline int32_t gg_random_concat(struct gg *b, const int32_t *pool, int32_
     for (int32_t tries = 0; tries < 12 && n_in < 5; tries++) {
         const int32_t v = pool[gg_below(b, n)];
         const struct syn_shape *a = gg_shape(b, v), *s = gg_shape(b, x);
-        if (a->dim[2] != s->dim[2] || a->dim[3] != s->dim[3] || channels + a->dim[1] > 128) continue;
+        if (a->dim[2] != s->dim[2] || a->dim[3] != s->dim[3] || channels + a->dim[1] > 128)
+            continue;
         channels += a->dim[1];
         in[n_in++] = v;
     }
@@ -555,7 +623,8 @@ static inline int32_t gg_random_excite(struct gg *b, int32_t x)
 
 static inline int32_t gg_random_step(struct gg *b, const int32_t *pool, int32_t n)
 {
-    const int32_t x = gg_below(b, 3) ? pool[n - 1] : pool[gg_below(b, n)], like = gg_like(b, pool, n, x);
+    const int32_t x = gg_below(b, 3) ? pool[n - 1] : pool[gg_below(b, n)],
+                  like = gg_like(b, pool, n, x);
     const struct syn_shape s = *gg_shape(b, x);
     const struct syn_shape vector = syn_shape_of(1, &s.dim[1]), one = syn_shape4(1, s.dim[1], 1, 1);
     switch (gg_below(b, 20)) {
@@ -570,13 +639,29 @@ static inline int32_t gg_random_step(struct gg *b, const int32_t *pool, int32_t 
     case 5: return like < 0 ? -1 : gg_node2(b, SYN_OP_ADD, x, like);
     case 6: return like < 0 ? -1 : gg_sum(b, x, like, 0.2, 1);
     case 7: return like < 0 ? -1 : gg_node2(b, gg_below(b, 2) ? SYN_OP_MIN : SYN_OP_MAX, x, like);
-    case 8: return gg_node2(b, gg_below(b, 2) ? SYN_OP_SUB : SYN_OP_MUL, x, gg_uniform(b, &one, -0.7f, 0.9f));
-    case 9: case 10: return gg_random_concat(b, pool, n, x);
-    case 11: return s.dim[2] > 6 && s.dim[3] > 6 ? gg_crop(b, x, gg_below(b, 2), gg_below(b, 3), 1, gg_below(b, 2)) : -1;
-    case 12: return s.dim[2] * s.dim[3] <= 260 ? gg_resize(b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2) : -1;
-    case 13: return s.dim[2] * s.dim[3] <= 260 ? gg_resize(b, x, (int)gg_below(b, 3), SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_CEIL, gg_below(b, 2) ? 2 : 1.5) : -1;
+    case 8:
+        return gg_node2(b, gg_below(b, 2) ? SYN_OP_SUB : SYN_OP_MUL, x,
+                        gg_uniform(b, &one, -0.7f, 0.9f));
+    case 9:
+    case 10: return gg_random_concat(b, pool, n, x);
+    case 11:
+        return s.dim[2] > 6 && s.dim[3] > 6
+                   ? gg_crop(b, x, gg_below(b, 2), gg_below(b, 3), 1, gg_below(b, 2))
+                   : -1;
+    case 12:
+        return s.dim[2] * s.dim[3] <= 260
+                   ? gg_resize(b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2)
+                   : -1;
+    case 13:
+        return s.dim[2] * s.dim[3] <= 260
+                   ? gg_resize(b, x, (int)gg_below(b, 3), SYN_COORD_HALF_PIXEL,
+                               SYN_ROUND_PREFER_CEIL, gg_below(b, 2) ? 2 : 1.5)
+                   : -1;
     case 14: return s.dim[1] % 4 == 0 ? gg_int(b, SYN_OP_PIXEL_SHUFFLE, x, "r", 2) : -1;
-    case 15: return s.dim[2] > 8 && s.dim[3] > 8 ? gg_pool(b, gg_below(b, 2) ? SYN_OP_MAX_POOL : SYN_OP_AVERAGE_POOL, x, 2, 2) : -1;
+    case 15:
+        return s.dim[2] > 8 && s.dim[3] > 8
+                   ? gg_pool(b, gg_below(b, 2) ? SYN_OP_MAX_POOL : SYN_OP_AVERAGE_POOL, x, 2, 2)
+                   : -1;
     case 16: return gg_random_excite(b, x);
     default: return gg_random_conv(b, x, like);
     }
@@ -588,26 +673,43 @@ static inline void gg_random(struct gg *b, uint64_t seed, int32_t n_nodes)
     static const int64_t channels[] = {1, 3, 3, 4, 16, 17, 32};
     int32_t pool[GG_VALUES], n = 1;
     gg_new(b, seed);
-    pool[0] = gg_input(b, gg_below(b, 4) == 0 ? 2 : 1, GG_PICK(b, channels), 7 + gg_below(b, 9), 7 + gg_below(b, 13));
+    pool[0] = gg_input(b, gg_below(b, 4) == 0 ? 2 : 1, GG_PICK(b, channels), 7 + gg_below(b, 9),
+                       7 + gg_below(b, 13));
     for (int32_t tries = 0; n <= n_nodes && tries < 20 * n_nodes; tries++) {
         const int32_t y = gg_random_step(b, pool, n);
         if (y >= 0) pool[n++] = y;
     }
     gg_output(b, pool[n - 1]);
-    for (int32_t extra = (int32_t)gg_below(b, 3); extra > 0; extra--) gg_output(b, pool[gg_below(b, n)]);
+    for (int32_t extra = (int32_t)gg_below(b, 3); extra > 0; extra--)
+        gg_output(b, pool[gg_below(b, n)]);
 }
 
-/* The CPU backend, opened with a number of threads. */
-static inline void *gg_open_cpu(int32_t threads)
+/* The CPU backend with convolutions by "own" or "onednn" alone (NULL: as measured, which under a sanitizer
+ * is oneDNN and would leave our kernels untried). NULL where this build or CPU has none of them. */
+static inline void *gg_open_cpu(int32_t threads, const char *only)
 {
-    const struct syn_backend_opts opts = {.threads = threads, .bf16 = 1};
+    const struct syn_backend_opts opts = {.threads = threads, .bf16 = 1, .only = only};
     struct syn_err err = {""};
     void *self = NULL;
-    if (syn_backend_cpu.open(&opts, &self, &err) != SYN_OK) {
+    const syn_status st = syn_backend_cpu.open(&opts, &self, &err);
+    if (st != SYN_OK && !(only && st == SYN_UNSUPPORTED)) {
         fprintf(stderr, "cpu: %s\n", err.text);
         abort();
     }
     return self;
+}
+/* Calls test() with *cpu set to each form there is; as measured where there is neither. */
+static inline void gg_each_cpu(void **cpu, int32_t threads, void (*test)(const char *only))
+{
+    static const char *const forms[] = {"own", "onednn", NULL};
+    int32_t ran = 0;
+    for (int32_t i = 0; i < 3; i++) {
+        if (!forms[i] && ran) break;
+        if (!(*cpu = gg_open_cpu(threads, forms[i]))) continue;
+        test(forms[i]);
+        syn_backend_cpu.close(*cpu);
+        ran++;
+    }
 }
 
 #endif

@@ -24,8 +24,8 @@ struct ng {
     uint64_t seed;
 };
 
-__attribute__((format(printf, 2, 3)))
-static inline void ng_layer(struct ng *m, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static inline void ng_layer(struct ng *m, const char *format,
+                                                                  ...)
 {
     va_list args;
     va_start(args, format);
@@ -59,15 +59,20 @@ static inline void ng_weights(struct ng *m, size_t n, size_t n_bias, float size)
     free(w), free(b);
 }
 /* from -> to: k x k, padding pad, fused activation. */
-static inline void ng_conv(struct ng *m, const char *from, const char *to, int ci, int co, int k, int pad, int act)
+static inline void ng_conv(struct ng *m, const char *from, const char *to, int ci, int co, int k,
+                           int pad, int act)
 {
-    static const char *const acts[] = {"", " 9=1", " 9=2 -23310=1,2.000000e-01", " 9=3 -23310=2,-5.000000e-01,5.000000e-01", " 9=4"};
-    ng_layer(m, "Convolution conv_%s 1 1 %s %s 0=%d 1=%d 4=%d 5=1 6=%d%s", to, from, to, co, k, pad, co * ci * k * k, acts[act]);
+    static const char *const acts[] = {"", " 9=1", " 9=2 -23310=1,2.000000e-01",
+                                       " 9=3 -23310=2,-5.000000e-01,5.000000e-01", " 9=4"};
+    ng_layer(m, "Convolution conv_%s 1 1 %s %s 0=%d 1=%d 4=%d 5=1 6=%d%s", to, from, to, co, k, pad,
+             co * ci * k * k, acts[act]);
     ng_weights(m, (size_t)(co * ci * k * k), (size_t)co, 1.2f / sqrtf((float)(ci * k * k)));
 }
-static inline void ng_deconv(struct ng *m, const char *from, const char *to, int ci, int co, int k, int stride, int pad)
+static inline void ng_deconv(struct ng *m, const char *from, const char *to, int ci, int co, int k,
+                             int stride, int pad)
 {
-    ng_layer(m, "Deconvolution deconv_%s 1 1 %s %s 0=%d 1=%d 3=%d 4=%d 5=1 6=%d", to, from, to, co, k, stride, pad, co * ci * k * k);
+    ng_layer(m, "Deconvolution deconv_%s 1 1 %s %s 0=%d 1=%d 3=%d 4=%d 5=1 6=%d", to, from, to, co,
+             k, stride, pad, co * ci * k * k);
     ng_weights(m, (size_t)(co * ci * k * k), (size_t)co, 1.2f / sqrtf((float)(ci * k)));
 }
 /* Writes both files; the weights are freed. */
@@ -135,10 +140,12 @@ static inline void ng_remove(const char *folder, const char *const *names)
     }
     rmdir(folder);
 }
-static inline syn_status ng_open(struct syn_engine *e, const char *folder, const char *name, unsigned passes_off, struct syn_model **m, struct syn_err *err)
+static inline syn_status ng_open(struct syn_engine *e, const char *folder, const char *name,
+                                 unsigned passes_off, struct syn_model **m, struct syn_err *err)
 {
     char param[300], bin[300];
-    const struct syn_model_source src = {.format = "ncnn", .graph_path = param, .weights_path = bin};
+    const struct syn_model_source src = {
+        .format = "ncnn", .graph_path = param, .weights_path = bin};
     const struct syn_model_opts opts = {.passes_off = passes_off};
     snprintf(param, sizeof param, "%s/%s.param", folder, name);
     snprintf(bin, sizeof bin, "%s/%s.bin", folder, name);
@@ -146,13 +153,15 @@ static inline syn_status ng_open(struct syn_engine *e, const char *folder, const
 }
 
 /* Runs a plan on in[n_inputs] (dense, shapes as planned) into a new block, which the caller frees. */
-static inline syn_status ng_run(struct syn_plan *p, const float *const *in, float **out, const struct syn_run_opts *opts, struct syn_err *err)
+static inline syn_status ng_run(struct syn_plan *p, const float *const *in, float **out,
+                                const struct syn_run_opts *opts, struct syn_err *err)
 {
     struct syn_plan_info info;
     struct syn_tensor t[1 + SYN_MAX_STAGES], y;
     int64_t n = 0;
     syn_plan_info(p, &info);
-    for (int32_t i = 0; i < info.n_inputs; i++) t[i] = (struct syn_tensor){info.in[i], SYN_F32, (void *)(uintptr_t)in[i]};
+    for (int32_t i = 0; i < info.n_inputs; i++)
+        t[i] = (struct syn_tensor){info.in[i], SYN_F32, (void *)(uintptr_t)in[i]};
     if (!syn_shape_elements(&info.out[0], &n)) abort();
     *out = t_alloc((size_t)n * sizeof **out);
     for (int64_t i = 0; i < n; i++) (*out)[i] = 1e30f;

@@ -43,7 +43,8 @@ static void test_blocks(void)
     syn_free(p);
     syn_free(NULL);
     T_CHECK(!syn_alloc(SIZE_MAX) && !syn_alloc((size_t)PTRDIFF_MAX + 1), "more than there can be");
-    T_CHECK(!syn_calloc(SIZE_MAX / 2, 3) && !syn_realloc(NULL, SIZE_MAX / 2, 3), "products that overflow");
+    T_CHECK(!syn_calloc(SIZE_MAX / 2, 3) && !syn_realloc(NULL, SIZE_MAX / 2, 3),
+            "products that overflow");
     p = syn_calloc(10, 7);
     size_t zeros = 0;
     for (int i = 0; p && i < 70; i++) zeros += p[i] == 0;
@@ -85,13 +86,17 @@ static void test_arena(void)
     for (size_t i = 0; i < 600; i++) /* nobody wrote into a neighbour */
         for (size_t k = 0; k < size[i]; k++) wrong += piece[i][k] != i % 250 + 1;
     T_CHECK(wrong == 0 && crooked == 0, "%zu bytes wrong, %zu pieces not aligned", wrong, crooked);
-    T_CHECK(!syn_arena_new(&a, SIZE_MAX, 2) && !syn_arena_new(&a, SIZE_MAX, 1) && !syn_arena_new(&a, PTRDIFF_MAX, 1), "too much");
-    char *s = syn_arena_strdup(&a, "hello"), *t = syn_arena_strndup(&a, "hello", 2), *e = syn_arena_strndup(&a, "", 0);
+    T_CHECK(!syn_arena_new(&a, SIZE_MAX, 2) && !syn_arena_new(&a, SIZE_MAX, 1) &&
+                !syn_arena_new(&a, PTRDIFF_MAX, 1),
+            "too much");
+    char *s = syn_arena_strdup(&a, "hello"), *t = syn_arena_strndup(&a, "hello", 2),
+         *e = syn_arena_strndup(&a, "", 0);
     T_CHECK(s && t && e && !strcmp(s, "hello") && !strcmp(t, "he") && !e[0], "copies of text");
     syn_arena_deinit(&a);
     T_CHECK(!a.head, "empty again");
     syn_arena_deinit(&a);
-    T_CHECK(syn_arena_new(&a, 200000, 1), "a large piece first"); /* alone in its block; the next goes elsewhere */
+    T_CHECK(syn_arena_new(&a, 200000, 1),
+            "a large piece first"); /* alone in its block; the next goes elsewhere */
     unsigned char *small = syn_arena_new(&a, 100, 1);
     T_CHECK(small, "then a small one");
     for (long n = 1; n <= 2; n++) { /* without memory nothing changes */
@@ -116,10 +121,13 @@ static void test_bytes(void)
     T_CHECK(syn_bytes_u32le(&b, &u32) && u32 == 0x04030280u, "%x", u32);
     T_CHECK(syn_bytes_u16(&b, true, &u16) && u16 == 0xfeff, "%x", u16);
     T_CHECK(syn_bytes_u8(&b, &u8) && u8 == 7 && b.left == 2, "%u", u8);
-    T_CHECK(!syn_bytes_u32(&b, false, &u32) && u32 == 0x04030280u && b.left == 2, "a read that does not fit moved something");
-    T_CHECK(!syn_bytes_take(&b, 3, &view) && !view && !syn_bytes_skip(&b, SIZE_MAX) && b.left == 2, "nor may these");
+    T_CHECK(!syn_bytes_u32(&b, false, &u32) && u32 == 0x04030280u && b.left == 2,
+            "a read that does not fit moved something");
+    T_CHECK(!syn_bytes_take(&b, 3, &view) && !view && !syn_bytes_skip(&b, SIZE_MAX) && b.left == 2,
+            "nor may these");
     T_CHECK(syn_bytes_u16(&b, false, &u16) && u16 == 0x0908 && b.left == 0, "%x", u16);
-    T_CHECK(!syn_bytes_u8(&b, &u8) && syn_bytes_skip(&b, 0) && syn_bytes_take(&b, 0, &view), "the end");
+    T_CHECK(!syn_bytes_u8(&b, &u8) && syn_bytes_skip(&b, 0) && syn_bytes_take(&b, 0, &view),
+            "the end");
     b = syn_bytes_of(NULL, 0);
     T_CHECK(!syn_bytes_u8(&b, &u8) && !syn_bytes_u16(&b, true, &u16), "no bytes at all");
 }
@@ -133,7 +141,9 @@ static uint16_t nearest_bf16(float x)
     memcpy(&bits, &x, sizeof bits);
     const uint16_t low = (uint16_t)(bits >> 16), high = (uint16_t)(low + 1);
     const double a = fabs((double)x - (double)syn_bf16_to_float(low));
-    double h = isinf(syn_bf16_to_float(high)) ? 0x1p128 : fabs((double)syn_bf16_to_float(high)); /* rounding goes on past the largest */
+    double h = isinf(syn_bf16_to_float(high))
+                   ? 0x1p128
+                   : fabs((double)syn_bf16_to_float(high)); /* rounding goes on past the largest */
     const double b = fabs(h - fabs((double)x));
     return a < b ? low : b < a ? high : low & 1 ? high : low;
 }
@@ -146,7 +156,8 @@ static void test_half(void)
         if (isnan(x)) nans += isnan(syn_bf16_to_float(syn_bf16_from_float(x))) != 0;
         else wrong += syn_bf16_from_float(x) != i;
     }
-    T_CHECK(wrong == 0 && nans == 2 * 127, "%zu of the bf16 numbers change, %zu of 254 NaN stay", wrong, nans);
+    T_CHECK(wrong == 0 && nans == 2 * 127, "%zu of the bf16 numbers change, %zu of 254 NaN stay",
+            wrong, nans);
     for (uint32_t i = 0; i < 200000; i++) { /* floats of every size, ties among them */
         uint32_t bits = i * 2654435761u;
         float x;
@@ -157,17 +168,22 @@ static void test_half(void)
         wrong += syn_bf16_from_float(x) != nearest_bf16(x);
     }
     T_CHECK(wrong == 0, "%zu numbers are not rounded to the nearest", wrong);
-    const uint32_t payload = 0x7f800001u; /* a NaN whose low bits are lost must not become infinity */
+    const uint32_t payload =
+        0x7f800001u; /* a NaN whose low bits are lost must not become infinity */
     float nan_low;
     memcpy(&nan_low, &payload, sizeof nan_low);
     T_CHECK(isnan(syn_bf16_to_float(syn_bf16_from_float(nan_low))), "NaN with a low payload");
-    T_CHECK(isinf(syn_bf16_to_float(syn_bf16_from_float(3.4e38f))), "the largest floats round to infinity");
+    T_CHECK(isinf(syn_bf16_to_float(syn_bf16_from_float(3.4e38f))),
+            "the largest floats round to infinity");
 
     for (uint32_t i = 0; i < 65536; i++) { /* f16 by its definition */
         const int e = i >> 10 & 31, m = i & 1023, sign = i >> 15 ? -1 : 1;
         const float got = syn_f16_to_float((uint16_t)i);
-        const double want = e == 0 ? ldexp(m, -24) : e == 31 ? (m ? NAN : INFINITY) : ldexp(1024 + m, e - 25);
-        wrong += isnan(want) ? !isnan(got) : (double)got != sign * want || (signbit(got) != 0) != (sign < 0);
+        const double want = e == 0    ? ldexp(m, -24)
+                            : e == 31 ? (m ? NAN : INFINITY)
+                                      : ldexp(1024 + m, e - 25);
+        wrong += isnan(want) ? !isnan(got)
+                             : (double)got != sign * want || (signbit(got) != 0) != (sign < 0);
     }
     T_CHECK(wrong == 0, "%zu of 65536 f16 numbers wrong", wrong);
 }
@@ -188,18 +204,33 @@ static void test_errors(void)
 {
     struct syn_err err = {""};
     char long_text[900];
-    T_CHECK(syn_fail(&err, SYN_INVALID, "width = %d", 3) == SYN_INVALID && !strcmp(err.text, "width = 3"), "%s", err.text);
-    T_CHECK(syn_fail_in(&err, SYN_IO, "%s: ", "x.bin") == SYN_IO && !strcmp(err.text, "x.bin: width = 3"), "%s", err.text);
-    T_CHECK(syn_fail(NULL, SYN_BUSY, "x") == SYN_BUSY && syn_fail_in(NULL, SYN_BUSY, "x") == SYN_BUSY, "no struct syn_err");
+    T_CHECK(syn_fail(&err, SYN_INVALID, "width = %d", 3) == SYN_INVALID &&
+                !strcmp(err.text, "width = 3"),
+            "%s", err.text);
+    T_CHECK(syn_fail_in(&err, SYN_IO, "%s: ", "x.bin") == SYN_IO &&
+                !strcmp(err.text, "x.bin: width = 3"),
+            "%s", err.text);
+    T_CHECK(syn_fail(NULL, SYN_BUSY, "x") == SYN_BUSY &&
+                syn_fail_in(NULL, SYN_BUSY, "x") == SYN_BUSY,
+            "no struct syn_err");
     memset(long_text, 'y', sizeof long_text - 1);
     long_text[sizeof long_text - 1] = 0;
-    T_CHECK(syn_fail(&err, SYN_IO, "%s", long_text) == SYN_IO && strlen(err.text) == sizeof err.text - 1, "%zu", strlen(err.text));
-    T_CHECK(syn_fail_in(&err, SYN_IO, "z%s", "z") == SYN_IO && strlen(err.text) == sizeof err.text - 1 && err.text[1] == 'z' && err.text[2] == 'y', "%s", err.text);
-    T_CHECK(syn_fail_in(&err, SYN_IO, "%s", long_text) == SYN_IO && strlen(err.text) == sizeof err.text - 1, "a prefix that fills it");
+    T_CHECK(syn_fail(&err, SYN_IO, "%s", long_text) == SYN_IO &&
+                strlen(err.text) == sizeof err.text - 1,
+            "%zu", strlen(err.text));
+    T_CHECK(syn_fail_in(&err, SYN_IO, "z%s", "z") == SYN_IO &&
+                strlen(err.text) == sizeof err.text - 1 && err.text[1] == 'z' && err.text[2] == 'y',
+            "%s", err.text);
+    T_CHECK(syn_fail_in(&err, SYN_IO, "%s", long_text) == SYN_IO &&
+                strlen(err.text) == sizeof err.text - 1,
+            "a prefix that fills it");
     for (int st = 0; st < SYN_STATUS_COUNT; st++)
         for (int other = 0; other < st; other++)
-            T_CHECK(strcmp(syn_status_word(st), syn_status_word(other)) != 0, "two statuses are called %s", syn_status_word(st));
-    T_CHECK(!strcmp(syn_status_word(SYN_STATUS_COUNT), "unknown") && !strcmp(syn_status_word((syn_status)-1), "unknown"), "outside the list");
+            T_CHECK(strcmp(syn_status_word(st), syn_status_word(other)) != 0,
+                    "two statuses are called %s", syn_status_word(st));
+    T_CHECK(!strcmp(syn_status_word(SYN_STATUS_COUNT), "unknown") &&
+                !strcmp(syn_status_word((syn_status)-1), "unknown"),
+            "outside the list");
 
     syn_log(SYN_LOG_ERROR, "nobody listens");
     syn_log_set(keep, NULL, SYN_LOG_INFO);
@@ -235,7 +266,9 @@ static void test_pool(void)
     struct syn_err err = {""};
     struct syn_pool *p = NULL;
     for (int32_t n = -1; n <= 257; n += n == 0 ? 257 : 1)
-        if (n < 1 || n > 256) T_CHECK(syn_pool_new(n, &p, &err) == SYN_INVALID && !p && strstr(err.text, "256"), "%d threads: '%s'", (int)n, err.text);
+        if (n < 1 || n > 256)
+            T_CHECK(syn_pool_new(n, &p, &err) == SYN_INVALID && !p && strstr(err.text, "256"),
+                    "%d threads: '%s'", (int)n, err.text);
     syn_pool_free(NULL);
     T_CHECK(syn_pool_threads(NULL) == 1, "no pool is one thread");
     for (size_t s = 0; s <= sizeof sizes / sizeof *sizes; s++) {
@@ -249,9 +282,13 @@ static void test_pool(void)
             int64_t once = 0;
             memset(&t, 0, sizeof t);
             syn_pool_run(p, n, count, &t);
-            for (int64_t i = 0; i < 2000; i++) once += atomic_load(&t.seen[i]) == (i < n) && t.plain[i] == (i < n ? (int)i + 1 : 0);
-            T_CHECK(once == 2000 && atomic_load(&t.inside) == 0, "%d threads, %d tasks: %d right", (int)syn_pool_threads(p), (int)n, (int)once);
-            T_CHECK(atomic_load(&t.most) <= syn_pool_threads(p), "%d tasks at once on %d threads", atomic_load(&t.most), (int)syn_pool_threads(p));
+            for (int64_t i = 0; i < 2000; i++)
+                once +=
+                    atomic_load(&t.seen[i]) == (i < n) && t.plain[i] == (i < n ? (int)i + 1 : 0);
+            T_CHECK(once == 2000 && atomic_load(&t.inside) == 0, "%d threads, %d tasks: %d right",
+                    (int)syn_pool_threads(p), (int)n, (int)once);
+            T_CHECK(atomic_load(&t.most) <= syn_pool_threads(p), "%d tasks at once on %d threads",
+                    atomic_load(&t.most), (int)syn_pool_threads(p));
             if (round % 40 == 39) { /* helpers have gone to sleep */
                 const struct timespec pause = {.tv_nsec = 3000000};
                 nanosleep(&pause, NULL);
@@ -326,14 +363,16 @@ static void test_callers(void)
 
 /* Starting threads fails after some: what was started is stopped and the error says which. */
 static atomic_int creations_left = -1;
-int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr, void *(*start)(void *), void *restrict arg)
+int pthread_create(pthread_t *restrict thread, const pthread_attr_t *restrict attr,
+                   void *(*start)(void *), void *restrict arg)
 {
     static int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
     if (!real) {
         void *found = dlsym(RTLD_NEXT, "pthread_create");
         memcpy(&real, &found, sizeof real);
     }
-    if (atomic_load(&creations_left) >= 0 && atomic_fetch_sub(&creations_left, 1) <= 0) return EAGAIN;
+    if (atomic_load(&creations_left) >= 0 && atomic_fetch_sub(&creations_left, 1) <= 0)
+        return EAGAIN;
     return real(thread, attr, start, arg);
 }
 static void test_no_thread(void)
@@ -346,7 +385,8 @@ static void test_no_thread(void)
         const syn_status st = syn_pool_new(5, &p, &err);
         atomic_store(&creations_left, -1);
         snprintf(words, sizeof words, "thread %d", n + 1);
-        T_CHECK(st == SYN_NO_MEMORY && !p && strstr(err.text, words), "%d threads start: %s '%s'", n, syn_status_word(st), err.text);
+        T_CHECK(st == SYN_NO_MEMORY && !p && strstr(err.text, words), "%d threads start: %s '%s'",
+                n, syn_status_word(st), err.text);
     }
     struct syn_pool *p = NULL;
     struct syn_err err = {""};
@@ -369,7 +409,8 @@ static void test_idle(void)
     getrusage(RUSAGE_SELF, &before);
     nanosleep(&long_nap, NULL);
     getrusage(RUSAGE_SELF, &after);
-    const double used = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) + 1e-6 * (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec);
+    const double used = (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) +
+                        1e-6 * (double)(after.ru_utime.tv_usec - before.ru_utime.tv_usec);
     T_CHECK(used < 0.05, "an idle pool used %.3f s in 0.2 s", used);
     syn_pool_free(p);
 }
@@ -383,7 +424,8 @@ static void test_cpu_count(void)
     CPU_ZERO(&one);
     for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
         if (CPU_ISSET(i, &whole)) CPU_SET(i, &one);
-    if (sched_setaffinity(0, sizeof one, &one) == 0) T_CHECK(syn_cpu_count() == 1, "%d on one processor", (int)syn_cpu_count());
+    if (sched_setaffinity(0, sizeof one, &one) == 0)
+        T_CHECK(syn_cpu_count() == 1, "%d on one processor", (int)syn_cpu_count());
     sched_setaffinity(0, sizeof whole, &whole);
     T_CHECK(n <= CPU_COUNT(&whole), "%d of %d", (int)n, CPU_COUNT(&whole));
 }

@@ -21,9 +21,11 @@ static int32_t count_after(const struct gg *b, unsigned passes, syn_op_id id)
 }
 
 /* Ends the network: results with each pass alone and with all equal those without; `left` nodes of `id` stay. */
-static void expect(struct gg *b, int32_t y, unsigned pass, syn_op_id id, int32_t left, const char *what)
+static void expect(struct gg *b, int32_t y, unsigned pass, syn_op_id id, int32_t left,
+                   const char *what)
 {
-    const struct gg_how how[] = {{.backend = &syn_backend_ref, .passes = pass}, {.backend = &syn_backend_ref, .passes = ALL}};
+    const struct gg_how how[] = {{.backend = &syn_backend_ref, .passes = pass},
+                                 {.backend = &syn_backend_ref, .passes = ALL}};
     T_CHECK(y >= 0, "%s: %s", what, b->err.text);
     if (y >= 0) {
         gg_output(b, y);
@@ -39,14 +41,19 @@ static int32_t start(struct gg *b, uint64_t seed, int64_t c)
     gg_new(b, seed);
     return gg_input(b, 1, c, 7, 9);
 }
-static int32_t conv3(struct gg *b, int32_t x, int64_t co) { return gg_conv(b, x, &(struct gg_conv){.co = co, .k = 3, .pad = 1}); }
+static int32_t conv3(struct gg *b, int32_t x, int64_t co)
+{
+    return gg_conv(b, x, &(struct gg_conv){.co = co, .k = 3, .pad = 1});
+}
 
 static void test_random(void)
 {
     int32_t before = 0, after[4] = {0};
     for (uint64_t seed = 0; seed < 150; seed++) {
-        const struct gg_how how[] = {{.backend = &syn_backend_ref, .passes = EACH[0]}, {.backend = &syn_backend_ref, .passes = EACH[1]},
-                                     {.backend = &syn_backend_ref, .passes = EACH[2]}, {.backend = &syn_backend_ref, .passes = ALL}};
+        const struct gg_how how[] = {{.backend = &syn_backend_ref, .passes = EACH[0]},
+                                     {.backend = &syn_backend_ref, .passes = EACH[1]},
+                                     {.backend = &syn_backend_ref, .passes = EACH[2]},
+                                     {.backend = &syn_backend_ref, .passes = ALL}};
         char what[48];
         struct gg b;
         gg_random(&b, seed + 500, 6 + (int32_t)(seed % 16));
@@ -57,8 +64,9 @@ static void test_random(void)
         gg_free(&b);
     }
     /* if a pass found nothing to do in 150 networks, the comparisons above proved nothing */
-    T_CHECK(after[0] < before && after[1] < before && after[2] < before && after[3] < after[0], "%d nodes, then %d %d %d %d", (int)before,
-            (int)after[0], (int)after[1], (int)after[2], (int)after[3]);
+    T_CHECK(after[0] < before && after[1] < before && after[2] < before && after[3] < after[0],
+            "%d nodes, then %d %d %d %d", (int)before, (int)after[0], (int)after[1], (int)after[2],
+            (int)after[3]);
 }
 
 /* --- folding ---------------------------------------------------------------------------------------- */
@@ -66,7 +74,8 @@ static void test_random(void)
 static void test_fold(void)
 {
     const int64_t same[4] = {0, 0, -1, 9}, none[4] = {0, 0, 0, 0};
-    const struct syn_attr dims = syn_attr_of_ints("dims", 4, same), pads = syn_attr_of_ints("pads", 4, none);
+    const struct syn_attr dims = syn_attr_of_ints("dims", 4, same),
+                          pads = syn_attr_of_ints("pads", 4, none);
     const struct syn_shape vector = syn_shape4(1, 5, 1, 1), small = syn_shape4(1, 5, 7, 9);
     struct gg b;
     int32_t x = start(&b, 1, 5);
@@ -78,20 +87,24 @@ static void test_fold(void)
     expect(&b, gg_node1(&b, SYN_OP_RELU, x), SYN_PASS_FOLD, SYN_OP_COUNT, 1, "identities");
 
     x = start(&b, 2, 5);
-    expect(&b, gg_node1(&b, SYN_OP_IDENTITY, x), SYN_PASS_FOLD, SYN_OP_COUNT, 0, "the whole network is an identity");
+    expect(&b, gg_node1(&b, SYN_OP_IDENTITY, x), SYN_PASS_FOLD, SYN_OP_COUNT, 0,
+           "the whole network is an identity");
 
     x = start(&b, 3, 5); /* constants through three nodes, f32 arithmetic of the reference */
-    int32_t k = gg_node2(&b, SYN_OP_ADD, gg_uniform(&b, &vector, -1, 1), gg_uniform(&b, &small, -1, 1));
+    int32_t k =
+        gg_node2(&b, SYN_OP_ADD, gg_uniform(&b, &vector, -1, 1), gg_uniform(&b, &small, -1, 1));
     k = gg_node1(&b, SYN_OP_SIGMOID, gg_node1(&b, SYN_OP_RELU, k));
     expect(&b, gg_node2(&b, SYN_OP_MUL, x, k), SYN_PASS_FOLD, SYN_OP_COUNT, 1, "constants");
 
-    x = start(&b, 4, 5); /* not an identity: another window of the same size can't be, nor a shifted one */
+    x = start(&b, 4,
+              5); /* not an identity: another window of the same size can't be, nor a shifted one */
     expect(&b, gg_crop(&b, x, 1, 0, 0, 0), SYN_PASS_FOLD, SYN_OP_CROP, 1, "a crop of one row");
 
     x = start(&b, 5, 1);
     const int64_t swapped[4] = {1, 1, 9, 7};
     const struct syn_attr to = syn_attr_of_ints("dims", 4, swapped);
-    expect(&b, gg_node(&b, SYN_OP_RESHAPE, 1, &x, 1, &to), SYN_PASS_FOLD, SYN_OP_RESHAPE, 1, "a reshape to another shape");
+    expect(&b, gg_node(&b, SYN_OP_RESHAPE, 1, &x, 1, &to), SYN_PASS_FOLD, SYN_OP_RESHAPE, 1,
+           "a reshape to another shape");
 
     x = start(&b, 6, 5); /* nodes that nobody reads go */
     (void)conv3(&b, gg_node1(&b, SYN_OP_SIGMOID, x), 16);
@@ -114,7 +127,8 @@ static void test_fold_f16(void)
     T_CHECK(syn_pass_fold(b.g, &err) == SYN_OK && b.g->value[k].data, "not folded: %s", err.text);
     if (b.g->value[k].data) {
         const float *v = b.g->value[k].data;
-        T_CHECK(v[0] == 1.5f && v[1] == -2 && v[2] == 0x1p-24f && v[3] == 65504, "%g %g %g %g", (double)v[0], (double)v[1], (double)v[2], (double)v[3]);
+        T_CHECK(v[0] == 1.5f && v[1] == -2 && v[2] == 0x1p-24f && v[3] == 65504, "%g %g %g %g",
+                (double)v[0], (double)v[1], (double)v[2], (double)v[3]);
     }
     gg_free(&b);
 }
@@ -124,7 +138,8 @@ static void test_fold_f16(void)
 static int32_t activation(struct gg *b, int32_t kind, int32_t x)
 {
     const struct syn_shape slopes = syn_shape_of(1, &gg_shape(b, x)->dim[1]);
-    const struct syn_attr leak = syn_attr_of_float("alpha", 0.2), clip[] = {syn_attr_of_float("min", -0.1), syn_attr_of_float("max", 0.4)};
+    const struct syn_attr leak = syn_attr_of_float("alpha", 0.2),
+                          clip[] = {syn_attr_of_float("min", -0.1), syn_attr_of_float("max", 0.4)};
     return kind == 0   ? gg_node1(b, SYN_OP_RELU, x)
            : kind == 1 ? gg_node(b, SYN_OP_LEAKY_RELU, 1, &x, 1, &leak)
            : kind == 2 ? gg_node2(b, SYN_OP_PRELU, x, gg_uniform(b, &slopes, -0.3f, 0.9f))
@@ -138,26 +153,37 @@ static void test_fuse_fires(void)
     for (int32_t kind = 0; kind < 5; kind++)
         for (int32_t form = 0; form < 3; form++) { /* with bias, without, transposed */
             int32_t x = start(&b, 10 + (uint64_t)(kind * 3 + form), 6);
-            x = gg_conv(&b, x, &(struct gg_conv){.co = 4, .k = 3, .pad = 1, .bare = form == 1, .transposed = form == 2});
-            expect(&b, activation(&b, kind, x), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 1, "convolution and activation");
+            x = gg_conv(&b, x,
+                        &(struct gg_conv){
+                            .co = 4, .k = 3, .pad = 1, .bare = form == 1, .transposed = form == 2});
+            expect(&b, activation(&b, kind, x), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 1,
+                   "convolution and activation");
         }
-    for (int32_t side = 0; side < 2; side++) { /* conv + x, x + conv; weighted; after an activation; twice over */
+    for (int32_t side = 0; side < 2;
+         side++) { /* conv + x, x + conv; weighted; after an activation; twice over */
         int32_t x = start(&b, 30, 6), y = conv3(&b, x, 6);
-        expect(&b, side ? gg_node2(&b, SYN_OP_ADD, x, y) : gg_node2(&b, SYN_OP_ADD, y, x), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 1, "residual");
+        expect(&b, side ? gg_node2(&b, SYN_OP_ADD, x, y) : gg_node2(&b, SYN_OP_ADD, y, x),
+               SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 1, "residual");
         x = start(&b, 31, 6), y = activation(&b, 1, conv3(&b, x, 6));
-        expect(&b, side ? gg_sum(&b, x, y, 0.7, -0.3) : gg_sum(&b, y, x, 0.2, 1), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 1, "weighted residual");
+        expect(&b, side ? gg_sum(&b, x, y, 0.7, -0.3) : gg_sum(&b, y, x, 0.2, 1),
+               SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 1, "weighted residual");
         x = start(&b, 32, 6);
         int32_t z = gg_node1(&b, SYN_OP_SIGMOID, x);
         y = gg_sum(&b, activation(&b, 2, conv3(&b, x, 6)), x, 0.2, 0.9);
         y = side ? gg_sum(&b, z, y, 1.5, 0.4) : gg_sum(&b, y, z, 0.4, 1.5);
         expect(&b, y, SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "two residuals");
     }
-    int32_t x = start(&b, 33, 6), y = conv3(&b, x, 6), z = conv3(&b, x, 6); /* both sides are convolutions: one of them takes it */
-    expect(&b, gg_node2(&b, SYN_OP_ADD, y, z), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "the sum of two convolutions");
-    x = start(&b, 34, 6), y = conv3(&b, x, 6); /* the other operand is made after the convolution: the fused node moves */
+    int32_t x = start(&b, 33, 6), y = conv3(&b, x, 6),
+            z = conv3(&b, x, 6); /* both sides are convolutions: one of them takes it */
+    expect(&b, gg_node2(&b, SYN_OP_ADD, y, z), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2,
+           "the sum of two convolutions");
+    x = start(&b, 34, 6),
+    y = conv3(&b, x, 6); /* the other operand is made after the convolution: the fused node moves */
     z = activation(&b, 3, gg_pool(&b, SYN_OP_AVERAGE_POOL, x, 1, 1));
-    expect(&b, gg_node2(&b, SYN_OP_ADD, y, z), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 3, "a residual made later");
-    x = start(&b, 35, 6); /* a dense block's tail: conv, 0.2 and the block's input, 0.2 and the group's */
+    expect(&b, gg_node2(&b, SYN_OP_ADD, y, z), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 3,
+           "a residual made later");
+    x = start(&b, 35,
+              6); /* a dense block's tail: conv, 0.2 and the block's input, 0.2 and the group's */
     y = gg_sum(&b, conv3(&b, activation(&b, 0, conv3(&b, x, 8)), 6), x, 0.2, 1);
     y = gg_sum(&b, y, x, 0.2, 1);
     expect(&b, y, SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "the same residual twice");
@@ -172,32 +198,45 @@ static void test_fuse_refrains(void)
     y = gg_node2(&b, SYN_OP_MUL, activation(&b, 0, y), y);
     expect(&b, y, SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 3, "a convolution read twice");
     x = start(&b, 41, 6), y = conv3(&b, x, 6), gg_output(&b, y);
-    expect(&b, activation(&b, 0, y), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "a convolution that is an output");
+    expect(&b, activation(&b, 0, y), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2,
+           "a convolution that is an output");
     x = start(&b, 42, 6), y = conv3(&b, x, 6);
-    expect(&b, gg_node2(&b, SYN_OP_ADD, y, y), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "a convolution added to itself");
+    expect(&b, gg_node2(&b, SYN_OP_ADD, y, y), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2,
+           "a convolution added to itself");
     x = start(&b, 43, 6), y = conv3(&b, x, 6);
-    expect(&b, gg_node2(&b, SYN_OP_ADD, y, gg_node1(&b, SYN_OP_GLOBAL_AVERAGE_POOL, x)), SYN_PASS_FUSE_CONV, SYN_OP_ADD, 1, "a residual of another shape");
+    expect(&b, gg_node2(&b, SYN_OP_ADD, y, gg_node1(&b, SYN_OP_GLOBAL_AVERAGE_POOL, x)),
+           SYN_PASS_FUSE_CONV, SYN_OP_ADD, 1, "a residual of another shape");
     x = start(&b, 44, 1), y = conv3(&b, x, 6);
-    expect(&b, gg_node2(&b, SYN_OP_ADD, y, x), SYN_PASS_FUSE_CONV, SYN_OP_ADD, 1, "a residual of one channel");
+    expect(&b, gg_node2(&b, SYN_OP_ADD, y, x), SYN_PASS_FUSE_CONV, SYN_OP_ADD, 1,
+           "a residual of one channel");
     x = start(&b, 45, 6), y = conv3(&b, x, 1);
-    expect(&b, gg_node2(&b, SYN_OP_ADD, y, x), SYN_PASS_FUSE_CONV, SYN_OP_ADD, 1, "a convolution that is broadcast");
+    expect(&b, gg_node2(&b, SYN_OP_ADD, y, x), SYN_PASS_FUSE_CONV, SYN_OP_ADD, 1,
+           "a convolution that is broadcast");
     x = start(&b, 46, 6), y = conv3(&b, x, 6);
-    expect(&b, gg_node2(&b, SYN_OP_PRELU, y, gg_uniform(&b, &shared, 0.1f, 0.3f)), SYN_PASS_FUSE_CONV, SYN_OP_PRELU, 1, "PReLU with one slope");
+    expect(&b, gg_node2(&b, SYN_OP_PRELU, y, gg_uniform(&b, &shared, 0.1f, 0.3f)),
+           SYN_PASS_FUSE_CONV, SYN_OP_PRELU, 1, "PReLU with one slope");
     x = start(&b, 47, 6), y = conv3(&b, x, 6);
-    expect(&b, gg_node2(&b, SYN_OP_PRELU, y, gg_uniform(&b, &long_slope, 0.1f, 0.3f)), SYN_PASS_FUSE_CONV, SYN_OP_PRELU, 1, "PReLU with slopes [c,1,1]");
+    expect(&b, gg_node2(&b, SYN_OP_PRELU, y, gg_uniform(&b, &long_slope, 0.1f, 0.3f)),
+           SYN_PASS_FUSE_CONV, SYN_OP_PRELU, 1, "PReLU with slopes [c,1,1]");
     x = start(&b, 48, 6), y = activation(&b, 1, conv3(&b, x, 6));
     expect(&b, activation(&b, 0, y), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "a second activation");
     x = start(&b, 49, 6), y = gg_node2(&b, SYN_OP_ADD, conv3(&b, x, 6), x);
-    expect(&b, activation(&b, 0, y), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "an activation after a residual");
-    x = start(&b, 50, 6), y = gg_conv(&b, x, &(struct gg_conv){.co = 6, .k = 3, .pad = 1, .alpha = 0.5});
-    expect(&b, activation(&b, 3, y), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "an activation after a factor");
-    x = start(&b, 51, 6), y = gg_conv(&b, x, &(struct gg_conv){.co = 6, .k = 3, .pad = 1, .transposed = true});
-    expect(&b, gg_node2(&b, SYN_OP_ADD, y, x), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "a residual of a transposed convolution");
+    expect(&b, activation(&b, 0, y), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2,
+           "an activation after a residual");
+    x = start(&b, 50, 6),
+    y = gg_conv(&b, x, &(struct gg_conv){.co = 6, .k = 3, .pad = 1, .alpha = 0.5});
+    expect(&b, activation(&b, 3, y), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2,
+           "an activation after a factor");
+    x = start(&b, 51, 6),
+    y = gg_conv(&b, x, &(struct gg_conv){.co = 6, .k = 3, .pad = 1, .transposed = true});
+    expect(&b, gg_node2(&b, SYN_OP_ADD, y, x), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2,
+           "a residual of a transposed convolution");
     x = start(&b, 52, 6), y = conv3(&b, x, 6);
     expect(&b, gg_node2(&b, SYN_OP_SUB, y, x), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "a difference");
     x = start(&b, 53, 6), y = conv3(&b, x, 6);
     const int32_t in[3] = {y, x, x};
-    expect(&b, gg_node(&b, SYN_OP_SCALED_SUM, 3, in, 0, NULL), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "a sum of three");
+    expect(&b, gg_node(&b, SYN_OP_SCALED_SUM, 3, in, 0, NULL), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2,
+           "a sum of three");
     x = start(&b, 54, 6), y = gg_sum(&b, conv3(&b, x, 6), x, 1, 1);
     y = gg_sum(&b, gg_sum(&b, y, x, 0.5, 1), x, 0.3, 1);
     expect(&b, y, SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 2, "a third residual");
@@ -207,31 +246,43 @@ static void test_fuse_refrains(void)
 
 static void test_fuse_shuffle(void)
 {
-    static const struct { int64_t r; double scale; int mode, coord, round, left; } forms[] = {
-        {2, 2, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 1},
-        {3, 3, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 1},
-        {4, 4, SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_FLOOR, 1},
-        {3, 3, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_PREFER_FLOOR, 3}, /* 2/3 rounds up */
-        {2, 2, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_CEIL, 3},
-        {2, 2, SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 3},
-        {2, 2, SYN_RESIZE_NEAREST, SYN_COORD_ALIGN_CORNERS, SYN_ROUND_FLOOR, 3},
-        {2, 2, SYN_RESIZE_BILINEAR, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 3}};
+    static const struct {
+        int64_t r;
+        double scale;
+        int mode, coord, round, left;
+    } forms[] = {{2, 2, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 1},
+                 {3, 3, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 1},
+                 {4, 4, SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_FLOOR, 1},
+                 {3, 3, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_PREFER_FLOOR,
+                  3}, /* 2/3 rounds up */
+                 {2, 2, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_CEIL, 3},
+                 {2, 2, SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 3},
+                 {2, 2, SYN_RESIZE_NEAREST, SYN_COORD_ALIGN_CORNERS, SYN_ROUND_FLOOR, 3},
+                 {2, 2, SYN_RESIZE_BILINEAR, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 3}};
     for (size_t f = 0; f < sizeof forms / sizeof *forms; f++)
         for (int32_t side = 0; side < 2; side++) {
             struct gg b;
-            const int32_t x = start(&b, 60 + f, 3), feature = gg_conv(&b, x, &(struct gg_conv){.co = 3 * forms[f].r * forms[f].r, .k = 1});
-            const int32_t up = gg_resize(&b, x, forms[f].mode, forms[f].coord, forms[f].round, forms[f].scale);
+            const int32_t x = start(&b, 60 + f, 3),
+                          feature = gg_conv(
+                              &b, x, &(struct gg_conv){.co = 3 * forms[f].r * forms[f].r, .k = 1});
+            const int32_t up =
+                gg_resize(&b, x, forms[f].mode, forms[f].coord, forms[f].round, forms[f].scale);
             const int32_t s = gg_int(&b, SYN_OP_PIXEL_SHUFFLE, feature, "r", forms[f].r);
             char what[64];
             snprintf(what, sizeof what, "shuffle and enlarged residual, form %d", (int)f);
-            expect(&b, side ? gg_node2(&b, SYN_OP_ADD, up, s) : gg_node2(&b, SYN_OP_ADD, s, up), SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 1 + forms[f].left, what);
+            expect(&b, side ? gg_node2(&b, SYN_OP_ADD, up, s) : gg_node2(&b, SYN_OP_ADD, s, up),
+                   SYN_PASS_FUSE_CONV, SYN_OP_COUNT, 1 + forms[f].left, what);
         }
     struct gg b; /* either half read by somebody else */
     for (int32_t form = 0; form < 2; form++) {
-        const int32_t x = start(&b, 70, 3), s = gg_int(&b, SYN_OP_PIXEL_SHUFFLE, gg_conv(&b, x, &(struct gg_conv){.co = 12}), "r", 2);
-        const int32_t up = gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2);
+        const int32_t x = start(&b, 70, 3),
+                      s = gg_int(&b, SYN_OP_PIXEL_SHUFFLE,
+                                 gg_conv(&b, x, &(struct gg_conv){.co = 12}), "r", 2);
+        const int32_t up =
+            gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2);
         gg_output(&b, form ? up : s);
-        expect(&b, gg_node2(&b, SYN_OP_ADD, s, up), SYN_PASS_FUSE_CONV, SYN_OP_ADD, 1, "half a pair read twice");
+        expect(&b, gg_node2(&b, SYN_OP_ADD, s, up), SYN_PASS_FUSE_CONV, SYN_OP_ADD, 1,
+               "half a pair read twice");
     }
 }
 
@@ -240,8 +291,12 @@ static void test_fuse_shuffle(void)
 /* Exact to rounding at every pixel, borders included: sizes 1 and up, where borders are everything. */
 static void test_phases_fire(void)
 {
-    static const struct { int coord, round; } same[] = {{SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR}, {SYN_COORD_ASYMMETRIC, SYN_ROUND_PREFER_FLOOR},
-                                                        {SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_FLOOR}, {SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_CEIL}};
+    static const struct {
+        int coord, round;
+    } same[] = {{SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR},
+                {SYN_COORD_ASYMMETRIC, SYN_ROUND_PREFER_FLOOR},
+                {SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_FLOOR},
+                {SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_CEIL}};
     for (int64_t h = 1; h <= 4; h++)
         for (int64_t w = 1; w <= 5; w++)
             for (int act = 0; act < SYN_ACT_COUNT; act++) {
@@ -250,28 +305,55 @@ static void test_phases_fire(void)
                 gg_new(&b, 80 + (uint64_t)(h * 40 + w * 6 + act));
                 int32_t x = gg_input(&b, 1 + w % 2, 3, h, w);
                 x = gg_resize(&b, x, SYN_RESIZE_NEAREST, same[f].coord, same[f].round, 2);
-                x = gg_conv(&b, x, &(struct gg_conv){.co = 4, .k = 3, .pad = 1, .act = act, .act_a = 0.1, .act_b = 0.5, .dense = true, .bare = w == 3});
+                x = gg_conv(&b, x,
+                            &(struct gg_conv){.co = 4,
+                                              .k = 3,
+                                              .pad = 1,
+                                              .act = act,
+                                              .act_a = 0.1,
+                                              .act_b = 0.5,
+                                              .dense = true,
+                                              .bare = w == 3});
                 expect(&b, x, SYN_PASS_PHASES, SYN_OP_COUNT, 1, "nearest-2x and 3x3");
             }
     struct gg b; /* twice in a row, then a residual that is fused first: no phases there */
     int32_t x = start(&b, 90, 4);
-    for (int32_t i = 0; i < 2; i++) x = activation(&b, 1, conv3(&b, gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2), 4));
+    for (int32_t i = 0; i < 2; i++)
+        x = activation(
+            &b, 1,
+            conv3(&b,
+                  gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2),
+                  4));
     T_CHECK(count_after(&b, 0, SYN_OP_COUNT) == 6, "6 nodes to begin with");
     expect(&b, x, ALL, SYN_OP_CONV_TRANSPOSE, 2, "twice enlarged");
 }
 
 static void test_phases_refrain(void)
 {
-    static const struct { int mode, coord, round; double scale; } resizes[] = {
-        {SYN_RESIZE_NEAREST, SYN_COORD_ALIGN_CORNERS, SYN_ROUND_PREFER_FLOOR, 2}, {SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_CEIL, 2},
-        {SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_PREFER_CEIL, 2}, {SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 2},
-        {SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_CEIL, 2}, {SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 3},
-        {SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 1}, {SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_FLOOR, 1.5},
-        {SYN_RESIZE_BILINEAR, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 2}, {SYN_RESIZE_BICUBIC, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 2}};
-    static const struct gg_conv convs[] = {
-        {.co = 4, .k = 3}, {.co = 4, .k = 3, .pads = {1, 1, 1, 0}}, {.co = 4, .k = 3, .pad = 2}, {.co = 4, .k = 3, .pad = 1, .stride = 2},
-        {.co = 4, .k = 3, .pad = 2, .dil = 2}, {.co = 4, .k = 5, .pad = 2}, {.co = 4, .k = 1}, {.co = 4, .k = 3, .kw = 1, .pads = {1, 0, 1, 0}},
-        {.co = 4, .k = 3, .pad = 1, .group = 2}, {.co = 4, .k = 3, .pad = 1, .alpha = 0.5}, {.co = 4, .k = 3, .pad = 1, .transposed = true}};
+    static const struct {
+        int mode, coord, round;
+        double scale;
+    } resizes[] = {{SYN_RESIZE_NEAREST, SYN_COORD_ALIGN_CORNERS, SYN_ROUND_PREFER_FLOOR, 2},
+                   {SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_CEIL, 2},
+                   {SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_PREFER_CEIL, 2},
+                   {SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 2},
+                   {SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_CEIL, 2},
+                   {SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 3},
+                   {SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 1},
+                   {SYN_RESIZE_NEAREST, SYN_COORD_HALF_PIXEL, SYN_ROUND_PREFER_FLOOR, 1.5},
+                   {SYN_RESIZE_BILINEAR, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 2},
+                   {SYN_RESIZE_BICUBIC, SYN_COORD_HALF_PIXEL, SYN_ROUND_FLOOR, 2}};
+    static const struct gg_conv convs[] = {{.co = 4, .k = 3},
+                                           {.co = 4, .k = 3, .pads = {1, 1, 1, 0}},
+                                           {.co = 4, .k = 3, .pad = 2},
+                                           {.co = 4, .k = 3, .pad = 1, .stride = 2},
+                                           {.co = 4, .k = 3, .pad = 2, .dil = 2},
+                                           {.co = 4, .k = 5, .pad = 2},
+                                           {.co = 4, .k = 1},
+                                           {.co = 4, .k = 3, .kw = 1, .pads = {1, 0, 1, 0}},
+                                           {.co = 4, .k = 3, .pad = 1, .group = 2},
+                                           {.co = 4, .k = 3, .pad = 1, .alpha = 0.5},
+                                           {.co = 4, .k = 3, .pad = 1, .transposed = true}};
     struct gg b;
     int32_t x, up;
     for (size_t i = 0; i < sizeof resizes / sizeof *resizes; i++) {
@@ -282,14 +364,20 @@ static void test_phases_refrain(void)
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) {
         x = start(&b, 220 + i, 4);
         x = gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2);
-        expect(&b, gg_conv(&b, x, &convs[i]), SYN_PASS_PHASES, SYN_OP_RESIZE, 1, "another convolution");
+        expect(&b, gg_conv(&b, x, &convs[i]), SYN_PASS_PHASES, SYN_OP_RESIZE, 1,
+               "another convolution");
     }
-    x = start(&b, 240, 4), up = gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2);
-    expect(&b, gg_node2(&b, SYN_OP_MUL, conv3(&b, up, 4), up), SYN_PASS_PHASES, SYN_OP_RESIZE, 1, "an enlarged picture read twice");
-    x = start(&b, 241, 4), up = gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2);
+    x = start(&b, 240, 4),
+    up = gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2);
+    expect(&b, gg_node2(&b, SYN_OP_MUL, conv3(&b, up, 4), up), SYN_PASS_PHASES, SYN_OP_RESIZE, 1,
+           "an enlarged picture read twice");
+    x = start(&b, 241, 4),
+    up = gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2);
     gg_output(&b, up);
-    expect(&b, conv3(&b, up, 4), SYN_PASS_PHASES, SYN_OP_RESIZE, 1, "an enlarged picture that is an output");
-    x = start(&b, 242, 4), up = gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2);
+    expect(&b, conv3(&b, up, 4), SYN_PASS_PHASES, SYN_OP_RESIZE, 1,
+           "an enlarged picture that is an output");
+    x = start(&b, 242, 4),
+    up = gg_resize(&b, x, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2);
     up = gg_conv(&b, up, &(struct gg_conv){.co = 4, .k = 3, .pad = 1, .res1 = up + 1});
     expect(&b, up, SYN_PASS_PHASES, SYN_OP_RESIZE, 1, "a residual");
 }
@@ -329,7 +417,10 @@ static void test_no_memory(void)
     int32_t ok = 0, failed = 0;
     gg_random(&b, 1234, 16);
     const int32_t x = b.g->output[0], c = gg_shape(&b, x)->dim[1] > 0 ? x : 0;
-    gg_output(&b, conv3(&b, gg_resize(&b, c, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2), 40));
+    gg_output(&b,
+              conv3(&b,
+                    gg_resize(&b, c, SYN_RESIZE_NEAREST, SYN_COORD_ASYMMETRIC, SYN_ROUND_FLOOR, 2),
+                    40));
     for (long n = 1; n < 5000 && !ok; n++) {
         struct syn_graph *g = NULL;
         struct syn_err err = {""};
@@ -340,7 +431,8 @@ static void test_no_memory(void)
         if (st == SYN_OK) ok++;
         else {
             failed++;
-            T_CHECK(st == SYN_NO_MEMORY && err.text[0], "allocation %ld: %s '%s'", n, syn_status_word(st), err.text);
+            T_CHECK(st == SYN_NO_MEMORY && err.text[0], "allocation %ld: %s '%s'", n,
+                    syn_status_word(st), err.text);
         }
         syn_graph_free(g);
     }
