@@ -219,6 +219,13 @@ const char *syn_task_warnings(const struct syn_task *t)
                : NULL;
 }
 
+uint64_t syn_task_picture_bytes(const struct syn_task *t)
+{
+    const struct syn_image *im = &t->image;
+    return (uint64_t)im->width * (uint64_t)im->height * (uint64_t)im->channels *
+           (uint64_t)(im->bits / 8);
+}
+
 void syn_task_close(struct syn_task *t)
 {
     if (!t) return;

@@ -67,6 +67,8 @@ SYN_MUST_CHECK syn_status syn_task_encode(struct syn_task *t, struct syn_buf *ou
 char *syn_task_result(const struct syn_task *t);
 /* After decode: a JSON array of what the caller should know; NULL when there is nothing. Static. */
 const char *syn_task_warnings(const struct syn_task *t);
+/* Bytes of the picture that the task holds. */
+uint64_t syn_task_picture_bytes(const struct syn_task *t);
 void syn_task_close(struct syn_task *t); /* NULL-safe */
 
 #endif

@@ -6,7 +6,8 @@
  *     post     encode -> blob (fsync) -> finish  ◄────────────┘ thread is behind)
  *
  * so the encoder and the disk run beside the next job's network. At most POST_QUEUE pictures wait
- * between the two: memory stays bounded.
+ * between the two, and the next job does not begin while those on the post thread's side are over
+ * the memory budget: memory stays bounded.
  *
  * A job that has been tried before may be what killed the process, so it runs alone: nothing is
  * computed while it is encoded and the other way round. So a job that merely stood beside a crash
@@ -21,7 +22,6 @@
 #include "server/jobs/worker.h"
 #include "kernels/base/alloc.h"
 #include "kernels/base/log.h"
-#include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,6 +43,7 @@ struct item {
     atomic_bool cancel;   /* stops compute and post at their next look */
     atomic_bool requeue;  /* cancel came from stop: back to the queue */
     double load, compute; /* seconds */
+    uint64_t picture_bytes; /* of what waits to be encoded; set before the hand-over */
 };
 
 struct syn_worker {
@@ -52,6 +53,7 @@ struct syn_worker {
     pthread_mutex_t mu;
     pthread_cond_t changed; /* anything below changed */
     bool held, stopping;    /* guarded by mu */
+    bool late;              /* guarded by mu: stopping, and the deadline has passed */
     bool compute_ended;     /* guarded by mu: nothing more comes to the queue */
     bool joined;            /* main thread only */
     struct item *computing; /* guarded by mu, as are the next three */
@@ -115,6 +117,24 @@ static void tell_done(struct syn_worker *w, const char *id)
     syn_job_deinit(&job);
 }
 
+/* The row did not take the end it was given, for a reason that will not pass: a job must not stay
+ * running for that. */
+static void finish_otherwise(struct syn_worker *w, const struct syn_finish *f)
+{
+    struct syn_err err;
+    const struct syn_finish failed = {.id = f->id,
+                                      .state = SYN_JOB_FAILED,
+                                      .error_code = "internal",
+                                      .error_detail = "the server failed; see its log",
+                                      .seconds_load = f->seconds_load,
+                                      .seconds_compute = f->seconds_compute};
+    syn_status st = syn_store_finish(w->opts.store, &failed, &err);
+    if (st == SYN_OK) tell_done(w, f->id);
+    else
+        syn_log(SYN_LOG_ERROR, "job cannot be failed either id=%s status=%s why=\"%s\"", f->id,
+                syn_status_word(st), err.text);
+}
+
 /* The store's word is the job's end. While the disk refuses it the worker says so and tries again;
  * when the daemon stops meanwhile, the next start finds the job running and recovers it. */
 static void finish(struct syn_worker *w, const struct syn_finish *f)
@@ -132,6 +152,7 @@ static void finish(struct syn_worker *w, const struct syn_finish *f)
         if (st != SYN_IO && st != SYN_NO_MEMORY) {
             syn_log(SYN_LOG_ERROR, "job cannot be finished id=%s status=%s why=\"%s\"", f->id,
                     syn_status_word(st), err.text);
+            if (st != SYN_CONFLICT) finish_otherwise(w, f);
             return;
         }
         if (!said) {
@@ -356,19 +377,32 @@ static void put_back(struct syn_worker *w, const char *id)
     else syn_log(SYN_LOG_INFO, "job went back to the queue id=%s", id);
 }
 
-/* mu is held. First tries may run beside each other, a further one runs alone (see the head). */
+/* mu is held. First tries may run beside each other, a further one runs alone, and nothing runs
+ * beside pictures that are large (see the head). */
 static bool must_wait(const struct syn_worker *w, const struct item *it)
 {
+    const uint64_t budget = w->opts.limits.memory_budget_bytes;
+    uint64_t bytes = w->posting ? w->posting->picture_bytes : 0;
     if (w->posting && (it->job.attempts > 1 || w->posting->job.attempts > 1)) return true;
-    for (int32_t i = 0; i < w->n_queue; i++)
+    for (int32_t i = 0; i < w->n_queue; i++) {
         if (it->job.attempts > 1 || w->queue[i]->job.attempts > 1) return true;
-    return false;
+        bytes += w->queue[i]->picture_bytes;
+    }
+    return budget > 0 && bytes > budget;
+}
+
+/* Back to the queue at its next look. */
+static void give_up(struct item *it)
+{
+    atomic_store(&it->requeue, true);
+    atomic_store(&it->cancel, true);
 }
 
 static void begin(struct syn_worker *w, struct item *it)
 {
     pthread_mutex_lock(&w->mu);
     w->computing = it;
+    if (w->late) give_up(it); /* it was being taken when the deadline passed */
     while (must_wait(w, it)) pthread_cond_wait(&w->changed, &w->mu);
     pthread_mutex_unlock(&w->mu);
 }
@@ -381,6 +415,7 @@ static void run_job(struct syn_worker *w, struct item *it)
     begin(w, it);
     st = compute(w, it, &step, &err);
     if (st == SYN_OK) {
+        it->picture_bytes = syn_task_picture_bytes(it->task);
         hand_over(w, it);
         return;
     }
@@ -476,6 +511,16 @@ static void *compute_main(void *user)
 
 /* ---- from outside ---- */
 
+/* A deadline must not move with the wall clock. */
+static void init_monotonic(pthread_cond_t *c)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(c, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
 syn_status syn_worker_start(const struct syn_worker_opts *opts, struct syn_worker **out,
                             struct syn_err *err)
 {
@@ -486,7 +531,7 @@ syn_status syn_worker_start(const struct syn_worker_opts *opts, struct syn_worke
     w->held = true;
     atomic_store(&w->trouble, "starting");
     pthread_mutex_init(&w->mu, NULL);
-    pthread_cond_init(&w->changed, NULL);
+    init_monotonic(&w->changed);
     rc = pthread_create(&w->compute_thread, NULL, compute_main, w);
     if (rc == 0) {
         rc = pthread_create(&w->post_thread, NULL, post_main, w);
@@ -548,28 +593,25 @@ void syn_worker_stop(struct syn_worker *w, int32_t deadline_ms)
 {
     struct timespec until;
     if (w->joined) return;
-    pthread_mutex_lock(&w->mu);
-    w->stopping = true;
-    atomic_store(&w->trouble, "stopping");
-    pthread_cond_broadcast(&w->changed);
-    pthread_mutex_unlock(&w->mu);
-    syn_store_wake(w->opts.store);
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += deadline_ms / 1000;
     until.tv_nsec += (long)(deadline_ms % 1000) * 1000000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    if (pthread_timedjoin_np(w->compute_thread, NULL, &until) != 0) {
-        pthread_mutex_lock(&w->mu);
-        if (w->computing) {
-            atomic_store(&w->computing->requeue, true);
-            atomic_store(&w->computing->cancel, true);
-        }
-        pthread_mutex_unlock(&w->mu);
-        pthread_join(w->compute_thread, NULL);
-    }
+    pthread_mutex_lock(&w->mu);
+    w->stopping = true;
+    atomic_store(&w->trouble, "stopping");
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->mu);
+    syn_store_wake(w->opts.store);
+    pthread_mutex_lock(&w->mu);
+    while (!w->compute_ended && pthread_cond_timedwait(&w->changed, &w->mu, &until) == 0) continue;
+    w->late = !w->compute_ended;
+    if (w->late && w->computing) give_up(w->computing);
+    pthread_mutex_unlock(&w->mu);
+    pthread_join(w->compute_thread, NULL);
     pthread_join(w->post_thread, NULL);
     w->joined = true;
 }

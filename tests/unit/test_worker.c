@@ -6,6 +6,7 @@
 #include "server/jobs/worker.h"
 #include "tests/model_fixture.h"
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <time.h>
 
@@ -184,6 +185,8 @@ struct stage {
     struct syn_models *models;
     struct syn_worker *worker;
     atomic_int done, units;
+    char before[SYN_JOB_ID_SIZE]; /* not empty: a unit of "toy" may be done when this one is over */
+    atomic_int early;             /* units of "toy" that were done before */
     char blob[SYN_SHA256_HEX_SIZE];
 };
 
@@ -191,8 +194,15 @@ static void on_unit(void *user, const char *kind, const char *model, double seco
 {
     struct stage *s = user;
     (void)kind;
-    (void)model;
     if (seconds >= 0) atomic_fetch_add(&s->units, 1);
+    if (s->before[0] && strcmp(model, "toy") == 0) {
+        struct syn_job job = {0};
+        struct syn_err err = {""};
+        if (syn_store_get(s->store, s->before, &job, &err) != SYN_OK ||
+            job.state < SYN_JOB_SUCCEEDED)
+            atomic_fetch_add(&s->early, 1);
+        syn_job_deinit(&job);
+    }
 }
 
 static void on_done(void *user, const struct syn_job *job)
@@ -201,7 +211,7 @@ static void on_done(void *user, const struct syn_job *job)
     if (job->state >= SYN_JOB_SUCCEEDED) atomic_fetch_add(&s->done, 1);
 }
 
-static void stage_open(struct stage *s)
+static void stage_open_with(struct stage *s, uint64_t budget_bytes)
 {
     struct syn_store_opts so = {.max_queued = 10000, .max_attempts = 3};
     struct syn_worker_opts wo = {
@@ -216,10 +226,16 @@ static void stage_open(struct stage *s)
     wo.store = s->store;
     wo.models = s->models;
     wo.limits.max_input_bytes = 1 << 20;
+    wo.limits.memory_budget_bytes = budget_bytes;
     fx_need(syn_worker_start(&wo, &s->worker, &err) == SYN_OK, err.text);
     fx_need(syn_blob_put(syn_store_blobs(s->store), in.data, in.size, s->blob, &err) == SYN_OK,
             err.text);
     syn_buf_deinit(&in);
+}
+
+static void stage_open(struct stage *s)
+{
+    stage_open_with(s, 0);
 }
 
 static void stage_close(struct stage *s)
@@ -413,6 +429,51 @@ static void test_F05_stop(void)
     stage_close(&s);
 }
 
+/* A row that cannot be written for a reason of its own is no reason to leave the job running. */
+static void test_result_refused_for_good(void)
+{
+    struct stage s;
+    char one[SYN_JOB_ID_SIZE], two[SYN_JOB_ID_SIZE], path[PATH_MAX + 16];
+    sqlite3 *db = NULL;
+    stage_open(&s);
+    snprintf(path, sizeof path, "%s/synthd.db", s.data);
+    fx_need(sqlite3_open(path, &db) == SQLITE_OK &&
+                sqlite3_exec(db,
+                             "CREATE TRIGGER no_output BEFORE INSERT ON job_blob WHEN NEW.role = 1 "
+                             "BEGIN SELECT RAISE(ABORT, 'no'); END",
+                             NULL, NULL, NULL) == SQLITE_OK,
+            "trigger");
+    submit(&s, "toy", "{}", s.blob, one);
+    syn_worker_go(s.worker);
+    T_CHECK(ends(&s, one, SYN_JOB_FAILED, "internal"), "told as ours");
+    fx_need(sqlite3_exec(db, "DROP TRIGGER no_output", NULL, NULL, NULL) == SQLITE_OK, "trigger");
+    sqlite3_close(db);
+    submit(&s, "toy", "{}", s.blob, two);
+    T_CHECK(ends(&s, two, SYN_JOB_SUCCEEDED, ""), "the next one");
+    T_CHECK(syn_worker_trouble(s.worker)[0] == '\0', "%s", syn_worker_trouble(s.worker));
+    stage_close(&s);
+}
+
+/* B11: a picture over the budget that waits for its encoder holds the next job up. */
+static void test_B11_large_results_one_at_a_time(void)
+{
+    struct stage s;
+    char two[SYN_JOB_ID_SIZE], blob[SYN_SHA256_HEX_SIZE];
+    struct syn_buf in = picture(8, 8);
+    struct syn_err err = {""};
+    stage_open_with(&s, 1000000); /* under 640 x 640 x 3 */
+    fx_need(syn_blob_put(syn_store_blobs(s.store), in.data, in.size, blob, &err) == SYN_OK,
+            err.text);
+    syn_buf_deinit(&in);
+    submit(&s, "deep", "{\"scale\":16}", s.blob, s.before);
+    submit(&s, "toy", "{}", blob, two);
+    syn_worker_go(s.worker);
+    T_CHECK(ends(&s, two, SYN_JOB_SUCCEEDED, ""), "small");
+    T_CHECK(ends(&s, s.before, SYN_JOB_SUCCEEDED, ""), "large");
+    T_CHECK(atomic_load(&s.early) == 0, "%d units beside it", atomic_load(&s.early));
+    stage_close(&s);
+}
+
 int main(void)
 {
     struct syn_err err = {""};
@@ -428,6 +489,8 @@ int main(void)
     test_C04_cancel();
     test_C06_cancel_races();
     test_F05_stop();
+    test_result_refused_for_good();
+    test_B11_large_results_one_at_a_time();
     fx_remove(root);
     syn_engine_close(engine);
     return t_report();
