@@ -41,7 +41,7 @@ struct item {
     struct syn_job job;
     struct syn_task *task;
     atomic_bool cancel;   /* stops compute and post at their next look */
-    atomic_bool requeue;  /* cancel came from stop: back to the queue */
+    atomic_bool requeue;  /* cancel came from stop alone: back to the queue, or stored if computed */
     double load, compute; /* seconds */
     uint64_t picture_bytes; /* of what waits to be encoded; set before the hand-over */
 };
@@ -81,6 +81,27 @@ static void free_item(struct item *it)
     syn_task_close(it->task);
     syn_job_deinit(&it->job);
     syn_free(it);
+}
+
+/* A client's wish goes before stop's. */
+static void cancel_item(struct item *it)
+{
+    atomic_store(&it->requeue, false);
+    atomic_store(&it->cancel, true);
+}
+
+/* Back to the queue at its next look. */
+static void give_up(struct item *it)
+{
+    if (atomic_load(&it->cancel)) return;
+    atomic_store(&it->requeue, true);
+    atomic_store(&it->cancel, true);
+}
+
+/* By a client: what stop wants no more of has been computed by then. */
+static bool is_canceled(struct item *it)
+{
+    return atomic_load(&it->cancel) && !atomic_load(&it->requeue);
 }
 
 static bool is_stopping(struct syn_worker *w)
@@ -200,7 +221,7 @@ static void store_result(struct syn_worker *w, struct item *it)
     enum syn_task_step step = SYN_STEP_ENCODE;
     const char *warnings = syn_task_warnings(it->task);
     char *result = NULL;
-    syn_status st = atomic_load(&it->cancel) ? SYN_CANCELED : SYN_OK;
+    syn_status st = is_canceled(it) ? SYN_CANCELED : SYN_OK;
     if (st == SYN_OK) {
         syn_store_progress(w->opts.store, it->job.id, "encode", it->job.units_done,
                            it->job.units_total);
@@ -212,7 +233,7 @@ static void store_result(struct syn_worker *w, struct item *it)
     }
     syn_task_close(it->task); /* the pixels: the file's bytes are all that is needed now */
     it->task = NULL;
-    if (st == SYN_OK && atomic_load(&it->cancel)) st = SYN_CANCELED;
+    if (st == SYN_OK && is_canceled(it)) st = SYN_CANCELED;
     if (st == SYN_OK) {
         step = SYN_STEP_STORE;
         st = syn_blob_put(syn_store_blobs(w->opts.store), bytes.data, bytes.size, out.sha256, &err);
@@ -287,7 +308,7 @@ static void look_for_cancel(struct driving *d)
     struct syn_err err;
     d->looked = now_seconds();
     if (syn_store_get(d->w->opts.store, d->it->job.id, &job, &err) != SYN_OK) return;
-    if (job.cancel_requested) atomic_store(&d->it->cancel, true);
+    if (job.cancel_requested) cancel_item(d->it);
     syn_job_deinit(&job);
 }
 
@@ -389,13 +410,6 @@ static bool must_wait(const struct syn_worker *w, const struct item *it)
         bytes += w->queue[i]->picture_bytes;
     }
     return budget > 0 && bytes > budget;
-}
-
-/* Back to the queue at its next look. */
-static void give_up(struct item *it)
-{
-    atomic_store(&it->requeue, true);
-    atomic_store(&it->cancel, true);
 }
 
 static void begin(struct syn_worker *w, struct item *it)
@@ -577,7 +591,7 @@ const char *syn_worker_trouble(const struct syn_worker *w)
 
 static void cancel_if(struct item *it, const char *id)
 {
-    if (it && strcmp(it->job.id, id) == 0) atomic_store(&it->cancel, true);
+    if (it && strcmp(it->job.id, id) == 0) cancel_item(it);
 }
 
 void syn_worker_cancel(struct syn_worker *w, const char *id)

@@ -474,6 +474,39 @@ static void test_B11_large_results_one_at_a_time(void)
     stage_close(&s);
 }
 
+/* The deadline passes when all units are done and the picture is being brought to its size: the job
+ * is stored or goes back, but nobody canceled it. */
+static void test_F05_stop_after_the_last_unit(void)
+{
+    int units = 0, stored = 0;
+    for (int i = 0; i < 8; i++) {
+        struct stage s;
+        char id[SYN_JOB_ID_SIZE];
+        struct syn_job job = {0};
+        struct syn_err err = {""};
+        stage_open(&s);
+        submit(&s, "toy", "{\"scale\":15.9}", s.blob, id);
+        syn_worker_go(s.worker);
+        if (units == 0) {
+            T_CHECK(ends(&s, id, SYN_JOB_SUCCEEDED, ""), "the first one tells the number of units");
+            units = atomic_load(&s.units);
+        }
+        while (atomic_load(&s.units) < units) {
+            const struct timespec little = {0, 100000};
+            nanosleep(&little, NULL);
+        }
+        nap(i);
+        syn_worker_stop(s.worker, 0);
+        T_CHECK(syn_store_get(s.store, id, &job, &err) == SYN_OK, "%s", err.text);
+        T_CHECK(job.state == SYN_JOB_SUCCEEDED || job.state == SYN_JOB_QUEUED, "%d ms: %s", i,
+                syn_job_state_word(job.state));
+        stored += job.state == SYN_JOB_SUCCEEDED;
+        syn_job_deinit(&job);
+        stage_close(&s);
+    }
+    T_CHECK(stored > 1, "%d of 8 were stored", stored);
+}
+
 int main(void)
 {
     struct syn_err err = {""};
@@ -489,6 +522,7 @@ int main(void)
     test_C04_cancel();
     test_C06_cancel_races();
     test_F05_stop();
+    test_F05_stop_after_the_last_unit();
     test_result_refused_for_good();
     test_B11_large_results_one_at_a_time();
     fx_remove(root);
