@@ -336,8 +336,31 @@ static void test_nan(void)
         }
 }
 
+/* Channels past the last in a block: a quotient there is 0/0, a sigmoid one half. A convolution over an odd
+ * number of channels in bf16 reads one of them. */
+static void test_past_last_channel(void)
+{
+    for (int32_t i = 0; i < N_CHANNELS; i++)
+        for (int32_t form = 0; form < 3; form++) {
+            const int64_t c = channels[i];
+            const struct syn_shape per_channel = syn_shape4(1, c, 1, 1);
+            struct gg b;
+            gg_new(&b, 950 + (uint64_t)(i * 3 + form));
+            int32_t x = gg_input(&b, 1, c, 5, 9);
+            x = form == 0   ? gg_node2(&b, SYN_OP_DIV, x, gg_uniform(&b, &per_channel, 1, 2))
+                : form == 1 ? gg_node1(&b, SYN_OP_SIGMOID, x)
+                            : gg_node2(&b, SYN_OP_DIV, x,
+                                       gg_node1(&b, SYN_OP_SIGMOID,
+                                                gg_node1(&b, SYN_OP_GLOBAL_AVERAGE_POOL, x)));
+            if (form == 2) b.mag[x] = 4, b.bound[x] = 64 * GG_U; /* divisors are above 1/4 */
+            check(&b, gg_conv(&b, x, &(struct gg_conv){.co = 8, .k = 3, .pad = 1}),
+                  "past the last channel", form, c);
+        }
+}
+
 static void test_all(const char *only)
 {
+    test_past_last_channel();
     test_spatial();
     test_constants();
     test_random_networks();
