@@ -465,7 +465,7 @@ static void test_B11_large_results_one_at_a_time(void)
     fx_need(syn_blob_put(syn_store_blobs(s.store), in.data, in.size, blob, &err) == SYN_OK,
             err.text);
     syn_buf_deinit(&in);
-    submit(&s, "deep", "{\"scale\":16}", s.blob, s.before);
+    submit(&s, "light", "{\"scale\":16}", s.blob, s.before);
     submit(&s, "toy", "{}", blob, two);
     syn_worker_go(s.worker);
     T_CHECK(ends(&s, two, SYN_JOB_SUCCEEDED, ""), "small");
@@ -515,6 +515,7 @@ int main(void)
     fx_folder(root);
     fx_model(root, "toy", 1, 4, 2);
     fx_model(root, "deep", 1, 24, 6);
+    fx_model(root, "light", 1, 4, 2);
     test_params();
     test_task_codes();
     test_B08_each_allocation_fails();
