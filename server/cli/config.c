@@ -49,7 +49,7 @@ static const struct setting settings[] = {
     {"max_body_bytes", SYN_ARG_INT, AT(max_body_bytes), "N", "JSON or multipart request", KIB, TIB},
     {"max_blob_bytes", SYN_ARG_INT, AT(max_blob_bytes), "N", "upload to /v1/blobs", KIB, TIB},
     {"max_inflight_bytes", SYN_ARG_INT, AT(max_inflight_bytes), "N",
-     "uploads being received, together", KIB, 16 * TIB},
+     "what uploads take, together; 0 = the memory budget, at most 1 GiB", 0, 16 * TIB},
     {"max_pixels", SYN_ARG_INT, AT(max_pixels), "N", "of an input picture", 1, TIB},
     {"max_side", SYN_ARG_INT, AT(max_side), "N", "width and height of an input picture", 1,
      1 << 20},
@@ -102,7 +102,6 @@ static void set_defaults(struct syn_config *c)
     c->model_budget_bytes = 2 * GIB;
     c->max_body_bytes = 64 << 20;
     c->max_blob_bytes = 256 << 20;
-    c->max_inflight_bytes = GIB;
     c->max_pixels = 50000000;
     c->max_side = 16384;
     c->max_output_pixels = 134217728;

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #define MIN_BUDGET_BYTES (16 << 20)
+#define MAX_INFLIGHT_BYTES ((uint64_t)1 << 30) /* of an automatic limit */
 
 struct daemon {
     struct syn_config config;
@@ -35,6 +36,7 @@ struct daemon {
     struct syn_models *models;
     struct syn_worker *worker;
     struct syn_http *http; /* set before the worker goes: its callbacks use it */
+    uint64_t memory_budget_bytes; /* set, or automatic */
     sigset_t signals;
 };
 
@@ -49,6 +51,7 @@ static syn_status open_paths(struct daemon *d, struct syn_err *err)
         return syn_fail(err, SYN_INVALID,
                         "memory_budget_bytes = %lld: must be 0 (automatic) or at least %d",
                         (long long)c->memory_budget_bytes, MIN_BUDGET_BYTES);
+    d->memory_budget_bytes = syn_memory_budget(c->memory_budget_bytes);
     st = syn_path_data(c->data, &d->data, err);
     if (st == SYN_OK) st = syn_path_make(d->data, 0700, err);
     if (st != SYN_OK) return syn_fail_in(err, st, "data: ");
@@ -142,7 +145,7 @@ static syn_status start_worker(struct daemon *d, struct syn_err *err)
     opts.limits.max_side = (int32_t)c->max_side;
     opts.limits.max_output_pixels = (uint64_t)c->max_output_pixels;
     opts.limits.max_output_side = (int32_t)c->max_output_side;
-    opts.limits.memory_budget_bytes = syn_memory_budget(c->memory_budget_bytes);
+    opts.limits.memory_budget_bytes = d->memory_budget_bytes;
     return syn_worker_start(&opts, &d->worker, err);
 }
 
@@ -166,6 +169,10 @@ static syn_status start_http(struct daemon *d, struct syn_err *err)
     opts.max_output_pixels = (uint64_t)c->max_output_pixels;
     opts.max_output_side = (int32_t)c->max_output_side;
     opts.max_inflight_bytes = (uint64_t)c->max_inflight_bytes;
+    if (!opts.max_inflight_bytes)
+        opts.max_inflight_bytes = d->memory_budget_bytes < MAX_INFLIGHT_BYTES
+                                      ? d->memory_budget_bytes
+                                      : MAX_INFLIGHT_BYTES;
     opts.max_connections = (int32_t)c->max_connections;
     opts.idle_timeout_s = (int32_t)c->idle_timeout_seconds;
     return syn_http_start(&opts, &d->http, err);

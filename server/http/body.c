@@ -2,7 +2,8 @@
  * request.h.
  *
  * What has been promised by Content-Length is checked against the limit and reserved against
- * max_inflight_bytes before a byte is taken; a chunked body reserves as it grows. After a failure
+ * max_inflight_bytes before a byte is taken; a chunked body reserves as it grows. Raw bodies and
+ * files of forms go to disk as they come; JSON stays in memory and counts JSON_COPIES times. After a failure
  * the answer is decided and the rest of the body is thrown away as it comes. */
 #include "server/http/request.h"
 #include "kernels/base/alloc.h"
@@ -13,6 +14,7 @@
 
 #define MAX_IGNORED_BODY 65536u /* where no body is expected */
 #define RESERVE_STEP (1u << 20) /* of a chunked body */
+#define JSON_COPIES 3 /* while it is parsed: the text, the parser's token, the document */
 
 static void release(struct syn_request *rq)
 {
@@ -84,13 +86,20 @@ static bool reserve(struct syn_request *rq, uint64_t bytes)
         return true;
     syn_metrics_rejected(rq->http->metrics, "bytes");
     syn_problem_set(
-        &p, SYN_CODE_uploads_full, "%llu bytes are being uploaded: at most %llu together",
+        &p, SYN_CODE_uploads_full, "uploads take %llu bytes: at most %llu together",
         (unsigned long long)before, (unsigned long long)rq->http->opts.max_inflight_bytes);
     p.retry_after_s = 1;
     p.has_limit = true;
     p.limit = rq->http->opts.max_inflight_bytes;
     fail(rq, &p);
     return false;
+}
+
+/* What the body takes while so many bytes of it are here. */
+static uint64_t taken_by(const struct syn_body *b, uint64_t bytes)
+{
+    bool in_memory = b->kind == SYN_BODY_JSON || (b->kind == SYN_BODY_JOB && !b->is_form);
+    return in_memory ? bytes * JSON_COPIES : bytes;
 }
 
 /* ---- media types ---- */
@@ -239,7 +248,7 @@ bool syn_body_begin(struct syn_request *rq)
     }
     if (b->kind == SYN_BODY_NONE) return true;
     if (!media_ok(rq, type)) return false;
-    if (b->has_declared && !reserve(rq, b->declared)) return false;
+    if (b->has_declared && !reserve(rq, taken_by(b, b->declared))) return false;
     if (b->kind == SYN_BODY_BLOB) {
         st = syn_blob_begin(syn_store_blobs(o->store), b->limit, &b->writer, &err);
     } else if (b->is_form) {
@@ -280,8 +289,8 @@ void syn_body_push(struct syn_request *rq, const char *data, size_t n)
         return;
     }
     if (b->kind == SYN_BODY_NONE) return;
-    if (!b->has_declared && b->received > b->reserved &&
-        !reserve(rq, n > RESERVE_STEP ? n : RESERVE_STEP))
+    if (!b->has_declared && taken_by(b, b->received) > b->reserved &&
+        !reserve(rq, taken_by(b, n > RESERVE_STEP ? n : RESERVE_STEP)))
         return;
     if (b->kind == SYN_BODY_BLOB) st = syn_blob_write(b->writer, data, n, &err);
     else if (b->is_form) st = syn_multipart_push(b->multipart, data, n, &err);

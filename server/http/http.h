@@ -32,7 +32,7 @@ struct syn_http_opts {
     int32_t max_side;
     uint64_t max_output_pixels;
     int32_t max_output_side;       /* default 65535 */
-    uint64_t max_inflight_bytes;   /* uploads being received, together: more is 429 */
+    uint64_t max_inflight_bytes;   /* what uploads take, together: more is 429; JSON counts 3 times */
     int32_t max_connections;       /* default 512 */
     int32_t idle_timeout_s;        /* default 30 */
 };

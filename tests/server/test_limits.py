@@ -216,6 +216,30 @@ def test_B11_uploads_in_flight():
         equal(metrics(server)['synthd_jobs_rejected_total{reason="bytes"}'], 1)
 
 
+def test_B11_json_counts_what_it_takes_in_memory():
+    """JSON stays in memory: its text, the parser's copy, and the document; a form goes to disk."""
+    with Daemon("--max-inflight-bytes", "3000000") as server:
+        head = b"POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 800000\r\n\r\n%s"
+        one, two = connect(server), connect(server)
+        one.sendall(head % (b"application/json", b"{"))
+        check(
+            eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 2400000),
+            "three times its length",
+        )
+        two.sendall(head % (b"application/json", b"{"))
+        two.settimeout(10 * harness.SLOW)
+        check(two.recv(4000).startswith(b"HTTP/1.1 429 "), "a second one is too much")
+        one.close()
+        two.close()
+        check(eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 0), "given back")
+        with connect(server) as form:
+            form.sendall(head % (b"multipart/form-data; boundary=f", b"--f"))
+            check(
+                eventually(lambda: metrics(server)["synthd_http_inflight_bytes"] == 800000),
+                "a form by its length",
+            )
+
+
 def test_waiting_holds_no_room():
     with Daemon("--queue", "pause") as server:
         waiter = harness.in_thread(lambda: post(spec(), {"Prefer": "wait=5"}, server))

@@ -51,7 +51,9 @@ void syn_native_delete_job(struct syn_request *rq)
     }
     if (running && rq->http->opts.worker) syn_worker_cancel(rq->http->opts.worker, rq->arg[0]);
     if (!syn_native_load_job(rq, rq->arg[0], &j)) return;
-    if (was_queued && j.state == SYN_JOB_CANCELED) syn_metrics_done(rq->http->metrics, &j);
+    /* A running one is counted by the worker. */
+    if (was_queued && !running && j.state == SYN_JOB_CANCELED)
+        syn_metrics_done(rq->http->metrics, &j);
     answer_job(rq, running ? 202 : 200, &j);
     if (running) syn_reply_header(&rq->reply, "Retry-After", "1");
 }
