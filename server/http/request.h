@@ -35,6 +35,7 @@ struct syn_http {
     atomic_bool draining, stopping;
     atomic_ullong inflight_bytes; /* reserved by bodies being received */
     atomic_int active;            /* requests between their headers and their end */
+    atomic_int waiting;           /* of these, those of Prefer: wait */
 };
 
 /* ---- the answer ---- */

@@ -240,6 +240,31 @@ def test_B11_json_counts_what_it_takes_in_memory():
             )
 
 
+def test_C09_waiters_leave_room():
+    """Waiting is a favour: enough connections stay for those who ask whether the server lives."""
+    with Daemon("--queue", "pause", "--max-connections", "8") as server:
+        waiters = [
+            harness.in_thread(lambda: post(spec(), {"Prefer": "wait=8"}, server)) for _ in range(6)
+        ]
+        check(
+            eventually(lambda: metrics(server)['synthd_jobs{state="queued"}'] == 6, 6),
+            "all are accepted",
+        )
+        for _ in range(3):
+            answer = post(spec(), {"Prefer": "wait=8"}, server)
+            equal(answer.status, 202)
+            check("Preference-Applied" not in answer.headers, "no room to wait")
+        equal(server.get("/healthz").status, 200, "alive")
+        check(all(w.is_alive() for w in waiters), "while they wait")
+        for w in waiters:
+            w.join()
+        equal(
+            post(spec(), {"Prefer": "wait=1"}, server).headers.get("Preference-Applied"),
+            "wait=1",
+            "room again",
+        )
+
+
 def test_waiting_holds_no_room():
     with Daemon("--queue", "pause") as server:
         waiter = harness.in_thread(lambda: post(spec(), {"Prefer": "wait=5"}, server))

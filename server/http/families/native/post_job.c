@@ -168,6 +168,16 @@ static void cancel_left(struct syn_job_spec *s, const char *id)
         syn_worker_cancel(s->rq->http->opts.worker, id);
 }
 
+/* A waiting request keeps its connection: a quarter of them is left to others, who may only want to
+ * know whether the server lives. */
+static bool may_wait(struct syn_http *h)
+{
+    int most = h->opts.max_connections - (h->opts.max_connections + 3) / 4;
+    if (atomic_fetch_add(&h->waiting, 1) < most) return true;
+    atomic_fetch_sub(&h->waiting, 1);
+    return false;
+}
+
 /* Until the job is over, the time is, the server stops, or the client has gone. */
 static void wait_for(struct syn_job_spec *s, const char *id, int32_t seconds)
 {
@@ -261,7 +271,12 @@ void syn_native_post_job(struct syn_request *rq)
         syn_reply_problem(rq, &s->p);
     } else {
         syn_body_deinit(rq); /* a waiting request holds no upload's room */
-        if (wait) wait_for(s, id, wait);
+        if (wait && may_wait(rq->http)) {
+            wait_for(s, id, wait);
+            atomic_fetch_sub(&rq->http->waiting, 1);
+        } else {
+            wait = 0;
+        }
         answer(s, id, replayed, wait);
     }
     syn_spec_deinit(s);
