@@ -166,6 +166,7 @@ static syn_status start_http(struct daemon *d, struct syn_err *err)
     opts.max_blob_bytes = (uint64_t)c->max_blob_bytes;
     opts.max_pixels = (uint64_t)c->max_pixels;
     opts.max_side = (int32_t)c->max_side;
+    opts.max_decoded_bytes = d->memory_budget_bytes;
     opts.max_output_pixels = (uint64_t)c->max_output_pixels;
     opts.max_output_side = (int32_t)c->max_output_side;
     opts.max_inflight_bytes = (uint64_t)c->max_inflight_bytes;

@@ -30,6 +30,7 @@ struct syn_http_opts {
     uint64_t max_blob_bytes;       /* POST /v1/blobs; default 256 MiB */
     uint64_t max_pixels;           /* of an input picture */
     int32_t max_side;
+    uint64_t max_decoded_bytes;    /* of an input picture while it is decoded; 0 = no limit */
     uint64_t max_output_pixels;
     int32_t max_output_side;       /* default 65535 */
     uint64_t max_inflight_bytes;   /* what uploads take, together: more is 429; JSON counts 3 times */

@@ -194,6 +194,15 @@ static syn_status read_header(struct syn_bytes file, const struct format **forma
 
 static bool swaps_sides(int32_t orientation) { return orientation >= 5; }
 
+/* Pixels, the codec's buffers, and a copy when the sides are swapped. Stays far below 2^64: each
+ * side has at most 31 bits here, a pixel at most 8 bytes. */
+static uint64_t decode_bytes(const struct syn_codec_header *h)
+{
+    uint64_t bytes = (uint64_t)h->info.width * (uint64_t)h->info.height *
+                     (uint64_t)h->info.channels * (uint64_t)(h->info.bits / 8);
+    return bytes + h->work_bytes + (swaps_sides(h->info.orientation) ? bytes : 0);
+}
+
 syn_status syn_image_probe(const void *bytes, size_t n, struct syn_image_info *info,
                            struct syn_err *err)
 {
@@ -202,6 +211,7 @@ syn_status syn_image_probe(const void *bytes, size_t n, struct syn_image_info *i
     syn_status st = read_header(syn_bytes_of(bytes, n), &format, &h, err);
     if (st != SYN_OK) return st;
     *info = h.info;
+    info->decode_bytes = decode_bytes(&h);
     if (swaps_sides(h.info.orientation)) {
         info->width = h.info.height;
         info->height = h.info.width;
@@ -209,12 +219,11 @@ syn_status syn_image_probe(const void *bytes, size_t n, struct syn_image_info *i
     return SYN_OK;
 }
 
-/* Sizes stay far below 2^64: each side has at most 31 bits here, a pixel at most 8 bytes. */
 static syn_status check_limits(const struct syn_codec_header *h, const struct syn_image_limits *l,
                                struct syn_err *err)
 {
     int32_t w = h->info.width, ht = h->info.height;
-    uint64_t pixels = (uint64_t)w * (uint64_t)ht, bytes, total;
+    uint64_t pixels = (uint64_t)w * (uint64_t)ht, total = decode_bytes(h);
     int32_t max_side =
         l->max_side > 0 && l->max_side < SYN_IMAGE_MAX_SIDE ? l->max_side : SYN_IMAGE_MAX_SIDE;
     if (w > max_side)
@@ -229,8 +238,6 @@ static syn_status check_limits(const struct syn_codec_header *h, const struct sy
     if (l->max_frames && h->info.frames > l->max_frames)
         return syn_fail(err, SYN_TOO_LARGE, "%" PRId32 " frames: limit is %" PRId32, h->info.frames,
                         l->max_frames);
-    bytes = pixels * (uint64_t)h->info.channels * (uint64_t)(h->info.bits / 8);
-    total = bytes + h->work_bytes + (swaps_sides(h->info.orientation) ? bytes : 0);
     if (l->max_decoded_bytes && total > l->max_decoded_bytes)
         return syn_fail(err, SYN_TOO_LARGE,
                         "%" PRId32 " x %" PRId32 " needs %" PRIu64

@@ -49,6 +49,7 @@ struct syn_image_info {
     int32_t orientation; /* EXIF tag 1..8 as stored; 1 when absent */
     int32_t frames;      /* 1 for a still */
     bool gray;
+    uint64_t decode_bytes; /* what max_decoded_bytes is held against */
 };
 
 struct syn_image_report {

@@ -240,6 +240,18 @@ def test_B11_json_counts_what_it_takes_in_memory():
             )
 
 
+def test_E01_more_than_the_memory_to_decode():
+    """What could never be decoded here is refused at submit, not failed later."""
+    with Daemon("--memory-budget-bytes", str(16 << 20), "--queue", "pause") as server:
+        fits, large = harness.png(1000, 1000), harness.png(2400, 2400)
+        equal(post(spec(inputs={"image": uri(fits)}), {}, server).status, 202)
+        answer = post(spec(inputs={"image": uri(large)}), {}, server)
+        problem(answer, 413, "payload_too_large")
+        body = answer.json()
+        equal(body["limit"], 16 << 20)
+        check(body["received"] >= 2400 * 2400 * 3, body)
+
+
 def test_C09_waiters_leave_room():
     """Waiting is a favour: enough connections stay for those who ask whether the server lives."""
     with Daemon("--queue", "pause", "--max-connections", "8") as server:

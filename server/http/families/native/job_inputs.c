@@ -156,6 +156,8 @@ static void check_picture(struct syn_job_spec *s, struct syn_spec_input *in, con
         too_large(s, pointer, "side in pixels", (uint64_t)side, (uint64_t)o->max_side);
     else if (pixels > o->max_pixels) too_large(s, pointer, "pixels", pixels, o->max_pixels);
     else if (in->info.frames > 1) too_large(s, pointer, "frames", (uint64_t)in->info.frames, 1);
+    else if (o->max_decoded_bytes && in->info.decode_bytes > o->max_decoded_bytes)
+        too_large(s, pointer, "bytes to decode", in->info.decode_bytes, o->max_decoded_bytes);
     else in->probed = true;
 }
 
