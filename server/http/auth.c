@@ -2,6 +2,7 @@
 #include "server/http/auth.h"
 #include "kernels/base/alloc.h"
 #include "server/http/datauri.h"
+#include "server/http/hex.h"
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
@@ -24,14 +25,6 @@ struct syn_auth {
     size_t n;
 };
 
-static int nibble(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 /* "name:hex" without blanks around it. */
 static syn_status parse_line(const char *line, struct key *k, struct syn_err *err)
 {
@@ -50,7 +43,7 @@ static syn_status parse_line(const char *line, struct key *k, struct syn_err *er
     memcpy(k->name, line, n_name);
     k->name[n_name] = '\0';
     for (size_t i = 0; i < DIGEST; i++) {
-        int hi = nibble(colon[1 + 2 * i]), lo = nibble(colon[2 + 2 * i]);
+        int hi = syn_hex_digit(colon[1 + 2 * i]), lo = syn_hex_digit(colon[2 + 2 * i]);
         if (hi < 0 || lo < 0) return syn_fail(err, SYN_INVALID, "digest: hex digits only");
         k->digest[i] = (uint8_t)(hi << 4 | lo);
     }

@@ -1,19 +1,12 @@
 /* datauri.c - see datauri.h. */
 #include "server/http/datauri.h"
 #include "kernels/base/alloc.h"
+#include "server/http/hex.h"
 #include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
 #define MAX_PREFIX 512 /* of "data:...;base64," */
-
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
 
 /* 0..63; -1 padding; -2 skipped; -3 illegal. */
 static int value_of(unsigned char c)
@@ -78,8 +71,9 @@ syn_status syn_datauri_decode(const char *text, size_t n, uint64_t max_bytes, ui
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)text[i];
         int v;
-        if (is_uri && c == '%' && i + 2 < n && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0) {
-            c = (unsigned char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
+        if (is_uri && c == '%' && i + 2 < n && syn_hex_digit(text[i + 1]) >= 0 &&
+            syn_hex_digit(text[i + 2]) >= 0) {
+            c = (unsigned char)(syn_hex_digit(text[i + 1]) << 4 | syn_hex_digit(text[i + 2]));
             i += 2;
         }
         v = value_of(c);

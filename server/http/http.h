@@ -33,7 +33,7 @@ struct syn_http_opts {
     uint64_t max_decoded_bytes;    /* of an input picture while it is decoded; 0 = no limit */
     uint64_t max_output_pixels;
     int32_t max_output_side;       /* default 65535 */
-    uint64_t max_inflight_bytes;   /* what uploads take, together: more is 429; JSON counts 3 times */
+    uint64_t max_inflight_bytes;   /* of uploads together, JSON 3 times: more is 429 */
     int32_t max_connections;       /* default 512 */
     int32_t idle_timeout_s;        /* default 30 */
 };

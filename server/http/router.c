@@ -1,5 +1,6 @@
 /* router.c - the table of addresses, and finding the row for a path. See request.h. */
 #include "server/http/families/native/native.h"
+#include "server/http/hex.h"
 #include "server/http/request.h"
 #include <stdio.h>
 #include <string.h>
@@ -33,22 +34,15 @@ const struct syn_route *syn_router_at(int i)
     return &routes[i];
 }
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
-
 bool syn_percent_decode(const char *text, size_t n, char *out, size_t size)
 {
     size_t at = 0;
     for (size_t i = 0; i < n; i++) {
         char c = text[i];
         if (c == '%') {
-            if (i + 2 >= n || hex(text[i + 1]) < 0 || hex(text[i + 2]) < 0) return false;
-            c = (char)(hex(text[i + 1]) << 4 | hex(text[i + 2]));
+            if (i + 2 >= n || syn_hex_digit(text[i + 1]) < 0 || syn_hex_digit(text[i + 2]) < 0)
+                return false;
+            c = (char)(syn_hex_digit(text[i + 1]) << 4 | syn_hex_digit(text[i + 2]));
             i += 2;
         }
         if (c == '\0' || at + 1 >= size) return false;

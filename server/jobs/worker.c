@@ -41,7 +41,7 @@ struct item {
     struct syn_job job;
     struct syn_task *task;
     atomic_bool cancel;   /* stops compute and post at their next look */
-    atomic_bool requeue;  /* cancel came from stop alone: back to the queue, or stored if computed */
+    atomic_bool requeue;  /* only stop wants it: back to the queue, or stored when computed */
     double load, compute; /* seconds */
     uint64_t picture_bytes; /* of what waits to be encoded; set before the hand-over */
 };

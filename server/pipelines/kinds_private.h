@@ -8,6 +8,9 @@
 
 extern const struct syn_param_spec syn_upscale_param_table[SYN_UPSCALE_N_PARAMS];
 
+/* The largest native scale among a model's networks of this noise level; 1 when there is none. */
+int32_t syn_upscale_largest_scale(const struct syn_manifest *m, int32_t noise);
+
 /* Values that syn_params_check has passed. */
 double syn_param_as_double(const struct syn_param *p);
 int32_t syn_param_as_int32(const struct syn_param *p);

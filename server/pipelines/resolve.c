@@ -1,6 +1,7 @@
 /* resolve.c - from parameters and a picture's size to the output size, the network and the passes.
  *
  * Layer: server/pipelines.   Threads: pure functions. */
+#include "server/pipelines/kinds_private.h"
 #include "server/pipelines/upscale.h"
 #include <math.h>
 
@@ -37,7 +38,7 @@ static syn_status check_noise(const struct syn_manifest *m, int32_t noise, struc
     return syn_fail(err, SYN_INVALID, "noise = %d: %s has no such level", noise, m->id);
 }
 
-static int32_t largest_scale(const struct syn_manifest *m, int32_t noise)
+int32_t syn_upscale_largest_scale(const struct syn_manifest *m, int32_t noise)
 {
     int32_t s = 1;
     for (int32_t i = 0; i < m->n_variants; i++)
@@ -147,8 +148,8 @@ syn_status syn_upscale_resolve(const struct syn_manifest *m, const struct syn_up
                         in_height, SYN_UPSCALE_MAX_SIDE);
     if ((st = check_params(p, err)) != SYN_OK || (st = check_noise(m, p->noise, err)) != SYN_OK)
         return st;
-    st = output_size(p, largest_scale(m, p->noise), in_width, in_height, &out_w, &out_h, &factor,
-                     err);
+    st = output_size(p, syn_upscale_largest_scale(m, p->noise), in_width, in_height, &out_w, &out_h,
+                     &factor, err);
     if (st != SYN_OK) return st;
 
     int32_t passes = 0;

@@ -68,14 +68,6 @@ static void noise_error(const struct syn_manifest *m, int32_t noise, struct syn_
                              m->id, levels);
 }
 
-static int32_t largest_scale(const struct syn_manifest *m, int32_t noise)
-{
-    int32_t s = 1;
-    for (int32_t i = 0; i < m->n_variants; i++)
-        if (m->variant[i].noise == noise && m->variant[i].scale > s) s = m->variant[i].scale;
-    return s;
-}
-
 /* What one value alone cannot tell. */
 static void check_together(const struct syn_param *const *v, const struct syn_manifest *m,
                            int32_t before, struct syn_field_errors *errs)
@@ -115,7 +107,7 @@ syn_status syn_upscale_params_parse(const struct syn_param *p, int32_t n,
     if (v[P_WIDTH]) r.width = syn_param_as_int32(v[P_WIDTH]);
     if (v[P_HEIGHT]) r.height = syn_param_as_int32(v[P_HEIGHT]);
     if (v[P_SCALE]) r.scale = syn_param_as_double(v[P_SCALE]);
-    else if (!r.width && !r.height) r.scale = largest_scale(m, r.noise);
+    else if (!r.width && !r.height) r.scale = syn_upscale_largest_scale(m, r.noise);
     if (v[P_TILE]) r.tile = syn_param_as_int32(v[P_TILE]);
     if (v[P_PRECISION]) r.precision = (syn_precision)syn_param_word(&t[P_PRECISION],
         v[P_PRECISION]->string);
