@@ -120,14 +120,16 @@ static void measure_all(struct cpu_self *self, bool want_bf16, struct figures *f
 static void decide(struct cpu_self *self, const struct figures *f)
 {
     self->own_f32 = self->f32.row != NULL && CLEARLY * f->own_f32 >= f->dnnl_f32;
-    self->own_bf16 =
-        self->bf16.row != NULL && f->own_bf16 > 0 && CLEARLY * f->own_bf16 >= f->dnnl_bf16;
+    /* nothing measured in bf16 (the caller wanted f32): a plan that asks for it still gets our kernels, where
+     * the CPU has them, and not the references */
+    self->own_bf16 = self->bf16.row != NULL && CLEARLY * f->own_bf16 >= f->dnnl_bf16;
     self->dnnl_bf16 = !self->own_bf16 && f->dnnl_bf16 > 0;
     self->info.f32_gflops = self->own_f32 ? f->own_f32 : f->dnnl_f32;
     self->info.bf16_gflops = self->own_bf16 ? f->own_bf16 : f->dnnl_bf16;
     /* a tie goes to f32, whose results are better; but where the CPU has the instruction, and so twice the
      * products a cycle, a tie is noise */
     self->info.bf16_quicker =
+        self->info.bf16_gflops > 0 &&
         self->info.bf16_gflops > (self->own_bf16 ? 0.8 : 1.1) * self->info.f32_gflops;
 }
 
