@@ -45,10 +45,6 @@ struct syn_plan {
     struct syn_plan_info info;      /* immutable */
 };
 
-/* A graph for one stage, shapes known, passes applied. The caller frees it. */
-SYN_MUST_CHECK syn_status syn_specialise(struct syn_model *m, int32_t stage,
-                                         const struct syn_shape *in_shapes, struct syn_graph **out,
-                                         struct syn_err *err);
 void syn_plans_free(struct syn_model *m); /* all of them; none in use */
 
 #endif

@@ -7,8 +7,30 @@
 #include <string.h>
 #include <sys/mman.h>
 
-syn_status syn_specialise(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
-                          struct syn_graph **out, struct syn_err *err)
+/* Multiply-adds of convolutions and dense layers. */
+static int64_t multiply_adds(const struct syn_graph *g)
+{
+    struct syn_op_call c;
+    struct syn_conv v;
+    int64_t sum = 0, k;
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        const struct syn_node *n = &g->node[i];
+        if (!n->op) continue;
+        syn_graph_call(g, i, &c);
+        if ((n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE) &&
+            syn_conv_parse(&c, &v, NULL) == SYN_OK)
+            sum += v.n * v.co * (v.ci / v.group) * v.kh * v.kw *
+                   (v.transposed ? v.h * v.w : v.ho * v.wo);
+        else if (n->id == SYN_OP_DENSE && syn_shape_elements(&c.in[1].shape, &k))
+            sum += c.in[0].shape.dim[0] * k;
+    }
+    return sum;
+}
+
+/* A graph for one stage, shapes known, passes applied; the caller frees it. *macs, where wanted: multiply-adds as
+ * the model states them, counted before a pass saves some. */
+static syn_status specialise(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
+                             struct syn_graph **out, int64_t *macs, struct syn_err *err)
 {
     struct syn_graph *g = NULL;
     syn_status st;
@@ -18,6 +40,7 @@ syn_status syn_specialise(struct syn_model *m, int32_t stage, const struct syn_s
     if ((st = syn_graph_copy(m->graph, &g, err)) != SYN_OK) return st;
     if (st == SYN_OK && stage >= 0) st = syn_make_stage(g, stage, err);
     if (st == SYN_OK) st = syn_graph_infer(g, in_shapes, err);
+    if (st == SYN_OK && macs) *macs = multiply_adds(g);
     if (st == SYN_OK && (m->passes & SYN_PASS_FOLD)) st = syn_pass_fold(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_conv(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_shuffle(g, err);
@@ -45,34 +68,6 @@ static struct syn_placement placement(const struct syn_model *m, const struct sy
 static syn_precision settle(const struct syn_model *m, syn_precision p)
 {
     return p == SYN_PRECISION_AUTO ? m->engine->precision : p;
-}
-
-/* Multiply-adds as the model states them, so that a pass that saves some does not change the count. */
-static int64_t multiply_adds(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes)
-{
-    struct syn_op_call *c = syn_alloc(sizeof *c);
-    struct syn_graph *g = NULL;
-    int64_t sum = 0;
-    struct syn_conv v;
-    if (!c || syn_graph_copy(m->graph, &g, NULL) != SYN_OK) goto done;
-    if (stage >= 0 && syn_make_stage(g, stage, NULL) != SYN_OK) goto done;
-    if (syn_graph_infer(g, in_shapes, NULL) != SYN_OK) goto done;
-    for (int32_t i = 0; i < g->n_nodes; i++) {
-        const struct syn_node *n = &g->node[i];
-        int64_t k;
-        if (!n->op) continue;
-        syn_graph_call(g, i, c);
-        if ((n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE) &&
-            syn_conv_parse(c, &v, NULL) == SYN_OK)
-            sum += v.n * v.co * (v.ci / v.group) * v.kh * v.kw *
-                   (v.transposed ? v.h * v.w : v.ho * v.wo);
-        else if (n->id == SYN_OP_DENSE && syn_shape_elements(&c->in[1].shape, &k))
-            sum += c->in[0].shape.dim[0] * k;
-    }
-done:
-    syn_graph_free(g);
-    syn_free(c);
-    return sum;
 }
 
 static bool same_inputs(const struct syn_plan *p, const struct syn_shape *in_shapes)
@@ -142,7 +137,7 @@ static syn_status build(struct syn_model *m, int32_t stage, const struct syn_sha
     struct syn_placement how;
     struct syn_plan *p = syn_calloc(1, sizeof *p);
     syn_status st = p ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
-    if (st == SYN_OK) st = syn_specialise(m, stage, in_shapes, &g, err);
+    if (st == SYN_OK) st = specialise(m, stage, in_shapes, &g, &p->info.multiply_adds, err);
     if (st != SYN_OK) goto done;
     p->model = m;
     p->stage = stage;
@@ -160,7 +155,6 @@ static syn_status build(struct syn_model *m, int32_t stage, const struct syn_sha
     p->info.weight_bytes = p->program->weight_bytes;
     p->info.n_steps = p->program->n_steps;
     p->info.precision = pr;
-    p->info.multiply_adds = multiply_adds(m, stage, in_shapes);
     atomic_fetch_add(&e->weight_bytes, p->program->weight_bytes);
     if (e->workspace_limit && p->info.peak_bytes > e->workspace_limit)
         st = syn_fail(err, SYN_TOO_LARGE, "plan: needs %llu bytes of workspace: the limit is %llu",
@@ -218,7 +212,8 @@ void syn_plan_release(struct syn_plan *p)
 
 void syn_plans_free(struct syn_model *m)
 {
-    pthread_mutex_lock(&m->engine->build_lock); /* kernels give packed weights back to the engine's list */
+    pthread_mutex_lock(
+        &m->engine->build_lock); /* kernels give packed weights back to the engine's list */
     free_list(m->plans);
     pthread_mutex_unlock(&m->engine->build_lock);
     m->plans = NULL;
@@ -229,7 +224,7 @@ syn_status syn_plan_estimate(struct syn_model *m, int32_t stage, const struct sy
 {
     struct syn_graph *g = NULL;
     size_t peak = 0;
-    syn_status st = syn_specialise(m, stage, in_shapes, &g, err);
+    syn_status st = specialise(m, stage, in_shapes, &g, NULL, err);
     if (st == SYN_OK) {
         struct syn_placement how = placement(m, g, settle(m, precision));
         how.dry = true;
