@@ -103,33 +103,6 @@ json_t *syn_json_time_or_null(int64_t ms)
     return json_string(text);
 }
 
-void syn_json_to_param(const char *name, const json_t *v, struct syn_param *out)
-{
-    memset(out, 0, sizeof *out);
-    out->name = name;
-    switch (json_typeof(v)) {
-    case JSON_INTEGER:
-        out->type = SYN_PARAM_INTEGER;
-        out->integer = json_integer_value(v);
-        break;
-    case JSON_REAL:
-        out->type = SYN_PARAM_NUMBER;
-        out->number = json_real_value(v);
-        break;
-    case JSON_STRING:
-        out->type = SYN_PARAM_STRING;
-        out->string = json_string_value(v);
-        break;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        out->type = SYN_PARAM_BOOL;
-        out->boolean = json_is_true(v);
-        break;
-    case JSON_NULL: out->type = SYN_PARAM_NULL; break;
-    default: out->type = SYN_PARAM_OTHER; break;
-    }
-}
-
 static json_t *param_value(const struct syn_param *p)
 {
     switch (p->type) {

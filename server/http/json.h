@@ -33,8 +33,6 @@ void syn_json_time(int64_t ms, char out[SYN_TIME_SIZE]);
 json_t *syn_json_time_or_null(int64_t ms); /* 0 = null */
 int64_t syn_json_now_ms(void);
 
-/* One JSON value as a parameter value; texts are borrowed from v. */
-void syn_json_to_param(const char *name, const json_t *v, struct syn_param *out);
 /* A list of parameters as an object; NULL without memory. */
 json_t *syn_json_from_params(const struct syn_param *p, int32_t n);
 /* A row of a table as JSON schema. */

@@ -7,7 +7,7 @@
 
 #define MAX_MEMBERS 256
 
-static void fill(struct syn_param *p, const char *name, const json_t *v)
+void syn_param_of_json(const char *name, const struct json_t *v, struct syn_param *p)
 {
     memset(p, 0, sizeof *p);
     p->name = name;
@@ -52,7 +52,7 @@ syn_status syn_params_read(const char *text, struct syn_param_list *out, struct 
         json_decref(root);
         return syn_fail(err, SYN_NO_MEMORY, "no memory for the parameters");
     }
-    json_object_foreach (root, name, value) fill(&item[n++], name, value);
+    json_object_foreach (root, name, value) syn_param_of_json(name, value, &item[n++]);
     out->item = item;
     out->n = n;
     out->json = root;

@@ -24,6 +24,9 @@ SYN_MUST_CHECK syn_status syn_params_read(const char *text, struct syn_param_lis
  * anything else is a string. *text: the object (caller: syn_free). SYN_INVALID names the word. */
 SYN_MUST_CHECK syn_status syn_params_from_words(const char *const *word, int32_t n, char **text,
                                                 struct syn_err *err);
+/* One JSON value (jansson's) as a parameter; name and texts are borrowed from the caller and v. */
+struct json_t;
+void syn_param_of_json(const char *name, const struct json_t *v, struct syn_param *out);
 void syn_params_deinit(struct syn_param_list *l); /* safe on a zeroed one */
 
 /* "scale = 99: must be in [0.0625, 16]; noise = ...": all errors in one text. */

@@ -62,35 +62,33 @@ const char *syn_task_code(enum syn_task_step step, syn_status st)
     return c->word;
 }
 
-/* Reads one JSON member and gives it to a validator. */
-static syn_status check_params(struct syn_task *t, const char *text, struct syn_err *err)
+static syn_status parse_params(struct syn_task *t, const struct syn_param_list *l,
+                               struct syn_field_errors *errs)
 {
-    struct syn_param_list list = {0};
-    struct syn_field_errors *errs = syn_calloc(1, sizeof *errs);
-    syn_status st = errs ? syn_params_read(text, &list, err)
-                         : syn_fail(err, SYN_NO_MEMORY, "no memory for a job");
-    if (st == SYN_OK) {
-        st = syn_upscale_params_parse(list.item, list.n, t->manifest, &t->params, errs);
-        if (st != SYN_OK) syn_params_explain(errs, err);
-    } else if (st == SYN_INVALID) {
-        syn_fail_in(err, st, "params: ");
-    }
-    syn_params_deinit(&list);
-    syn_free(errs);
-    return st;
+    return syn_upscale_params_parse(l->item, l->n, t->manifest, &t->params, errs);
+}
+static syn_status parse_output(struct syn_task *t, const struct syn_param_list *l,
+                               struct syn_field_errors *errs)
+{
+    return syn_output_spec_parse(l->item, l->n, &t->output, errs);
 }
 
-static syn_status check_output(struct syn_task *t, const char *text, struct syn_err *err)
+/* Reads one JSON member and gives it to its validator. */
+static syn_status check_member(struct syn_task *t, const char *member, const char *text,
+                               syn_status (*parse)(struct syn_task *t,
+                                                   const struct syn_param_list *l,
+                                                   struct syn_field_errors *errs),
+                               struct syn_err *err)
 {
     struct syn_param_list list = {0};
     struct syn_field_errors *errs = syn_calloc(1, sizeof *errs);
     syn_status st = errs ? syn_params_read(text, &list, err)
                          : syn_fail(err, SYN_NO_MEMORY, "no memory for a job");
     if (st == SYN_OK) {
-        st = syn_output_spec_parse(list.item, list.n, &t->output, errs);
+        st = parse(t, &list, errs);
         if (st != SYN_OK) syn_params_explain(errs, err);
     } else if (st == SYN_INVALID) {
-        syn_fail_in(err, st, "output: ");
+        syn_fail_in(err, st, "%s: ", member);
     }
     syn_params_deinit(&list);
     syn_free(errs);
@@ -116,8 +114,8 @@ syn_status syn_task_open(struct syn_models *models, const struct syn_task_reques
     t->manifest = m;
     t->limits = *limits;
     if (r->model_digest) snprintf(t->model_digest, sizeof t->model_digest, "%s", r->model_digest);
-    st = check_params(t, r->params, err);
-    if (st == SYN_OK) st = check_output(t, r->output, err);
+    st = check_member(t, "params", r->params, parse_params, err);
+    if (st == SYN_OK) st = check_member(t, "output", r->output, parse_output, err);
     if (st != SYN_OK) {
         syn_task_close(t);
         return st;

@@ -1,6 +1,7 @@
 /* fuzz_json.c - a job's JSON: parse, then every reader that walks it: parameters against the kind's
  * table, the output table, pointers, differences. */
 #include "server/http/json.h"
+#include "server/jobs/params.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static void check(const json_t *o, const struct syn_param_spec *spec, int32_t n_
         char pointer[40];
         syn_json_pointer(pointer, sizeof pointer, "/params", name);
         if (strlen(pointer) >= sizeof pointer) abort();
-        if (n < 64) syn_json_to_param(name, v, &list[n++]);
+        if (n < 64) syn_param_of_json(name, v, &list[n++]);
     }
     memset(&errs, 0, sizeof errs);
     syn_params_check(spec, n_spec, list, n, value, &errs);

@@ -4,6 +4,7 @@
 #include "server/http/families/native/job_spec.h"
 #include "kernels/base/alloc.h"
 #include "server/http/json.h"
+#include "server/jobs/params.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -89,7 +90,7 @@ static int32_t param_list(struct syn_job_spec *s, const json_t *v, const char *p
         return -1;
     }
     json_object_foreach((json_t *)(uintptr_t)v, name, item)
-        syn_json_to_param(name, item, &list[n++]);
+        syn_param_of_json(name, item, &list[n++]);
     return n;
 }
 
