@@ -75,7 +75,6 @@ $(SERVER_A): $(SERVER_O)
 $(BUILD)/obj/%_avx512.o: VECTOR := -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c -mprefer-vector-width=512
 $(BUILD)/obj/%_avx512bf16.o: VECTOR := -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mfma -mf16c -mprefer-vector-width=512
 $(BUILD)/obj/kernels/cpu/dnnl_omp.o: VECTOR := -fopenmp
-$(BUILD)/obj/%_avx2.o: VECTOR := -O3 -mavx2 -mfma -mf16c
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D) && echo "  CC   $<"

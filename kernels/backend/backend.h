@@ -112,6 +112,13 @@ static inline uint8_t *syn_place_at(const struct syn_run *r, const struct syn_pl
     return r->workspace + r->offset[v->root] + v->offset_bytes;
 }
 
+/* Element index, within the value, of pixel (y, 0) of channel c. */
+static inline int64_t syn_place_row(const struct syn_place *p, int64_t n, int64_t c, int64_t y)
+{
+    return n * p->stride_n + c / p->block * p->stride_c + (y + p->frame) * p->stride_y +
+           (int64_t)p->frame * p->block + c % p->block;
+}
+
 /* Fills block, frame, dtype and strides of a rank-4 value and returns its bytes; false on overflow. */
 bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t block, int32_t frame,
                      syn_dtype dtype, size_t *bytes);

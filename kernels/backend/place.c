@@ -52,9 +52,7 @@ void syn_place_gather(const struct syn_place *p, const struct syn_shape *s, cons
     for (int64_t b = 0; b < s->dim[0]; b++)
         for (int64_t c = 0; c < s->dim[1]; c++)
             for (int64_t y = 0; y < s->dim[2]; y++) {
-                int64_t row = b * p->stride_n + c / p->block * p->stride_c +
-                              (y + p->frame) * p->stride_y + (int64_t)p->frame * p->block +
-                              c % p->block;
+                const int64_t row = syn_place_row(p, b, c, y);
                 for (int64_t x = 0; x < s->dim[3]; x++)
                     *to++ = read_as(p->dtype, from, row + x * p->block);
             }
@@ -76,9 +74,7 @@ void syn_place_scatter(const struct syn_place *p, const struct syn_shape *s, con
         memset((char *)to + (size_t)(b * p->stride_n) * syn_dtype_bytes(p->dtype), 0, bytes);
         for (int64_t c = 0; c < s->dim[1]; c++)
             for (int64_t y = 0; y < s->dim[2]; y++) {
-                int64_t row = b * p->stride_n + c / p->block * p->stride_c +
-                              (y + p->frame) * p->stride_y + (int64_t)p->frame * p->block +
-                              c % p->block;
+                const int64_t row = syn_place_row(p, b, c, y);
                 for (int64_t x = 0; x < s->dim[3]; x++)
                     write_as(p->dtype, to, row + x * p->block, *from++);
             }

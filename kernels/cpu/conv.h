@@ -18,21 +18,6 @@
 #define CPU_MAX_FRAME 8
 #define CPU_MAX_PHASES 16
 
-/* Everything a row kernel needs; immutable after prepare. */
-struct cpu_epilogue {
-    const float *bias, *slope;    /* padded to whole blocks; slope: below zero, 1 = no activation */
-    float low, high;              /* clip; -inf, inf = none */
-    float alpha, beta1, beta2;
-};
-
-struct cpu_phase {
-    int32_t n_taps;
-    int32_t *tap_offset;          /* elements of the input; owned by the conv */
-    const void *weights;          /* this phase's part of the packed weights */
-    int32_t row0, col0;
-    int64_t rows, cols;           /* of the grid */
-};
-
 /* One row of one group of output-channel blocks: px output pixels from (pointers set by the caller). */
 struct cpu_row {
     const void *x;                /* first input pixel of channel block 0 */

@@ -11,24 +11,18 @@
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/dnnl.h"
 #include "kernels/cpu/rows.h"
-#include <math.h>
 #include <string.h>
 
 struct part { /* one primitive: the convolution, or a phase */
     struct cpu_dnnl_conv *conv;
-    int32_t row0, col0;
-    int64_t rows, cols;
+    struct cpu_phase_grid grid;
 };
 
 struct by_dnnl {
-    const struct syn_place *place;
-    struct syn_conv c;
-    int32_t x, y, res1, res2;
-    struct syn_shape y_shape;
+    struct cpu_form form;
     struct part part[CPU_MAX_PHASES];
-    int32_t n_parts, step_h, step_w;
-    bool straight;               /* oneDNN writes y itself */
-    float *bias, *slope;
+    int32_t n_parts;
+    bool straight; /* oneDNN writes y itself */
 };
 
 bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
@@ -50,8 +44,7 @@ static void by_dnnl_free(void *state)
     struct by_dnnl *s = state;
     if (!s) return;
     for (int32_t i = 0; i < s->n_parts; i++) cpu_dnnl_conv_free(s->part[i].conv);
-    syn_free(s->bias);
-    syn_free(s->slope);
+    cpu_form_deinit(&s->form);
     syn_free(s);
 }
 
@@ -61,24 +54,25 @@ struct finish_run {
     const struct by_dnnl *s;
     const struct part *part;
     const float *sums;           /* nChw16c, part's rows x cols */
-    const uint8_t *res1, *res2;
-    uint8_t *y;
+    struct cpu_form_run at;
 };
 
 static void finish_block(const struct by_dnnl *s, float v[CPU_BLOCK], int64_t cb)
 {
     for (int c = 0; c < CPU_BLOCK; c++) {
-        if (v[c] < 0) v[c] *= s->slope[cb * CPU_BLOCK + c];
-        if (s->c.act == SYN_ACT_CLIP)
-            v[c] = v[c] < s->c.act_a ? s->c.act_a : v[c] > s->c.act_b ? s->c.act_b : v[c];
-        v[c] *= s->c.alpha;
+        if (v[c] < 0) v[c] *= s->form.slope[cb * CPU_BLOCK + c];
+        if (s->form.c.act == SYN_ACT_CLIP)
+            v[c] = v[c] < s->form.c.act_a   ? s->form.c.act_a
+                   : v[c] > s->form.c.act_b ? s->form.c.act_b
+                                            : v[c];
+        v[c] *= s->form.c.alpha;
     }
 }
 
 static void add_residual(const struct by_dnnl *s, int32_t value, const uint8_t *base, float beta,
                          int64_t n, int64_t cb, int64_t oy, int64_t ox, float v[CPU_BLOCK])
 {
-    const struct syn_place *p = &s->place[value];
+    const struct syn_place *p = &s->form.place[value];
     float r[CPU_BLOCK];
     cpu_row_read(p, base, cpu_row_at(p, n, cb, oy) + ox * CPU_BLOCK, CPU_BLOCK, r);
     for (int c = 0; c < CPU_BLOCK; c++) v[c] += beta * r[c];
@@ -90,48 +84,43 @@ static void finish_task(void *ctx, int64_t task)
     const struct finish_run *r = ctx;
     const struct by_dnnl *s = r->s;
     const struct part *f = r->part;
-    const struct syn_place *y = &s->place[s->y];
-    const int64_t blocks = (s->c.co + CPU_BLOCK - 1) / CPU_BLOCK;
-    const int64_t row = task % f->rows, cb = task / f->rows % blocks, n = task / f->rows / blocks,
-                  oy = row * s->step_h + f->row0;
-    const float *sums = r->sums + task * f->cols * CPU_BLOCK;
-    for (int64_t q = 0; q < f->cols; q++, sums += CPU_BLOCK) {
-        const int64_t ox = q * s->step_w + f->col0;
+    const struct syn_place *y = &s->form.place[s->form.y];
+    const int64_t blocks = s->form.y_blocks;
+    const int64_t row = task % f->grid.rows, cb = task / f->grid.rows % blocks,
+                  n = task / f->grid.rows / blocks, oy = row * s->form.step_h + f->grid.row0;
+    const float *sums = r->sums + task * f->grid.cols * CPU_BLOCK;
+    for (int64_t q = 0; q < f->grid.cols; q++, sums += CPU_BLOCK) {
+        const int64_t ox = q * s->form.step_w + f->grid.col0;
         float v[CPU_BLOCK];
         memcpy(v, sums, sizeof v);
         finish_block(s, v, cb);
-        if (r->res1) add_residual(s, s->res1, r->res1, s->c.beta1, n, cb, oy, ox, v);
-        if (r->res2) add_residual(s, s->res2, r->res2, s->c.beta2, n, cb, oy, ox, v);
+        if (r->at.res1)
+            add_residual(s, s->form.res1, r->at.res1, s->form.c.beta1, n, cb, oy, ox, v);
+        if (r->at.res2)
+            add_residual(s, s->form.res2, r->at.res2, s->form.c.beta2, n, cb, oy, ox, v);
         if (y->block == 1)
-            for (int64_t c = 0; c < CPU_BLOCK && cb * CPU_BLOCK + c < s->c.co; c++)
-                cpu_row_write(y, r->y, cpu_row_at(y, n, cb * CPU_BLOCK + c, oy) + ox, 1, &v[c]);
-        else cpu_row_write(y, r->y, cpu_row_at(y, n, cb, oy) + ox * CPU_BLOCK, CPU_BLOCK, v);
+            for (int64_t c = 0; c < CPU_BLOCK && cb * CPU_BLOCK + c < s->form.c.co; c++)
+                cpu_row_write(y, r->at.y, cpu_row_at(y, n, cb * CPU_BLOCK + c, oy) + ox, 1, &v[c]);
+        else cpu_row_write(y, r->at.y, cpu_row_at(y, n, cb, oy) + ox * CPU_BLOCK, CPU_BLOCK, v);
     }
-    if (f->col0 == 0 && y->block == CPU_BLOCK) cpu_zero_frame(y, &s->y_shape, r->y, n, cb, oy);
+    if (f->grid.col0 == 0 && y->block == CPU_BLOCK)
+        cpu_zero_frame(y, &s->form.y_shape, r->at.y, n, cb, oy);
 }
 
 static void by_dnnl_run(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct by_dnnl *s = k->state;
-    const int64_t blocks = (s->c.co + CPU_BLOCK - 1) / CPU_BLOCK;
-    struct finish_run f = {
-        .s = s,
-        .sums = r->scratch,
-        .y = syn_place_at(r, s->place, s->y),
-        .res1 = s->res1 >= 0 ? syn_place_at(r, s->place, s->res1) : NULL,
-        .res2 = s->res2 >= 0 ? syn_place_at(r, s->place, s->res2) : NULL,
-    };
-    const uint8_t *x = syn_place_at(r, s->place, s->x);
+    const struct cpu_form *f = &s->form;
+    struct finish_run run = {.s = s, .sums = r->scratch, .at = cpu_form_at(f, r)};
+    void *const to = s->straight ? (void *)run.at.y : r->scratch;
+    const size_t size = s->straight ? syn_dtype_bytes(f->place[f->y].dtype) : sizeof(float);
     for (int32_t i = 0; i < s->n_parts; i++) {
-        f.part = &s->part[i];
-        if (!cpu_dnnl_conv_run(f.part->conv, x, s->straight ? (void *)f.y : r->scratch)) {
-            /* out of memory inside oneDNN: a result the scan for NaN will see */
-            const size_t bytes =
-                (size_t)(s->c.n * blocks * f.part->rows * f.part->cols * CPU_BLOCK) *
-                (s->straight ? syn_dtype_bytes(s->place[s->y].dtype) : sizeof(float));
-            memset(s->straight ? (void *)f.y : r->scratch, 0xff, bytes);
-        }
-        if (!s->straight) syn_pool_run(r->pool, s->c.n * blocks * f.part->rows, finish_task, &f);
+        const struct part *part = run.part = &s->part[i];
+        const int64_t lines = f->c.n * f->y_blocks * part->grid.rows;
+        /* out of memory inside oneDNN: a result the scan for NaN will see */
+        if (!cpu_dnnl_conv_run(part->conv, run.at.x, to))
+            memset(to, 0xff, (size_t)(lines * part->grid.cols * CPU_BLOCK) * size);
+        if (!s->straight) syn_pool_run(r->pool, lines, finish_task, &run);
     }
 }
 
@@ -156,15 +145,15 @@ static float *plain_weights(const struct syn_conv *c, const struct syn_value *w,
 static bool part_spec(const struct by_dnnl *s, struct cpu_tap *tap, int32_t n_taps,
                       const struct part *f, struct cpu_dnnl_spec *spec)
 {
-    const struct syn_conv *c = &s->c;
+    const struct syn_conv *c = &s->form.c;
     int32_t y0 = tap[0].dy, y1 = y0, x0 = tap[0].dx, x1 = x0;
     *spec = (struct cpu_dnnl_spec){.n = c->n,
                                    .ci = c->ci,
                                    .h = c->h,
                                    .w = c->w,
                                    .co = c->co,
-                                   .ho = f->rows,
-                                   .wo = f->cols,
+                                   .ho = f->grid.rows,
+                                   .wo = f->grid.cols,
                                    .kh = c->kh,
                                    .kw = c->kw,
                                    .group = c->group,
@@ -195,7 +184,8 @@ static bool part_spec(const struct by_dnnl *s, struct cpu_tap *tap, int32_t n_ta
         if (spec->kh * spec->kw != n_taps) return false; /* dilated phases have holes */
         spec->stride_h = spec->stride_w = spec->dil_h = spec->dil_w = 1;
         spec->top = -y0, spec->left = -x0;
-        spec->bottom = f->rows - 1 + y1 - (c->h - 1), spec->right = f->cols - 1 + x1 - (c->w - 1);
+        spec->bottom = f->grid.rows - 1 + y1 - (c->h - 1),
+        spec->right = f->grid.cols - 1 + x1 - (c->w - 1);
     } else { /* what the pads say, less what the output does not reach */
         spec->bottom = (c->ho - 1) * c->stride_h + c->dil_h * (c->kh - 1) - c->top - (c->h - 1);
         spec->right = (c->wo - 1) * c->stride_w + c->dil_w * (c->kw - 1) - c->left - (c->w - 1);
@@ -213,24 +203,21 @@ static syn_status make_part(struct cpu_self *self, struct by_dnnl *s, const stru
     struct cpu_dnnl_spec spec;
     float *weights;
     syn_status st;
-    f->row0 = index / s->step_w;
-    f->col0 = index % s->step_w;
-    f->rows = (s->c.ho - f->row0 + s->step_h - 1) / s->step_h;
-    f->cols = (s->c.wo - f->col0 + s->step_w - 1) / s->step_w;
-    const int32_t n_taps = cpu_conv_taps(&s->c, f->row0, f->col0, tap);
+    f->grid = cpu_conv_phase(&s->form.c, index);
+    const int32_t n_taps = cpu_conv_taps(&s->form.c, f->grid.row0, f->grid.col0, tap);
     if (n_taps == 0 || !part_spec(s, tap, n_taps, f, &spec)) return SYN_UNSUPPORTED;
-    spec.bf16 = s->place[s->x].dtype == SYN_BF16;
-    spec.y_bf16 = s->straight && s->place[s->y].dtype == SYN_BF16;
-    spec.leaky = s->straight && (s->c.act == SYN_ACT_RELU || s->c.act == SYN_ACT_LEAKY);
+    spec.bf16 = s->form.bf16;
+    spec.y_bf16 = s->straight && s->form.place[s->form.y].dtype == SYN_BF16;
+    spec.leaky = s->straight && (s->form.c.act == SYN_ACT_RELU || s->form.c.act == SYN_ACT_LEAKY);
     /* oneDNN's ReLU turns NaN into 0 and would hide it from the scan of the result; its leaky form keeps it. The
      * smallest slope rounds to a negative zero. */
-    spec.slope = s->c.act == SYN_ACT_LEAKY ? s->c.act_a : 1e-37f;
+    spec.slope = s->form.c.act == SYN_ACT_LEAKY ? s->form.c.act_a : 1e-37f;
     spec.key = w->key ? w->key + (uint64_t)index * 0x9e3779b97f4a7c15u
                       : 0; /* phases of one tensor differ */
     if (dry) return cpu_dnnl_conv_offered(self->dnnl, &spec, true) ? SYN_OK : SYN_UNSUPPORTED;
-    if (!(weights = plain_weights(&s->c, w, tap, n_taps)))
+    if (!(weights = plain_weights(&s->form.c, w, tap, n_taps)))
         return syn_fail(err, SYN_NO_MEMORY, "oneDNN: no memory");
-    st = cpu_dnnl_conv_new(self->dnnl, &spec, weights, s->bias, &f->conv, err);
+    st = cpu_dnnl_conv_new(self->dnnl, &spec, weights, s->form.bias, &f->conv, err);
     syn_free(weights);
     return st;
 }
@@ -242,45 +229,37 @@ syn_status cpu_conv_dnnl_prepare(struct cpu_self *self, const struct syn_placeme
     const struct syn_node *n = &p->g->node[node];
     struct by_dnnl *s = syn_calloc(1, sizeof *s);
     const struct syn_place *x = &place[n->in[0]], *y = &place[n->out[0]];
-    int64_t blocks, most = 0;
-    syn_status st = SYN_OK;
+    struct cpu_form *f;
+    int64_t most = 0;
+    syn_status st;
     if (!s) return syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
-    s->place = place;
-    s->x = n->in[SYN_CONV_X];
-    s->y = n->out[0];
-    s->y_shape = p->g->value[s->y].shape;
-    s->res1 = n->n_in > SYN_CONV_RES1 ? n->in[SYN_CONV_RES1] : -1;
-    s->res2 = n->n_in > SYN_CONV_RES2 ? n->in[SYN_CONV_RES2] : -1;
-    if (!cpu_conv_of(p, node, &s->c)) st = SYN_UNSUPPORTED;
-    blocks = (s->c.ci + CPU_BLOCK - 1) / CPU_BLOCK;
-    if (x->block != CPU_BLOCK || x->frame || (s->c.n > 1 && x->stride_n != blocks * x->stride_c))
+    f = &s->form;
+    if ((st = cpu_form_init(f, p, place, node, err)) != SYN_OK) goto done;
+    if (x->block != CPU_BLOCK || x->frame ||
+        (f->c.n > 1 && x->stride_n != f->x_blocks * x->stride_c)) {
         st = SYN_UNSUPPORTED;
-    s->step_h = s->c.transposed ? (int32_t)s->c.stride_h : 1;
-    s->step_w = s->c.transposed ? (int32_t)s->c.stride_w : 1;
-    blocks = (s->c.co + CPU_BLOCK - 1) / CPU_BLOCK;
-    s->straight = !s->c.transposed && s->c.act != SYN_ACT_PRELU && s->c.act != SYN_ACT_CLIP &&
-                  s->c.alpha == 1 && s->res1 < 0 && s->res2 < 0 && y->block == CPU_BLOCK &&
-                  y->frame == 0 && (s->c.n == 1 || y->stride_n == blocks * y->stride_c);
-    if (st == SYN_OK) {
-        s->bias = cpu_per_channel(p, n, SYN_CONV_BIAS, s->c.co, 0);
-        s->slope = cpu_conv_slopes(p, n, &s->c);
-        if (!s->bias || !s->slope) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
+        goto done;
     }
-    for (int32_t i = 0; st == SYN_OK && i < s->step_h * s->step_w; i++) {
+    s->straight = !f->c.transposed && f->c.act != SYN_ACT_PRELU && f->c.act != SYN_ACT_CLIP &&
+                  f->c.alpha == 1 && f->res1 < 0 && f->res2 < 0 && y->block == CPU_BLOCK &&
+                  y->frame == 0 && (f->c.n == 1 || y->stride_n == f->y_blocks * y->stride_c);
+    for (int32_t i = 0; i < cpu_conv_phases(&f->c); i++) {
+        const struct part *part = &s->part[i];
         st = make_part(self, s, &p->g->value[n->in[SYN_CONV_W]], i, p->dry, err);
         if (st != SYN_OK) break;
         s->n_parts = i + 1;
-        if (!p->dry) k->weight_bytes += cpu_dnnl_conv_bytes(s->part[i].conv);
-        if (s->part[i].rows * s->part[i].cols > most) most = s->part[i].rows * s->part[i].cols;
+        if (!p->dry) k->weight_bytes += cpu_dnnl_conv_bytes(part->conv);
+        if (part->grid.rows * part->grid.cols > most) most = part->grid.rows * part->grid.cols;
     }
+done:
     if (st != SYN_OK) {
         by_dnnl_free(s);
         k->weight_bytes = 0;
         return st;
     }
     if (!s->straight)
-        k->scratch_bytes = (size_t)(s->c.n * blocks * most * CPU_BLOCK) * sizeof(float);
-    k->impl = x->dtype == SYN_BF16 ? "oneDNN bf16" : "oneDNN f32";
+        k->scratch_bytes = (size_t)(f->c.n * f->y_blocks * most * CPU_BLOCK) * sizeof(float);
+    k->impl = f->bf16 ? "oneDNN bf16" : "oneDNN f32";
     k->run = by_dnnl_run;
     k->free = by_dnnl_free;
     k->state = s;

@@ -110,27 +110,26 @@ static int64_t pack_group(const struct syn_conv *c, const struct syn_value *w, b
 
 static int64_t direct_elements(const struct syn_conv *c, bool bf16)
 {
-    const int32_t rows = c->transposed ? (int32_t)c->stride_h : 1,
-                  cols = c->transposed ? (int32_t)c->stride_w : 1;
     const int32_t out_blocks = (int32_t)((c->co + CPU_BLOCK - 1) / CPU_BLOCK);
     struct cpu_tap tap[CPU_MAX_TAPS];
     int64_t elements = 0;
-    for (int32_t phase = 0; phase < rows * cols; phase++)
-        elements += cpu_pack_group_elements(
-            c, bf16, cpu_conv_taps(c, phase / cols, phase % cols, tap), out_blocks);
+    for (int32_t i = 0; i < cpu_conv_phases(c); i++) {
+        const struct cpu_phase_grid g = cpu_conv_phase(c, i);
+        elements += cpu_pack_group_elements(c, bf16, cpu_conv_taps(c, g.row0, g.col0, tap),
+                                            out_blocks);
+    }
     return elements;
 }
 
 static void pack_direct(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data,
                         int64_t task)
 {
-    const int32_t rows = c->transposed ? (int32_t)c->stride_h : 1,
-                  cols = c->transposed ? (int32_t)c->stride_w : 1;
     const int64_t out_blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
     struct cpu_tap tap[CPU_MAX_TAPS];
     int64_t at = 0;
-    for (int32_t phase = 0; phase < rows * cols; phase++) { /* a task is one group of all phases */
-        int32_t n_taps = cpu_conv_taps(c, phase / cols, phase % cols, tap);
+    for (int32_t i = 0; i < cpu_conv_phases(c); i++) { /* a task is one group of all phases */
+        const struct cpu_phase_grid g = cpu_conv_phase(c, i);
+        int32_t n_taps = cpu_conv_taps(c, g.row0, g.col0, tap);
         int64_t group = cpu_pack_group_elements(c, bf16, n_taps, 2);
         pack_group(c, w, bf16, tap, n_taps, task * 2 * CPU_BLOCK, out_blocks - 2 * task < 2 ? 1 : 2,
                    data, at + task * group);

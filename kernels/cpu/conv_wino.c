@@ -18,7 +18,6 @@
 #include "kernels/base/half.h"
 #include "kernels/cpu/cpu_private.h"
 #include "kernels/cpu/rows.h"
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -26,20 +25,15 @@
 #define MAX_TILES 56 /* of a chunk: four pieces of 14 */
 
 struct wino {
-    const struct syn_place *place;
-    struct syn_conv c;
-    int32_t x, y, res1, res2;
-    struct syn_shape y_shape;
+    struct cpu_form form;
     struct cpu_conv_isa isa;
     struct cpu_packs *packs;
     struct cpu_pack *pack;
-    bool bf16;
-    float *bias, *slope, *zero;
-    float low, high;
-    int32_t last_k, n_groups, threads;
-    int64_t x_blocks, y_blocks, tile_rows, chunks, band, tiles; /* tiles: of the largest chunk */
-    size_t lines_bytes, v_bytes, m_bytes;                 /* of one thread's scratch */
-    int64_t v_position, v_block, m_position;              /* elements */
+    float *zero;                                    /* bias and slope of the products */
+    int32_t last_k, threads;
+    int64_t tile_rows, chunks, band, tiles;         /* tiles: of the largest chunk */
+    size_t lines_bytes, v_bytes, m_bytes;           /* of one thread's scratch */
+    int64_t v_position, v_block, m_position;        /* elements */
 };
 
 bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
@@ -60,8 +54,7 @@ static void wino_free(void *state)
     struct wino *w = state;
     if (!w) return;
     cpu_packs_release(w->packs, w->pack);
-    syn_free(w->bias);
-    syn_free(w->slope);
+    cpu_form_deinit(&w->form);
     syn_free(w->zero);
     syn_free(w);
 }
@@ -131,74 +124,31 @@ static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool 
 
 struct wino_run {
     const struct wino *w;
-    const uint8_t *x, *res1, *res2;
-    uint8_t *y, *scratch;
+    struct cpu_form_run at;
+    uint8_t *scratch;
     atomic_llong next;
 };
-
-static size_t size_of(const struct syn_place *p) { return syn_dtype_bytes(p->dtype); }
 
 /* Transforms all channel blocks of one chunk into v. */
 static void transform_input(const struct wino_run *r, int64_t n, int64_t oy, int64_t ox,
                             int64_t tiles, float *lines, uint8_t *v)
 {
     const struct wino *w = r->w;
-    const struct syn_place *x = &w->place[w->x];
+    const struct syn_place *x = &w->form.place[w->form.x];
     struct cpu_wino_in in = {.tiles = tiles, .lines = lines, .v_position = w->v_position};
-    const int64_t left = ox - w->c.left; /* first input column; may lie in the frame */
-    in.n_cols = w->c.w + x->frame - left;
-    for (int64_t b = 0; b < w->x_blocks; b++) {
+    const size_t size = syn_dtype_bytes(x->dtype);
+    const int64_t left = ox - w->form.c.left; /* first input column; may lie in the frame */
+    in.n_cols = w->form.c.w + x->frame - left;
+    for (int64_t b = 0; b < w->form.x_blocks; b++) {
         for (int i = 0; i < 4; i++) {
-            int64_t iy = oy - w->c.top +
-                         i; /* a row below the frame belongs to an output row that doesn't exist */
-            if (iy > w->c.h - 1 + x->frame) iy = w->c.h - 1 + x->frame;
-            in.row[i] = r->x + (size_t)(cpu_row_at(x, n, b, iy) + left * CPU_BLOCK) * size_of(x);
+            int64_t iy = oy - w->form.c.top + i;
+            /* a row below the frame belongs to an output row that doesn't exist */
+            if (iy > w->form.c.h - 1 + x->frame) iy = w->form.c.h - 1 + x->frame;
+            in.row[i] = r->at.x + (size_t)(cpu_row_at(x, n, b, iy) + left * CPU_BLOCK) * size;
         }
-        in.v = v + (size_t)(b * w->v_block) * size_of(x);
+        in.v = v + (size_t)(b * w->v_block) * size;
         w->isa.wino_in(&in);
     }
-}
-
-/* A residual's or the output's pixel (oy, ox) of the group's first block. */
-static uint8_t *pixel(const uint8_t *base, const struct syn_place *p, int64_t n, int64_t block,
-                      int64_t oy, int64_t ox)
-{
-    return (uint8_t *)(uintptr_t)base +
-           (size_t)(cpu_row_at(p, n, block, oy) + ox * p->block) * size_of(p);
-}
-
-static struct cpu_row epilogue_of(const struct wino_run *r, int64_t n, int32_t group, int64_t oy,
-                                  int64_t ox)
-{
-    const struct wino *w = r->w;
-    const struct syn_place *y = &w->place[w->y], *p;
-    const int64_t block = 2 * (int64_t)group;
-    struct cpu_row k = {
-        .n_out = w->y_blocks - block < 2 ? 1 : 2,
-        .y = pixel(r->y, y, n, y->block == 1 ? 0 : block, oy, ox),
-        .y_pixel = y->block,
-        .y_block = y->stride_c,
-        .y_dtype = y->dtype,
-        .y_planes = y->block == 1 ? (int32_t)w->c.co : 0,
-        .bias = w->bias + block * CPU_BLOCK,
-        .slope = w->slope + block * CPU_BLOCK,
-        .low = w->low,
-        .high = w->high,
-        .alpha = w->c.alpha,
-        .beta1 = w->c.beta1,
-        .beta2 = w->c.beta2,
-    };
-    if (r->res1) {
-        p = &w->place[w->res1];
-        k.res1 = pixel(r->res1, p, n, block, oy, ox);
-        k.res1_pixel = p->block, k.res1_block = p->stride_c, k.res1_dtype = p->dtype;
-    }
-    if (r->res2) {
-        p = &w->place[w->res2];
-        k.res2 = pixel(r->res2, p, n, block, oy, ox);
-        k.res2_pixel = p->block, k.res2_block = p->stride_c, k.res2_dtype = p->dtype;
-    }
-    return k;
 }
 
 /* Products of one group at all positions, then its outputs. */
@@ -207,12 +157,12 @@ static void run_group(const struct wino_run *r, int64_t n, int32_t group, int64_
 {
     const struct wino *w = r->w;
     static const int32_t no_offset[1] = {0};
-    const size_t elem = w->bf16 ? 2 : 4;
-    const struct cpu_row last = epilogue_of(r, n, group, oy, ox);
+    const size_t elem = w->form.bf16 ? 2 : 4;
+    const struct cpu_row last = cpu_form_row(&w->form, &r->at, n, group, oy, ox);
     struct cpu_row k = {
         .x_pixel = CPU_BLOCK,
         .x_block = w->v_block,
-        .n_blocks = (int32_t)w->x_blocks,
+        .n_blocks = (int32_t)w->form.x_blocks,
         .last_k = w->last_k,
         .tap_offset = no_offset,
         .n_taps = 1,
@@ -221,21 +171,22 @@ static void run_group(const struct wino_run *r, int64_t n, int32_t group, int64_
         .bias = w->zero,
         .slope = w->zero,
     };
-    const uint8_t *u = (const uint8_t *)w->pack->data +
-                       (size_t)(group * POSITIONS * group_elements(&w->c, w->bf16, 2)) * elem;
+    const uint8_t *u =
+        (const uint8_t *)w->pack->data +
+        (size_t)(group * POSITIONS * group_elements(&w->form.c, w->form.bf16, 2)) * elem;
     struct cpu_wino_out out = {
         .m_position = w->m_position,
         .tiles = tiles,
-        .rows = oy + 1 < w->c.ho ? 2 : 1,
-        .cols = w->c.wo - ox < 2 * tiles ? w->c.wo - ox : 2 * tiles,
-        .y_line = w->place[w->y].stride_y,
-        .res1_line = r->res1 ? w->place[w->res1].stride_y : 0,
-        .res2_line = r->res2 ? w->place[w->res2].stride_y : 0,
+        .rows = oy + 1 < w->form.c.ho ? 2 : 1,
+        .cols = w->form.c.wo - ox < 2 * tiles ? w->form.c.wo - ox : 2 * tiles,
+        .y_line = w->form.place[w->form.y].stride_y,
+        .res1_line = r->at.res1 ? w->form.place[w->form.res1].stride_y : 0,
+        .res2_line = r->at.res2 ? w->form.place[w->form.res2].stride_y : 0,
         .r = &last,
     };
     for (int pos = 0; pos < POSITIONS; pos++) {
         k.x = v + (size_t)(pos * w->v_position) * elem;
-        k.w = u + (size_t)(pos * group_elements(&w->c, w->bf16, last.n_out)) * elem;
+        k.w = u + (size_t)(pos * group_elements(&w->form.c, w->form.bf16, last.n_out)) * elem;
         k.raw = m + pos * w->m_position;
         w->isa.row(&k);
     }
@@ -248,9 +199,10 @@ static void run_group(const struct wino_run *r, int64_t n, int32_t group, int64_
 static void zero_frames(const struct wino_run *r, int64_t n, int64_t oy)
 {
     const struct wino *w = r->w;
-    for (int64_t row = oy; w->place[w->y].frame && row < oy + 2 && row < w->c.ho; row++)
-        for (int64_t b = 0; b < w->y_blocks; b++)
-            cpu_zero_frame(&w->place[w->y], &w->y_shape, r->y, n, b, row);
+    for (int64_t row = oy; w->form.place[w->form.y].frame && row < oy + 2 && row < w->form.c.ho;
+         row++)
+        for (int64_t b = 0; b < w->form.y_blocks; b++)
+            cpu_zero_frame(&w->form.place[w->form.y], &w->form.y_shape, r->at.y, n, b, row);
 }
 
 static void wino_worker(void *ctx, int64_t worker)
@@ -260,9 +212,10 @@ static void wino_worker(void *ctx, int64_t worker)
     uint8_t *lines = r->scratch + (size_t)worker * (w->lines_bytes + w->v_bytes + w->m_bytes),
             *v = lines + w->lines_bytes;
     float *m = (float *)(void *)(v + w->v_bytes);
-    const int64_t all_tiles = (w->c.wo + 1) / 2, bands = (w->tile_rows + w->band - 1) / w->band;
-    for (int64_t unit;
-         (unit = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) < w->c.n * bands;) {
+    const int64_t all_tiles = (w->form.c.wo + 1) / 2,
+                  bands = (w->tile_rows + w->band - 1) / w->band;
+    for (int64_t unit; (unit = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) <
+                       w->form.c.n * bands;) {
         const int64_t n = unit / bands, begin = unit % bands * w->band;
         const int64_t end = begin + w->band < w->tile_rows ? begin + w->band : w->tile_rows;
         for (int64_t i = begin * w->chunks; i < end * w->chunks; i++) {
@@ -270,7 +223,7 @@ static void wino_worker(void *ctx, int64_t worker)
             const int64_t first = all_tiles * chunk / w->chunks,
                           tiles = all_tiles * (chunk + 1) / w->chunks - first;
             transform_input(r, n, oy, 2 * first, tiles, (float *)(void *)lines, v);
-            for (int32_t g = 0; g < w->n_groups; g++)
+            for (int32_t g = 0; g < w->form.n_groups; g++)
                 run_group(r, n, g, oy, 2 * first, tiles, v, m);
             if (chunk == 0) zero_frames(r, n, oy);
         }
@@ -280,14 +233,7 @@ static void wino_worker(void *ctx, int64_t worker)
 static void wino_run(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct wino *w = k->state;
-    struct wino_run run = {
-        .w = w,
-        .x = syn_place_at(r, w->place, w->x),
-        .y = syn_place_at(r, w->place, w->y),
-        .res1 = w->res1 >= 0 ? syn_place_at(r, w->place, w->res1) : NULL,
-        .res2 = w->res2 >= 0 ? syn_place_at(r, w->place, w->res2) : NULL,
-        .scratch = r->scratch,
-    };
+    struct wino_run run = {.w = w, .at = cpu_form_at(&w->form, r), .scratch = r->scratch};
     atomic_init(&run.next, 0);
     syn_pool_run(r->pool, w->threads, wino_worker, &run);
 }
@@ -301,17 +247,17 @@ static size_t aligned(int64_t n, size_t size)
 
 static void lay_out(struct wino *w, struct syn_kernel *k)
 {
-    const int64_t all_tiles = (w->c.wo + 1) / 2;
-    w->tile_rows = (w->c.ho + 1) / 2;
+    const int64_t all_tiles = (w->form.c.wo + 1) / 2;
+    w->tile_rows = (w->form.c.ho + 1) / 2;
     w->chunks = (all_tiles + MAX_TILES - 1) / MAX_TILES;
     w->tiles = (all_tiles + w->chunks - 1) / w->chunks;
     w->band = w->tile_rows / ((int64_t)w->threads * 8);
     w->band = w->band < 1 ? 1 : w->band > 8 ? 8 : w->band;
     w->v_block = w->tiles * CPU_BLOCK;
-    w->v_position = w->x_blocks * w->v_block;
+    w->v_position = w->form.x_blocks * w->v_block;
     w->m_position = 2 * w->tiles * CPU_BLOCK;
     w->lines_bytes = aligned(4 * (2 * w->tiles + 2) * CPU_BLOCK, sizeof(float));
-    w->v_bytes = aligned(POSITIONS * w->v_position, w->bf16 ? 2 : 4);
+    w->v_bytes = aligned(POSITIONS * w->v_position, w->form.bf16 ? 2 : 4);
     w->m_bytes = aligned(POSITIONS * w->m_position, sizeof(float));
     k->scratch_bytes = (size_t)w->threads * (w->lines_bytes + w->v_bytes + w->m_bytes);
 }
@@ -322,42 +268,29 @@ syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placeme
 {
     const struct syn_node *n = &p->g->node[node];
     struct wino *w = syn_calloc(1, sizeof *w);
-    syn_status st = SYN_OK;
+    struct cpu_form *f;
+    syn_status st;
     if (!w) return syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
-    w->place = place;
-    if (!cpu_conv_of(p, node, &w->c))
-        st = syn_fail(err, SYN_INTERNAL, "conv %s: not a form that was taken", n->name);
-    w->x = n->in[SYN_CONV_X];
-    w->y = n->out[0];
-    w->y_shape = p->g->value[w->y].shape;
-    w->res1 = n->n_in > SYN_CONV_RES1 ? n->in[SYN_CONV_RES1] : -1;
-    w->res2 = n->n_in > SYN_CONV_RES2 ? n->in[SYN_CONV_RES2] : -1;
-    w->bf16 = place[w->x].dtype == SYN_BF16;
-    w->isa = w->bf16 ? self->bf16 : self->f32;
+    f = &w->form;
     w->packs = self->packs;
+    if ((st = cpu_form_init(f, p, place, node, err)) != SYN_OK) goto done;
+    w->isa = f->bf16 ? self->bf16 : self->f32;
     w->threads = self->threads;
-    w->last_k = cpu_last_k(&w->c, w->bf16);
-    w->x_blocks = (w->c.ci + CPU_BLOCK - 1) / CPU_BLOCK;
-    w->y_blocks = (w->c.co + CPU_BLOCK - 1) / CPU_BLOCK;
-    w->n_groups = (int32_t)((w->y_blocks + 1) / 2);
-    w->low = w->c.act == SYN_ACT_CLIP ? w->c.act_a : -INFINITY;
-    w->high = w->c.act == SYN_ACT_CLIP ? w->c.act_b : INFINITY;
+    w->last_k = cpu_last_k(&f->c, f->bf16);
     lay_out(w, k);
-    w->bias = cpu_per_channel(p, n, SYN_CONV_BIAS, w->c.co, 0);
-    w->slope = cpu_conv_slopes(p, n, &w->c);
     w->zero = syn_calloc(2 * CPU_BLOCK, sizeof *w->zero);
-    if (st == SYN_OK && (!w->bias || !w->slope || !w->zero))
-        st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
+    if (!w->zero) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
     if (st == SYN_OK && !p->dry)
-        st = cpu_pack_find(self, CPU_PACK_WINO, &w->c, &p->g->value[n->in[SYN_CONV_W]], w->bf16,
-                           POSITIONS * group_elements(&w->c, w->bf16, w->y_blocks), pack_wino,
-                           w->n_groups * w->x_blocks, &w->pack, err);
+        st = cpu_pack_find(self, CPU_PACK_WINO, &f->c, &p->g->value[n->in[SYN_CONV_W]], f->bf16,
+                           POSITIONS * group_elements(&f->c, f->bf16, f->y_blocks), pack_wino,
+                           f->n_groups * f->x_blocks, &w->pack, err);
+done:
     if (st != SYN_OK) {
         wino_free(w);
         k->scratch_bytes = 0;
         return st;
     }
-    k->impl = w->bf16 ? "winograd avx512_bf16" : "winograd avx512";
+    k->impl = w->form.bf16 ? "winograd avx512_bf16" : "winograd avx512";
     k->run = wino_run;
     k->free = wino_free;
     k->state = w;

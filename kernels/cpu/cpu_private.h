@@ -5,7 +5,7 @@
 #define SYN_CPU_PRIVATE_H
 
 #include "kernels/backend/backend.h"
-#include "kernels/cpu/conv.h"
+#include "kernels/cpu/conv_form.h"
 #include "kernels/cpu/conv_pack.h"
 
 /* The backend's state; immutable after open but for packs (guarded by the engine's build lock). */
@@ -48,17 +48,6 @@ SYN_MUST_CHECK syn_status cpu_conv_dnnl_prepare(struct cpu_self *self,
                                                 const struct syn_placement *p,
                                                 const struct syn_place *place, int32_t node,
                                                 struct syn_kernel *k, struct syn_err *err);
-
-/* One number per output channel from a constant operand (or the fallback), zero up to whole groups of two
- * blocks; and what values below zero are multiplied with. NULL: no memory. The caller frees. */
-float *cpu_per_channel(const struct syn_placement *p, const struct syn_node *n, int32_t operand,
-                       int64_t channels, float fallback);
-float *cpu_conv_slopes(const struct syn_placement *p, const struct syn_node *n,
-                       const struct syn_conv *c);
-
-/* The convolution of a node as numbers; false when its operands are not what a backend takes (weights,
- * bias and slope constant, group 1 or more). */
-bool cpu_conv_of(const struct syn_placement *p, int32_t node, struct syn_conv *c);
 
 /* Loops over rows (loops.c, resize.c, shuffle.c): SYN_UNSUPPORTED without text when the node's form is none of
  * theirs; the caller then takes the reference. */

@@ -19,7 +19,7 @@
 #define FEW_CHANNELS 4
 
 struct traits { /* per value, while placing */
-    bool conv_reads, output, input;
+    bool conv_reads, input;
     bool feeds_conv; /* a convolution reads it, or something made from it */
     int32_t frame;
 };
@@ -43,7 +43,6 @@ static void gather_traits(const struct cpu_self *self, const struct syn_placemen
             if (frame > t[n->in[0]].frame) t[n->in[0]].frame = frame;
         }
     }
-    for (int32_t i = 0; i < g->n_outputs; i++) t[g->output[i]].output = true;
     for (int32_t i = 0; i < g->n_inputs; i++) t[g->input[i]].input = true;
     for (int32_t i = g->n_nodes - 1; i >= 0; i--) {
         const struct syn_node *n = &g->node[i];

@@ -11,11 +11,10 @@
 
 #define CPU_CHUNK 1024 /* floats that a loop converts at a time: 4 KiB, well inside L1 */
 
-/* Element index of pixel 0 of a row, within the value. */
+/* Element index of pixel 0 of a row of one channel block, within the value. */
 static inline int64_t cpu_row_at(const struct syn_place *p, int64_t n, int64_t cb, int64_t y)
 {
-    return n * p->stride_n + cb * p->stride_c + (y + p->frame) * p->stride_y +
-           (int64_t)p->frame * p->block;
+    return syn_place_row(p, n, cb * p->block, y);
 }
 static inline int64_t cpu_blocks(const struct syn_place *p, const struct syn_shape *s)
 {

@@ -199,7 +199,7 @@ static void add_residual(const struct spatial_run *run, int64_t n, int64_t o, in
     const struct syn_place *res = &s->place[s->in[1]];
     const int64_t block = s->place[s->out].block;
     const int64_t from =
-        cpu_row_at(res, n, o / res->block, y / s->r) + o % res->block + x0 * res->block;
+        syn_place_row(res, n, o, y / s->r) + x0 * res->block;
     for (int64_t x = 0; x < pixels; x++) {
         float v;
         cpu_row_read(res, run->in[1], from + x * res->block, 1, &v);
@@ -226,8 +226,7 @@ static void shuffle_task(void *ctx, int64_t task)
                 for (int64_t dx = 0; dx < r; dx++) {
                     const int64_t o = cb * block + c, sub = y % r * r + dx,
                                   from = s->dcr ? sub * channels + o : o * r * r + sub;
-                    const int64_t src = cpu_row_at(in, n, from / in->block, y / r) +
-                                        from % in->block + x0 * in->block;
+                    const int64_t src = syn_place_row(in, n, from, y / r) + x0 * in->block;
                     at = piece + dx * block + c;
                     if (in->dtype == SYN_F32)
                         for (int64_t x = 0; x < pixels; x++)
