@@ -22,7 +22,7 @@ NVCC := $(shell command -v nvcc 2>/dev/null)
 
 # --- flags -----------------------------------------------------------------------------------
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual \
-        -Wwrite-strings -Wvla -Wimplicit-fallthrough -Werror=incompatible-pointer-types
+        -Wwrite-strings -Wvla -Wimplicit-fallthrough -Wno-missing-field-initializers -Werror=incompatible-pointer-types
 OPT := $(if $(SAN),-O1 -fno-omit-frame-pointer,-O2)
 SANFLAGS := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all)
 CFLAGS ?= -g

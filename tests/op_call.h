@@ -28,7 +28,15 @@ struct op_call {
     float *owned[SYN_MAX_OPERANDS]; /* copies of the operands */
     float *block;                   /* guard, output, guard */
     int64_t n;                      /* elements of the output */
+    int64_t kept[SYN_MAX_ATTRS][16]; /* lists given by op_ints, which may come from a scope that ends */
 };
+
+/* Our own rows (fused and specialised pictures' forms) take f32 and nothing empty. */
+static inline bool op_is_own(int id)
+{
+    const char *domain = syn_op_get((syn_op_id)id)->domain;
+    return domain && strcmp(domain, "synthd") == 0;
+}
 
 static inline void op_begin(struct op_call *t, syn_op_id id)
 {
@@ -72,7 +80,9 @@ static inline void op_float(struct op_call *t, const char *name, double v)
 }
 static inline void op_ints(struct op_call *t, const char *name, int32_t n, const int64_t *v)
 {
-    op_attr(t, syn_attr_of_ints(name, n, v));
+    int64_t *list = t->kept[t->n_given < SYN_MAX_ATTRS ? t->n_given : 0];
+    for (int32_t i = 0; i < n && i < 16; i++) list[i] = v[i];
+    op_attr(t, syn_attr_of_ints(name, n, list));
 }
 
 static inline syn_status op_shape(struct op_call *t)

@@ -1,7 +1,7 @@
 /* graph.c - see graph.h. */
 #include "kernels/graph/graph.h"
 #include "kernels/base/alloc.h"
-#include "kernels/base/half.h"
+#include "kernels/graph/element.h"
 #include <string.h>
 
 syn_status syn_graph_new(struct syn_graph **out, struct syn_err *err)
@@ -20,6 +20,8 @@ void syn_graph_free(struct syn_graph *g)
     syn_free(g->node);
     syn_free(g->input);
     syn_free(g->output);
+    for (int32_t i = 0; i < g->n_bodies; i++) syn_graph_free(g->body[i]);
+    syn_free(g->body);
     syn_free(g);
 }
 
@@ -55,7 +57,13 @@ static syn_status value_new(struct syn_graph *g, const char *name, const struct 
 syn_status syn_graph_input(struct syn_graph *g, const char *name, const struct syn_shape *shape,
                            int32_t *value_out, struct syn_err *err)
 {
-    const struct syn_value v = {.shape = *shape, .dtype = SYN_F32, .producer = -1};
+    return syn_graph_input_typed(g, name, SYN_F32, shape, value_out, err);
+}
+
+syn_status syn_graph_input_typed(struct syn_graph *g, const char *name, syn_dtype dtype,
+                                 const struct syn_shape *shape, int32_t *value_out, struct syn_err *err)
+{
+    const struct syn_value v = {.shape = *shape, .dtype = dtype, .producer = -1};
     int32_t index;
     syn_status st = grow((void **)&g->input, g->n_inputs, &g->cap_inputs, sizeof *g->input, err);
     for (int32_t i = 0; st == SYN_OK && i < g->n_inputs; i++)
@@ -75,28 +83,30 @@ syn_status syn_graph_constant(struct syn_graph *g, const char *name, syn_dtype d
     const struct syn_value v = {
         .shape = *shape, .dtype = dtype, .data = data, .producer = -1, .key = (uintptr_t)data};
     int64_t n;
-    if (dtype != SYN_F32 && dtype != SYN_F16)
-        return syn_fail(err, SYN_UNSUPPORTED, "constant %s: type %s: must be f32 or f16", name,
-                        syn_dtype_word(dtype));
+    if (!data) return syn_fail(err, SYN_INVALID, "constant %s: no data", name);
     if (!syn_shape_elements(shape, &n))
         return syn_fail(err, SYN_INVALID, "constant %s: bad shape", name);
     return value_new(g, name, &v, value_out, err);
 }
 
-syn_status syn_graph_constant_copy(struct syn_graph *g, const char *name,
-                                   const struct syn_shape *shape, const float *data,
-                                   int32_t *value_out, struct syn_err *err)
+syn_status syn_graph_constant_tensor(struct syn_graph *g, const char *name, const struct syn_tensor *t,
+                                     int32_t *value_out, struct syn_err *err)
 {
     int64_t n;
-    float *copy;
-    if (!syn_shape_elements(shape, &n))
-        return syn_fail(err, SYN_INVALID, "constant %s: bad shape", name);
-    copy = syn_arena_new(&g->arena, (size_t)n, sizeof *copy);
+    void *copy;
+    if (!syn_shape_elements(&t->shape, &n)) return syn_fail(err, SYN_INVALID, "constant %s: bad shape", name);
+    copy = syn_arena_new(&g->arena, n ? (size_t)n : 1, syn_dtype_bytes(t->dtype));
     if (!copy)
-        return syn_fail(err, SYN_NO_MEMORY, "constant %s: no memory for %lld floats", name,
-                        (long long)n);
-    if (n) memcpy(copy, data, (size_t)n * sizeof *copy);
-    return syn_graph_constant(g, name, SYN_F32, shape, copy, value_out, err);
+        return syn_fail(err, SYN_NO_MEMORY, "constant %s: no memory for %lld elements", name, (long long)n);
+    if (n) memcpy(copy, t->data, (size_t)n * syn_dtype_bytes(t->dtype));
+    return syn_graph_constant(g, name, t->dtype, &t->shape, copy, value_out, err);
+}
+
+syn_status syn_graph_constant_copy(struct syn_graph *g, const char *name, const struct syn_shape *shape,
+                                   const float *data, int32_t *value_out, struct syn_err *err)
+{
+    const struct syn_tensor t = {.shape = *shape, .dtype = SYN_F32, .data = (void *)(uintptr_t)data};
+    return syn_graph_constant_tensor(g, name, &t, value_out, err);
 }
 
 static syn_status check_operands(const struct syn_graph *g, const struct syn_op *op,
@@ -113,39 +123,112 @@ static syn_status check_operands(const struct syn_graph *g, const struct syn_op 
     return SYN_OK;
 }
 
+/* A list, text or tensor moves into the graph's arena. */
+static bool attr_keep(struct syn_graph *g, struct syn_attr *a)
+{
+    void *copy = NULL;
+    switch (a->kind) {
+    case SYN_ATTR_INTS:
+    case SYN_ATTR_FLOATS:
+        if (!a->n) return true;
+        if (!(copy = syn_arena_new(&g->arena, (size_t)a->n, 8))) return false;
+        memcpy(copy, a->v.i, (size_t)a->n * 8);
+        a->v.i = copy;
+        return true;
+    case SYN_ATTR_STRING:
+        if (!a->n) return true;
+        a->v.s1 = syn_arena_strdup(&g->arena, a->v.s1);
+        return a->v.s1 != NULL;
+    case SYN_ATTR_STRINGS: {
+        const char **list = syn_arena_new(&g->arena, (size_t)a->n + 1, sizeof *list);
+        for (int32_t i = 0; list && i < a->n; i++)
+            if (!(list[i] = syn_arena_strdup(&g->arena, a->v.s[i]))) return false;
+        a->v.s = list;
+        return list != NULL;
+    }
+    case SYN_ATTR_TENSOR: {
+        struct syn_tensor *t;
+        int64_t n;
+        if (!a->n) return true;
+        if (!syn_shape_elements(&a->v.tensor->shape, &n)) return false;
+        t = syn_arena_new(&g->arena, 1, sizeof *t);
+        copy = syn_arena_new(&g->arena, n ? (size_t)n : 1, syn_dtype_bytes(a->v.tensor->dtype));
+        if (!t || !copy) return false;
+        *t = *a->v.tensor;
+        if (n) memcpy(copy, t->data, (size_t)n * syn_dtype_bytes(t->dtype));
+        t->data = copy;
+        a->v.tensor = t;
+        return true;
+    }
+    default: return true;
+    }
+}
+
+/* The node itself: arrays in the arena, attributes kept. */
+static syn_status node_make(struct syn_graph *g, const struct syn_node_spec *spec, struct syn_node *n,
+                            struct syn_err *err)
+{
+    const struct syn_op *op = syn_op_get(spec->id);
+    struct syn_attr filled[SYN_MAX_ATTRS];
+    int32_t n_specs = 0;
+    syn_status st = check_operands(g, op, spec->name, spec->n_in, spec->in, err);
+    bool kept = true;
+    if (st != SYN_OK) return st;
+    if ((st = syn_attr_fill(op, spec->attrs, spec->n_attrs, filled, err)) != SYN_OK)
+        return syn_fail_in(err, st, "%s %s: ", op->name, spec->name);
+    if (spec->n_out < op->n_out || spec->n_out > syn_op_max_out(op))
+        return syn_fail(err, SYN_INVALID, "%s %s: %d outputs: gives %d to %d", op->name, spec->name,
+                        (int)spec->n_out, (int)op->n_out, (int)syn_op_max_out(op));
+    *n = (struct syn_node){.op = op, .id = spec->id, .opset = spec->opset, .n_in = spec->n_in, .n_out = spec->n_out};
+    while (op->attrs && op->attrs[n_specs].name) n_specs++;
+    n->name = syn_arena_strdup(&g->arena, spec->name ? spec->name : "");
+    n->in = syn_arena_new(&g->arena, (size_t)op->max_in, sizeof *n->in); /* room for passes that add operands */
+    n->out = syn_arena_new(&g->arena, (size_t)n->n_out + 1, sizeof *n->out);
+    n->attr = syn_arena_new(&g->arena, (size_t)n_specs + 1, sizeof *n->attr);
+    for (int32_t i = 0; i < n_specs; i++) kept = kept && attr_keep(g, &filled[i]);
+    if (!n->name || !n->in || !n->out || !n->attr || !kept)
+        return syn_fail(err, SYN_NO_MEMORY, "graph: no memory for node %s", spec->name);
+    for (int32_t i = 0; i < op->max_in; i++) n->in[i] = i < spec->n_in ? spec->in[i] : -1;
+    if (n_specs) memcpy(n->attr, filled, (size_t)n_specs * sizeof *n->attr);
+    return SYN_OK;
+}
+
+syn_status syn_graph_add(struct syn_graph *g, const struct syn_node_spec *spec, int32_t *out_values,
+                         struct syn_err *err)
+{
+    const struct syn_value activation = {.shape = {.rank = 0}, .dtype = SYN_F32, .producer = g->n_nodes};
+    struct syn_node n;
+    syn_status st;
+    if (!syn_op_get(spec->id))
+        return syn_fail(err, SYN_INVALID, "%s: no operator %d", spec->name, (int)spec->id);
+    if ((st = node_make(g, spec, &n, err)) != SYN_OK) return st;
+    if ((st = grow((void **)&g->node, g->n_nodes, &g->cap_nodes, sizeof *g->node, err)) != SYN_OK)
+        return st;
+    for (int32_t i = 0; i < n.n_out; i++) {
+        n.out[i] = -1;
+        if (i >= n.op->n_out && spec->wanted && !spec->wanted[i]) continue;
+        if ((st = value_new(g, spec->name, &activation, &n.out[i], err)) != SYN_OK) return st;
+    }
+    g->node[g->n_nodes++] = n;
+    memcpy(out_values, n.out, (size_t)n.n_out * sizeof *out_values);
+    return SYN_OK;
+}
+
 syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, const char *name, int32_t n_in,
                           const int32_t *in, int32_t n_attrs, const struct syn_attr *attrs,
                           int32_t *out_values, struct syn_err *err)
 {
     const struct syn_op *op = syn_op_get(id);
-    const struct syn_value activation = {
-        .shape = {.rank = 0}, .dtype = SYN_F32, .producer = g->n_nodes};
-    struct syn_attr filled[SYN_MAX_ATTRS];
-    struct syn_node n = {.op = op, .id = id, .n_in = n_in};
-    int32_t n_specs = 0;
-    syn_status st;
-    if (!op) return syn_fail(err, SYN_INVALID, "%s: no operator %d", name, (int)id);
-    n.n_out = op->n_out;
-    if ((st = check_operands(g, op, name, n_in, in, err)) != SYN_OK) return st;
-    if ((st = syn_attr_fill(op, attrs, n_attrs, filled, err)) != SYN_OK)
-        return syn_fail_in(err, st, "%s %s: ", op->name, name);
-    if ((st = grow((void **)&g->node, g->n_nodes, &g->cap_nodes, sizeof *g->node, err)) != SYN_OK)
-        return st;
-    while (op->attrs && op->attrs[n_specs].name) n_specs++;
-    n.name = syn_arena_strdup(&g->arena, name ? name : "");
-    n.in = syn_arena_new(&g->arena, (size_t)op->max_in,
-                         sizeof *n.in); /* room for passes that add operands */
-    n.out = syn_arena_new(&g->arena, (size_t)n.n_out, sizeof *n.out);
-    n.attr = syn_arena_new(&g->arena, (size_t)n_specs + 1, sizeof *n.attr);
-    if (!n.name || !n.in || !n.out || !n.attr)
-        return syn_fail(err, SYN_NO_MEMORY, "graph: no memory for node %s", name);
-    for (int32_t i = 0; i < op->max_in; i++) n.in[i] = i < n_in ? in[i] : -1;
-    if (n_specs) memcpy(n.attr, filled, (size_t)n_specs * sizeof *n.attr);
-    for (int32_t i = 0; i < n.n_out; i++)
-        if ((st = value_new(g, name, &activation, &n.out[i], err)) != SYN_OK) return st;
-    g->node[g->n_nodes++] = n;
-    memcpy(out_values, n.out, (size_t)n.n_out * sizeof *out_values);
-    return SYN_OK;
+    const struct syn_node_spec spec = {.id = id, .name = name, .n_in = n_in, .in = in, .n_attrs = n_attrs,
+                                       .attrs = attrs, .n_out = op ? op->n_out : 0};
+    return syn_graph_add(g, &spec, out_values, err);
+}
+
+syn_status syn_graph_adopt(struct syn_graph *g, struct syn_graph *body, struct syn_err *err)
+{
+    const syn_status st = grow((void **)&g->body, g->n_bodies, &g->cap_bodies, sizeof *g->body, err);
+    if (st == SYN_OK) g->body[g->n_bodies++] = body;
+    return st;
 }
 
 syn_status syn_graph_output(struct syn_graph *g, int32_t value, struct syn_err *err)
@@ -186,7 +269,7 @@ syn_status syn_graph_copy(const struct syn_graph *g, struct syn_graph **out, str
         room = (size_t)from->op->max_in;
         n->name = syn_arena_strdup(&c->arena, from->name);
         n->in = syn_arena_new(&c->arena, room, sizeof *n->in);
-        n->out = syn_arena_new(&c->arena, (size_t)n->n_out, sizeof *n->out);
+        n->out = syn_arena_new(&c->arena, (size_t)n->n_out + 1, sizeof *n->out);
         n->attr = syn_arena_new(&c->arena, n_specs + 1, sizeof *n->attr);
         if (!n->name || !n->in || !n->out || !n->attr) goto no_memory;
         memcpy(n->in, from->in, room * sizeof *n->in);
@@ -212,6 +295,7 @@ void syn_graph_call(const struct syn_graph *g, int32_t node, struct syn_op_call 
     c->attr = n->attr;
     c->n_in = n->n_in;
     c->n_out = n->n_out;
+    c->opset = n->opset;
     for (int32_t i = 0; i < n->n_in; i++) {
         const struct syn_value *v = n->in[i] >= 0 ? &g->value[n->in[i]] : NULL;
         c->in[i].shape.rank = -1;
@@ -222,52 +306,11 @@ void syn_graph_call(const struct syn_graph *g, int32_t node, struct syn_op_call 
                sizeof v->data); /* const until the call writes: it never does */
     }
     for (int32_t i = 0; i < n->n_out; i++) {
+        c->out[i].shape.rank = -1;
+        if (n->out[i] < 0) continue;
         c->out[i].shape = g->value[n->out[i]].shape;
         c->out[i].dtype = g->value[n->out[i]].dtype;
     }
-}
-
-syn_status syn_graph_infer(struct syn_graph *g, const struct syn_shape *shapes, struct syn_err *err)
-{
-    struct syn_op_call *c =
-        syn_alloc(sizeof *c); /* 12 KiB: too much for a worker's stack by habit */
-    syn_status st = SYN_OK;
-    char text[128];
-    if (!c) return syn_fail(err, SYN_NO_MEMORY, "graph: no memory");
-    for (int32_t i = 0; st == SYN_OK && i < g->n_inputs; i++) {
-        struct syn_value *v = &g->value[g->input[i]];
-        int64_t n;
-        if (v->shape.rank != shapes[i].rank)
-            st = syn_fail(err, SYN_INVALID, "input %s: rank %d: must be %d", v->name,
-                          (int)shapes[i].rank, (int)v->shape.rank);
-        else if (!syn_shape_elements(&shapes[i], &n) || n == 0)
-            st = syn_fail(err, SYN_INVALID,
-                          "input %s: shape %s: empty, unknown or over 2^40 elements", v->name,
-                          syn_shape_text(&shapes[i], text, sizeof text));
-        else v->shape = shapes[i];
-    }
-    for (int32_t i = 0; st == SYN_OK && i < g->n_nodes; i++) {
-        struct syn_node *n = &g->node[i];
-        if (!n->op) continue;
-        syn_graph_call(g, i, c);
-        if ((st = n->op->shape(c, err)) != SYN_OK) {
-            st = syn_fail_in(err, st, "%s %s: ", n->op->name, n->name);
-            break;
-        }
-        for (int32_t o = 0; o < n->n_out; o++) {
-            int64_t elements;
-            if (!syn_shape_elements(&c->out[o].shape, &elements)) {
-                st = syn_fail(err, SYN_TOO_LARGE, "%s %s: output %s: over 2^40 elements",
-                              n->op->name, n->name,
-                              syn_shape_text(&c->out[o].shape, text, sizeof text));
-                break;
-            }
-            g->value[n->out[o]].shape = c->out[o].shape;
-            g->value[n->out[o]].dtype = SYN_F32;
-        }
-    }
-    syn_free(c);
-    return st;
 }
 
 int32_t syn_graph_uses(const struct syn_graph *g, int32_t value)
@@ -296,7 +339,8 @@ int32_t syn_graph_sweep(struct syn_graph *g)
          i--) { /* backwards: a dead reader frees its producers */
         struct syn_node *n = &g->node[i];
         int32_t uses = 0;
-        for (int32_t o = 0; n->op && o < n->n_out; o++) uses += syn_graph_uses(g, n->out[o]);
+        for (int32_t o = 0; n->op && o < n->n_out; o++)
+            if (n->out[o] >= 0) uses += syn_graph_uses(g, n->out[o]);
         if (!n->op || uses) continue;
         n->op = NULL;
         killed++;
@@ -306,16 +350,7 @@ int32_t syn_graph_sweep(struct syn_graph *g)
 
 void syn_value_floats(const struct syn_value *v, int64_t i, int64_t n, float *to)
 {
-    const char *from = (const char *)v->data + i * (v->dtype == SYN_F16 ? 2 : 4);
-    if (v->dtype != SYN_F16) {
-        memcpy(to, from, (size_t)n * sizeof *to);
-        return;
-    }
-    for (int64_t k = 0; k < n; k++) {
-        uint16_t bits;
-        memcpy(&bits, from + 2 * k, sizeof bits);
-        to[k] = syn_f16_to_float(bits);
-    }
+    syn_element_convert(v->dtype, (const char *)v->data + (size_t)i * syn_dtype_bytes(v->dtype), SYN_F32, to, n);
 }
 
 float syn_value_float(const struct syn_value *v, int64_t i)

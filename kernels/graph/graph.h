@@ -22,7 +22,7 @@ extern "C" {
 struct syn_value {
     const char *name;        /* owned by the arena; "" when nameless */
     struct syn_shape shape;  /* known everywhere after syn_graph_infer */
-    syn_dtype dtype;         /* f32 for all activations; constants may be f16 */
+    syn_dtype dtype;
     const void *data;        /* constant: dense elements; NULL for everything else */
     int32_t producer;        /* node index, -1 for inputs and constants */
     uint64_t key; /* constants: equal keys = equal contents, across all graphs made from one
@@ -35,8 +35,10 @@ struct syn_node {
     const char *name;
     int32_t n_in, n_out;
     int32_t *in;             /* value indices; -1 = absent optional operand */
-    int32_t *out;
-    struct syn_attr *attr;   /* one per spec of the row */
+    int32_t *out;            /* value indices; -1 = an optional output nobody wants */
+    int32_t opset;           /* of the operator's domain in its model; 0 for our own */
+    struct syn_attr *attr;   /* one per spec of the row; lists, tensors and bodies lie in the arena of the graph
+                                that the node was first made in, or are owned by it */
 };
 
 struct syn_graph {
@@ -47,6 +49,8 @@ struct syn_graph {
     int32_t n_nodes, cap_nodes;
     int32_t *input, n_inputs, *output, n_outputs;  /* value indices */
     int32_t cap_inputs, cap_outputs;
+    struct syn_graph **body; /* owned: what GRAPH attributes of this graph's nodes point to */
+    int32_t n_bodies, cap_bodies;
 };
 
 SYN_MUST_CHECK syn_status syn_graph_new(struct syn_graph **out, struct syn_err *err);
@@ -60,11 +64,19 @@ SYN_MUST_CHECK syn_status syn_graph_copy(const struct syn_graph *g, struct syn_g
 SYN_MUST_CHECK syn_status syn_graph_input(struct syn_graph *g, const char *name,
                                           const struct syn_shape *shape, int32_t *value_out,
                                           struct syn_err *err);
-/* data is borrowed and must hold elements * dtype bytes (f32 or f16), at any alignment. */
+/* The same with an element type. dtype f32 above. */
+SYN_MUST_CHECK syn_status syn_graph_input_typed(struct syn_graph *g, const char *name, syn_dtype dtype,
+                                                const struct syn_shape *shape, int32_t *value_out,
+                                                struct syn_err *err);
+/* data is borrowed and must hold elements * dtype bytes, at any alignment for f32 and f16 (what weight
+ * files hold) and any other type. Not NULL, even for no elements. */
 SYN_MUST_CHECK syn_status syn_graph_constant(struct syn_graph *g, const char *name, syn_dtype dtype,
                                              const struct syn_shape *shape, const void *data,
                                              int32_t *value_out, struct syn_err *err);
-/* The same with the data copied into the graph. */
+/* The same with the data copied into the graph, any type. */
+SYN_MUST_CHECK syn_status syn_graph_constant_tensor(struct syn_graph *g, const char *name,
+                                                    const struct syn_tensor *t, int32_t *value_out,
+                                                    struct syn_err *err);
 SYN_MUST_CHECK syn_status syn_graph_constant_copy(struct syn_graph *g, const char *name,
                                                   const struct syn_shape *shape, const float *data,
                                                   int32_t *value_out, struct syn_err *err);
@@ -76,6 +88,26 @@ SYN_MUST_CHECK syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, cons
                                          int32_t n_in, const int32_t *in, int32_t n_attrs,
                                          const struct syn_attr *attrs, int32_t *out_values,
                                          struct syn_err *err);
+/* The same with everything that a model file's node may say. */
+struct syn_node_spec {
+    syn_op_id id;
+    const char *name;
+    int32_t opset;
+    int32_t n_in, n_attrs, n_out; /* n_out: outputs given, op->n_out .. syn_op_max_out(op) */
+    const int32_t *in;
+    const struct syn_attr *attrs; /* GRAPH attributes: bodies that some graph keeps (syn_graph_adopt) */
+    const bool *wanted;           /* by output; NULL = all. An unwanted optional one becomes -1 */
+};
+SYN_MUST_CHECK syn_status syn_graph_add(struct syn_graph *g, const struct syn_node_spec *spec,
+                                        int32_t *out_values, struct syn_err *err);
+/* g frees body with itself. On failure body stays the caller's. */
+SYN_MUST_CHECK syn_status syn_graph_adopt(struct syn_graph *g, struct syn_graph *body, struct syn_err *err);
+
+/* Bodies of If, Loop and Scan are graphs of their own. Their inputs: first those the operator passes (Loop:
+ * iteration, condition, state...; Scan: state..., slices...; If: none), then one per value of outer graphs that the
+ * body reads ("capture"); the node has the captures as its last operands, for If first then_branch's, then
+ * else_branch's. Captured constants are constants of the body instead (same data). */
+
 SYN_MUST_CHECK syn_status syn_graph_output(struct syn_graph *g, int32_t value, struct syn_err *err);
 
 /* Infers every shape from the inputs' (shapes[n_inputs], all known). SYN_INVALID or SYN_UNSUPPORTED names
@@ -95,7 +127,20 @@ void syn_graph_replace(struct syn_graph *g, int32_t from, int32_t to);
 /* Kills nodes whose outputs nobody uses. Returns how many. */
 int32_t syn_graph_sweep(struct syn_graph *g);
 
-/* Reads element i of a constant as float (f32 or f16). */
+/* Infers shapes and types as far as data that a model computes allows, folding what can be known on the way: a
+ * node whose operands are all constants becomes constants (if `fold`; shape arithmetic up to SYN_FOLD_SMALL elements
+ * always), Shape and Size of known shapes are constants. *whole: every shape was found; otherwise the
+ * graph is good for syn_graph_free only, *at names the first node that needs data. Operators with bodies and
+ * those that make their outputs are never whole. */
+#define SYN_FOLD_SMALL 4096
+SYN_MUST_CHECK syn_status syn_graph_specialise(struct syn_graph *g, const struct syn_shape *shapes,
+                                               bool fold, bool *whole, int32_t *at, struct syn_err *err);
+
+/* Runs a node's reference on tensors of their true types: converts for SYN_OP_FLOAT. c->in has data; c->out has
+ * shape, dtype and data (or is absent), but for SYN_OP_MAKES, which fills them. */
+SYN_MUST_CHECK syn_status syn_op_reference(const struct syn_op_call *c, struct syn_err *err);
+
+/* Reads element i of a constant of any type as float. */
 float syn_value_float(const struct syn_value *v, int64_t i);
 /* Elements [i, i + n). */
 void syn_value_floats(const struct syn_value *v, int64_t i, int64_t n, float *to);

@@ -17,6 +17,17 @@ const struct syn_op *syn_op_get(syn_op_id id)
     return (unsigned)id < SYN_OP_COUNT ? table[id] : NULL;
 }
 
+int32_t syn_op_max_out(const struct syn_op *op) { return op->max_out ? op->max_out : op->n_out; }
+
+syn_op_id syn_op_find(const char *domain, const char *name)
+{
+    for (int id = 0; id < SYN_OP_COUNT; id++) {
+        const struct syn_op *op = syn_op_get((syn_op_id)id);
+        if (!strcmp(op->domain ? op->domain : "", domain) && !strcmp(op->name, name)) return (syn_op_id)id;
+    }
+    return SYN_OP_COUNT;
+}
+
 static const char *kind_word(syn_attr_kind k)
 {
     switch (k) {
@@ -24,12 +35,20 @@ static const char *kind_word(syn_attr_kind k)
     case SYN_ATTR_FLOAT: return "a number";
     case SYN_ATTR_INTS: return "a list of integers";
     case SYN_ATTR_FLOATS: return "a list of numbers";
+    case SYN_ATTR_STRING: return "a text";
+    case SYN_ATTR_STRINGS: return "a list of texts";
+    case SYN_ATTR_TENSOR: return "a tensor";
+    case SYN_ATTR_GRAPH: return "a graph";
     }
     return "of an unknown kind";
 }
 
-static bool is_list(syn_attr_kind k) { return k == SYN_ATTR_INTS || k == SYN_ATTR_FLOATS; }
+static bool is_list(syn_attr_kind k)
+{
+    return k == SYN_ATTR_INTS || k == SYN_ATTR_FLOATS || k == SYN_ATTR_STRINGS;
+}
 static bool is_int(syn_attr_kind k) { return k == SYN_ATTR_INT || k == SYN_ATTR_INTS; }
+static bool is_number(syn_attr_kind k) { return k <= SYN_ATTR_FLOATS; }
 
 /* Position of the spec in the row, -1 when the row has no such attribute. */
 static int32_t spec_index(const struct syn_op *op, const char *name)
@@ -39,16 +58,24 @@ static int32_t spec_index(const struct syn_op *op, const char *name)
     return -1;
 }
 
+/* The attribute, NULL when the row has none of that name and kind. */
+static const struct syn_attr *find(const struct syn_op *op, const struct syn_attr *attr, const char *name,
+                                   syn_attr_kind kind)
+{
+    const int32_t i = spec_index(op, name);
+    return i >= 0 && attr[i].kind == kind ? &attr[i] : NULL;
+}
+
 int64_t syn_attr_int(const struct syn_op *op, const struct syn_attr *attr, const char *name)
 {
-    int32_t i = spec_index(op, name);
-    return i >= 0 && attr[i].kind == SYN_ATTR_INT ? attr[i].v.i[0] : 0;
+    const struct syn_attr *a = find(op, attr, name, SYN_ATTR_INT);
+    return a ? a->v.i1 : 0;
 }
 
 double syn_attr_float(const struct syn_op *op, const struct syn_attr *attr, const char *name)
 {
-    int32_t i = spec_index(op, name);
-    return i >= 0 && attr[i].kind == SYN_ATTR_FLOAT ? attr[i].v.f[0] : 0;
+    const struct syn_attr *a = find(op, attr, name, SYN_ATTR_FLOAT);
+    return a ? a->v.f1 : 0;
 }
 
 const struct syn_attr *syn_attr_list(const struct syn_op *op, const struct syn_attr *attr,
@@ -59,44 +86,76 @@ const struct syn_attr *syn_attr_list(const struct syn_op *op, const struct syn_a
     return i >= 0 && is_list(attr[i].kind) ? &attr[i] : &empty;
 }
 
-static int32_t list_length(int32_t n)
+const char *syn_attr_text(const struct syn_op *op, const struct syn_attr *attr, const char *name)
 {
-    return n < 0 ? 0 : n > SYN_MAX_ATTR_INTS ? SYN_MAX_ATTR_INTS : n;
+    const struct syn_attr *a = find(op, attr, name, SYN_ATTR_STRING);
+    return a ? a->v.s1 : NULL;
 }
+
+const struct syn_tensor *syn_attr_tensor(const struct syn_op *op, const struct syn_attr *attr,
+                                         const char *name)
+{
+    const struct syn_attr *a = find(op, attr, name, SYN_ATTR_TENSOR);
+    return a ? a->v.tensor : NULL;
+}
+
+const struct syn_graph *syn_attr_graph(const struct syn_op *op, const struct syn_attr *attr,
+                                       const char *name)
+{
+    const struct syn_attr *a = find(op, attr, name, SYN_ATTR_GRAPH);
+    return a ? a->v.graph : NULL;
+}
+
+bool syn_attr_given(const struct syn_op *op, const struct syn_attr *attr, const char *name)
+{
+    const int32_t i = spec_index(op, name);
+    return i >= 0 && attr[i].n > 0;
+}
+
+static int32_t list_length(int32_t n) { return n < 0 ? 0 : n; }
 
 struct syn_attr syn_attr_of_int(const char *name, int64_t v)
 {
-    struct syn_attr a = {.name = name, .kind = SYN_ATTR_INT, .n = 1};
-    a.v.i[0] = v;
-    return a;
+    return (struct syn_attr){.name = name, .kind = SYN_ATTR_INT, .n = 1, .v.i1 = v};
 }
-
 struct syn_attr syn_attr_of_float(const char *name, double v)
 {
-    struct syn_attr a = {.name = name, .kind = SYN_ATTR_FLOAT, .n = 1};
-    a.v.f[0] = v;
-    return a;
+    return (struct syn_attr){.name = name, .kind = SYN_ATTR_FLOAT, .n = 1, .v.f1 = v};
 }
-
 struct syn_attr syn_attr_of_ints(const char *name, int32_t n, const int64_t *v)
 {
-    struct syn_attr a = {.name = name, .kind = SYN_ATTR_INTS, .n = list_length(n)};
-    for (int32_t i = 0; i < a.n; i++) a.v.i[i] = v[i];
-    return a;
+    return (struct syn_attr){.name = name, .kind = SYN_ATTR_INTS, .n = list_length(n), .v.i = v};
 }
-
 struct syn_attr syn_attr_of_floats(const char *name, int32_t n, const double *v)
 {
-    struct syn_attr a = {.name = name, .kind = SYN_ATTR_FLOATS, .n = list_length(n)};
-    for (int32_t i = 0; i < a.n; i++) a.v.f[i] = v[i];
-    return a;
+    return (struct syn_attr){.name = name, .kind = SYN_ATTR_FLOATS, .n = list_length(n), .v.f = v};
+}
+struct syn_attr syn_attr_of_text(const char *name, const char *v)
+{
+    return (struct syn_attr){.name = name, .kind = SYN_ATTR_STRING, .n = v != NULL, .v.s1 = v};
+}
+struct syn_attr syn_attr_of_texts(const char *name, int32_t n, const char *const *v)
+{
+    return (struct syn_attr){.name = name, .kind = SYN_ATTR_STRINGS, .n = list_length(n), .v.s = v};
+}
+struct syn_attr syn_attr_of_tensor(const char *name, const struct syn_tensor *v)
+{
+    return (struct syn_attr){.name = name, .kind = SYN_ATTR_TENSOR, .n = v != NULL, .v.tensor = v};
+}
+struct syn_attr syn_attr_of_graph(const char *name, const struct syn_graph *v)
+{
+    return (struct syn_attr){.name = name, .kind = SYN_ATTR_GRAPH, .n = v != NULL, .v.graph = v};
 }
 
 static struct syn_attr attr_default(const struct syn_attr_spec *spec)
 {
-    struct syn_attr a = {.name = spec->name, .kind = spec->kind, .n = is_list(spec->kind) ? 0 : 1};
-    if (spec->kind == SYN_ATTR_INT) a.v.i[0] = (int64_t)spec->fallback;
-    if (spec->kind == SYN_ATTR_FLOAT) a.v.f[0] = spec->fallback;
+    struct syn_attr a = {.name = spec->name, .kind = spec->kind};
+    switch (spec->kind) {
+    case SYN_ATTR_INT: a.v.i1 = (int64_t)spec->fallback, a.n = 1; break;
+    case SYN_ATTR_FLOAT: a.v.f1 = spec->fallback, a.n = 1; break;
+    case SYN_ATTR_STRING: a.v.s1 = spec->text, a.n = spec->text != NULL; break;
+    default: break;
+    }
     return a;
 }
 
@@ -107,17 +166,19 @@ static syn_status attr_check(const struct syn_op *op, const struct syn_attr_spec
     if (a->kind != spec->kind)
         return syn_fail(err, SYN_INVALID, "%s: attribute %s is %s: must be %s", op->name,
                         spec->name, kind_word(a->kind), kind_word(spec->kind));
-    if (is_list(a->kind) ? a->n < 0 || a->n > SYN_MAX_ATTR_INTS : a->n != 1)
+    if (is_list(a->kind) ? a->n < 0 || a->n > SYN_MAX_ATTR_LIST : a->n != 1)
         return syn_fail(err, SYN_INVALID, "%s: attribute %s has %d entries: must be in [%d, %d]",
                         op->name, spec->name, (int)a->n, is_list(a->kind) ? 0 : 1,
-                        is_list(a->kind) ? SYN_MAX_ATTR_INTS : 1);
-    for (int32_t i = 0; i < a->n; i++) {
-        double v = is_int(a->kind) ? (double)a->v.i[i] : a->v.f[i];
+                        is_list(a->kind) ? SYN_MAX_ATTR_LIST : 1);
+    for (int32_t i = 0; is_number(a->kind) && i < a->n; i++) {
+        const bool one = !is_list(a->kind);
+        const int64_t whole = !is_int(a->kind) ? 0 : one ? a->v.i1 : a->v.i[i];
+        const double v = is_int(a->kind) ? (double)whole : one ? a->v.f1 : a->v.f[i];
         if (v >= spec->min && v <= spec->max) continue; /* a NaN is in no range */
         if (is_int(a->kind))
             return syn_fail(err, SYN_INVALID,
                             "%s: attribute %s = %" PRId64 " (entry %d): must be in [%.17g, %.17g]",
-                            op->name, spec->name, a->v.i[i], (int)i, spec->min, spec->max);
+                            op->name, spec->name, whole, (int)i, spec->min, spec->max);
         return syn_fail(err, SYN_INVALID, "%s: attribute %s = %g (entry %d): must be in [%g, %g]",
                         op->name, spec->name, v, (int)i, spec->min, spec->max);
     }

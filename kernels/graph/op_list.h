@@ -1,33 +1,22 @@
-/* op_list.h - every operator: X(id, symbol of its row in kernels/ops). */
+/* op_list.h - every operator: X(id, symbol of its row in kernels/ops), a list per family. */
 #ifndef SYN_OP_LIST_H
 #define SYN_OP_LIST_H
 
-#define SYN_OP_LIST(X)                          \
-    X(CONV, syn_op_conv)                        \
-    X(CONV_TRANSPOSE, syn_op_conv_transpose)    \
-    X(DENSE, syn_op_dense)                      \
-    X(ADD, syn_op_add)                          \
-    X(SUB, syn_op_sub)                          \
-    X(MUL, syn_op_mul)                          \
-    X(DIV, syn_op_div)                          \
-    X(MIN, syn_op_min)                          \
-    X(MAX, syn_op_max)                          \
-    X(SCALED_SUM, syn_op_scaled_sum)            \
-    X(RELU, syn_op_relu)                        \
-    X(LEAKY_RELU, syn_op_leaky_relu)            \
-    X(PRELU, syn_op_prelu)                      \
-    X(SIGMOID, syn_op_sigmoid)                  \
-    X(CLIP, syn_op_clip)                        \
-    X(IDENTITY, syn_op_identity)                \
-    X(RESHAPE, syn_op_reshape)                  \
-    X(CONCAT, syn_op_concat)                    \
-    X(CROP, syn_op_crop)                        \
-    X(PAD, syn_op_pad)                          \
-    X(RESIZE, syn_op_resize)                    \
-    X(PIXEL_SHUFFLE, syn_op_pixel_shuffle)      \
-    X(PIXEL_UNSHUFFLE, syn_op_pixel_unshuffle)  \
-    X(MAX_POOL, syn_op_max_pool)                \
-    X(AVERAGE_POOL, syn_op_average_pool)        \
-    X(GLOBAL_AVERAGE_POOL, syn_op_global_average_pool)
+#include "kernels/graph/list_control.h"
+#include "kernels/graph/list_element.h"
+#include "kernels/graph/list_fused.h"
+#include "kernels/graph/list_move.h"
+#include "kernels/graph/list_picture.h"
+#include "kernels/graph/list_reduce.h"
+#include "kernels/graph/list_window.h"
+
+#define SYN_OP_LIST(X)                                                                             \
+    SYN_LIST_PICTURE(X)                                                                            \
+    SYN_LIST_FUSED(X)                                                                              \
+    SYN_LIST_ELEMENT(X)                                                                            \
+    SYN_LIST_MOVE(X)                                                                               \
+    SYN_LIST_REDUCE(X)                                                                             \
+    SYN_LIST_WINDOW(X)                                                                             \
+    SYN_LIST_CONTROL(X)
 
 #endif

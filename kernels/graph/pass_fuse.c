@@ -20,7 +20,7 @@ static double get_float(struct syn_node *n, const char *name)
 }
 static void scale_float(struct syn_node *n, const char *name, double by)
 {
-    attr_of(n, name)->v.f[0] *= by;
+    attr_of(n, name)->v.f1 *= by;
 }
 
 static bool has(const struct syn_node *n, int32_t position)
@@ -84,9 +84,9 @@ static bool fuse_activation(struct syn_graph *g, struct syn_node *n)
     a = kinds[k].a ? get_float(n, kinds[k].a) : 0;
     b = kinds[k].b ? get_float(n, kinds[k].b) : 0;
     stand_in(g, conv, n);
-    attr_of(n, "act")->v.i[0] = kinds[k].act;
-    attr_of(n, "act_a")->v.f[0] = a;
-    attr_of(n, "act_b")->v.f[0] = b;
+    attr_of(n, "act")->v.i1 = kinds[k].act;
+    attr_of(n, "act_a")->v.f1 = a;
+    attr_of(n, "act_b")->v.f1 = b;
     if (slope >= 0) set_operand(n, SYN_CONV_SLOPE, slope);
     return true;
 }
@@ -110,7 +110,7 @@ static bool fuse_residual(struct syn_graph *g, struct syn_node *n)
         scale_float(conv, "alpha", own);
         scale_float(conv, "beta1", own);
         set_operand(conv, has(conv, SYN_CONV_RES1) ? SYN_CONV_RES2 : SYN_CONV_RES1, other);
-        attr_of(conv, has(conv, SYN_CONV_RES2) ? "beta2" : "beta1")->v.f[0] = others;
+        attr_of(conv, has(conv, SYN_CONV_RES2) ? "beta2" : "beta1")->v.f1 = others;
         stand_in(g, conv, n);
         return true;
     }

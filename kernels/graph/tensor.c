@@ -5,33 +5,22 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-size_t syn_dtype_bytes(syn_dtype t)
-{
-    switch (t) {
-    case SYN_F32: return 4;
-    case SYN_F16: return 2;
-    case SYN_BF16: return 2;
-    case SYN_I64: return 8;
-    case SYN_I32: return 4;
-    case SYN_U8: return 1;
-    case SYN_DTYPE_COUNT: break;
-    }
-    return 0;
-}
+static const struct {
+    const char *word;
+    uint8_t bytes;
+    char kind;
+} types[SYN_DTYPE_COUNT] = {
+#define ROW(ID, word, bytes, kind) [SYN_##ID] = {word, bytes, #kind[0]},
+    SYN_DTYPE_LIST(ROW)
+#undef ROW
+};
 
+size_t syn_dtype_bytes(syn_dtype t) { return (unsigned)t < SYN_DTYPE_COUNT ? types[t].bytes : 0; }
 const char *syn_dtype_word(syn_dtype t)
 {
-    switch (t) {
-    case SYN_F32: return "f32";
-    case SYN_F16: return "f16";
-    case SYN_BF16: return "bf16";
-    case SYN_I64: return "i64";
-    case SYN_I32: return "i32";
-    case SYN_U8: return "u8";
-    case SYN_DTYPE_COUNT: break;
-    }
-    return "unknown";
+    return (unsigned)t < SYN_DTYPE_COUNT ? types[t].word : "unknown";
 }
+char syn_dtype_kind(syn_dtype t) { return (unsigned)t < SYN_DTYPE_COUNT ? types[t].kind : '?'; }
 
 struct syn_shape syn_shape_of(int32_t rank, const int64_t *dim)
 {

@@ -19,21 +19,47 @@ extern "C" {
 #define SYN_MAX_ELEMENTS                                                                           \
     ((int64_t)1 << 40) /* of one tensor: keeps every byte count far from 2^63 */
 
+/* X(id, word, bytes an element, kind): kind is F float, I signed, U unsigned, B bool. One list gives enum,
+ * words and sizes. Types narrower than a byte (i4, u4, i2, u2, f4e2m1) take one byte an element here: the
+ * integers as their value, f4e2m1 as its four bits. bool is a byte, 0 or 1. The float8 formats are
+ * ONNX's (FN: finite, NaN but no infinity; UZ: one zero). */
+#define SYN_DTYPE_LIST(X)                                                                          \
+    X(F32, "f32", 4, F)                                                                            \
+    X(F16, "f16", 2, F)                                                                            \
+    X(BF16, "bf16", 2, F)                                                                          \
+    X(F64, "f64", 8, F)                                                                            \
+    X(I64, "i64", 8, I)                                                                            \
+    X(I32, "i32", 4, I)                                                                            \
+    X(I16, "i16", 2, I)                                                                            \
+    X(I8, "i8", 1, I)                                                                              \
+    X(U64, "u64", 8, U)                                                                            \
+    X(U32, "u32", 4, U)                                                                            \
+    X(U16, "u16", 2, U)                                                                            \
+    X(U8, "u8", 1, U)                                                                              \
+    X(BOOL, "bool", 1, B)                                                                          \
+    X(I4, "i4", 1, I)                                                                              \
+    X(U4, "u4", 1, U)                                                                              \
+    X(I2, "i2", 1, I)                                                                              \
+    X(U2, "u2", 1, U)                                                                              \
+    X(F8E4M3FN, "f8e4m3fn", 1, F)                                                                  \
+    X(F8E4M3FNUZ, "f8e4m3fnuz", 1, F)                                                              \
+    X(F8E5M2, "f8e5m2", 1, F)                                                                      \
+    X(F8E5M2FNUZ, "f8e5m2fnuz", 1, F)                                                              \
+    X(F8E8M0, "f8e8m0", 1, F)                                                                      \
+    X(F4E2M1, "f4e2m1", 1, F)
 typedef enum syn_dtype {
-    SYN_F32,
-    SYN_F16,
-    SYN_BF16,
-    SYN_I64,
-    SYN_I32,
-    SYN_U8,
+#define SYN_DTYPE_ENUM(ID, word, bytes, kind) SYN_##ID,
+    SYN_DTYPE_LIST(SYN_DTYPE_ENUM)
+#undef SYN_DTYPE_ENUM
     SYN_DTYPE_COUNT
 } syn_dtype;
 
 size_t syn_dtype_bytes(syn_dtype t);
 const char *syn_dtype_word(syn_dtype t); /* "f32" */
+char syn_dtype_kind(syn_dtype t);        /* 'F', 'I', 'U' or 'B' */
 
 struct syn_shape {
-    int32_t rank;               /* 0 = scalar */
+    int32_t rank;               /* 0 = scalar; -1 = an absent operand */
     int64_t dim[SYN_MAX_RANK];  /* >= 0; -1 = unknown until a plan is made */
 };
 

@@ -321,9 +321,9 @@ static int32_t eltwise(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in
     for (int32_t i = 1; i < n_in; i++) meta = broadcast(b, in[0], in[i]);
     if (kind == 1) {
         const struct syn_attr attr = syn_attr_of_floats("coeffs", n_coeffs, coeff);
-        if (n_coeffs && (n_coeffs != n_in || n_coeffs > SYN_MAX_ATTR_INTS))
+        if (n_coeffs && (n_coeffs != n_in || n_coeffs > SYN_MAX_OPERANDS))
             syn_ncnn_fail(b, SYN_INVALID, "%d coefficients of %d inputs: one each, at most %d",
-                          (int)n_coeffs, (int)n_in, SYN_MAX_ATTR_INTS);
+                          (int)n_coeffs, (int)n_in, SYN_MAX_OPERANDS);
         return syn_ncnn_node(b, SYN_OP_SCALED_SUM, in, n_in, &attr, n_coeffs ? 1 : 0, meta);
     }
     int32_t value = in[0];

@@ -118,7 +118,7 @@ static syn_status max_reference(const struct syn_op_call *c, struct syn_err *err
 }
 
 const struct syn_op syn_op_add = {
-    .name = "Add",
+    .name = "Add", .flags = SYN_OP_FLOAT,
     .min_in = 2,
     .max_in = 2,
     .n_out = 1,
@@ -126,7 +126,7 @@ const struct syn_op syn_op_add = {
     .reference = add_reference,
 };
 const struct syn_op syn_op_sub = {
-    .name = "Sub",
+    .name = "Sub", .flags = SYN_OP_FLOAT,
     .min_in = 2,
     .max_in = 2,
     .n_out = 1,
@@ -134,7 +134,7 @@ const struct syn_op syn_op_sub = {
     .reference = sub_reference,
 };
 const struct syn_op syn_op_mul = {
-    .name = "Mul",
+    .name = "Mul", .flags = SYN_OP_FLOAT,
     .min_in = 2,
     .max_in = 2,
     .n_out = 1,
@@ -142,7 +142,7 @@ const struct syn_op syn_op_mul = {
     .reference = mul_reference,
 };
 const struct syn_op syn_op_div = {
-    .name = "Div",
+    .name = "Div", .flags = SYN_OP_FLOAT,
     .min_in = 2,
     .max_in = 2,
     .n_out = 1,
@@ -150,7 +150,7 @@ const struct syn_op syn_op_div = {
     .reference = div_reference,
 };
 const struct syn_op syn_op_min = {
-    .name = "Min",
+    .name = "Min", .flags = SYN_OP_FLOAT,
     .min_in = 2,
     .max_in = 2,
     .n_out = 1,
@@ -158,7 +158,7 @@ const struct syn_op syn_op_min = {
     .reference = min_reference,
 };
 const struct syn_op syn_op_max = {
-    .name = "Max",
+    .name = "Max", .flags = SYN_OP_FLOAT,
     .min_in = 2,
     .max_in = 2,
     .n_out = 1,

@@ -233,6 +233,6 @@ static const struct syn_attr_spec conv_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_conv = {
-    .name = "Conv", .min_in = 2, .max_in = 6, .n_out = 1,
+    .name = "Conv", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 2, .max_in = 6, .n_out = 1,
     .attrs = conv_attrs, .shape = conv_shape, .reference = conv_reference,
 };

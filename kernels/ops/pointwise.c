@@ -127,25 +127,25 @@ static const struct syn_attr_spec clip_attrs[] = {
 };
 const struct syn_op syn_op_relu = {
     .name = "Relu", .min_in = 1, .max_in = 1, .n_out = 1,
-    .shape = same_shape, .reference = relu_reference, .pointwise = true,
+    .shape = same_shape, .reference = relu_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
 };
 const struct syn_op syn_op_leaky_relu = {
     .name = "LeakyRelu", .min_in = 1, .max_in = 1, .n_out = 1,
-    .attrs = leaky_attrs, .shape = same_shape, .reference = leaky_reference, .pointwise = true,
+    .attrs = leaky_attrs, .shape = same_shape, .reference = leaky_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
 };
 const struct syn_op syn_op_prelu = {
-    .name = "PRelu", .min_in = 2, .max_in = 2, .n_out = 1,
+    .name = "PRelu", .flags = SYN_OP_FLOAT, .min_in = 2, .max_in = 2, .n_out = 1,
     .shape = prelu_shape, .reference = prelu_reference,
 };
 const struct syn_op syn_op_sigmoid = {
     .name = "Sigmoid", .min_in = 1, .max_in = 1, .n_out = 1,
-    .shape = same_shape, .reference = sigmoid_reference, .pointwise = true,
+    .shape = same_shape, .reference = sigmoid_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
 };
 const struct syn_op syn_op_clip = {
-    .name = "Clip", .min_in = 1, .max_in = 1, .n_out = 1,
-    .attrs = clip_attrs, .shape = same_shape, .reference = clip_reference, .pointwise = true,
+    .name = "Clip", .domain = "synthd", .min_in = 1, .max_in = 1, .n_out = 1,
+    .attrs = clip_attrs, .shape = same_shape, .reference = clip_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
 };
 const struct syn_op syn_op_identity = {
     .name = "Identity", .min_in = 1, .max_in = 1, .n_out = 1,
-    .shape = same_shape, .reference = identity_reference, .pointwise = true,
+    .shape = same_shape, .reference = identity_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
 };

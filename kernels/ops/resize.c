@@ -226,6 +226,6 @@ static const struct syn_attr_spec resize_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_resize = {
-    .name = "Resize", .min_in = 1, .max_in = 1, .n_out = 1,
+    .name = "Resize", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1, .n_out = 1,
     .attrs = resize_attrs, .shape = resize_shape, .reference = resize_reference,
 };

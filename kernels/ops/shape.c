@@ -227,18 +227,18 @@ static const struct syn_attr_spec pad_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_reshape = {
-    .name = "Reshape", .min_in = 1, .max_in = 1, .n_out = 1,
+    .name = "Reshape", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1, .n_out = 1,
     .attrs = reshape_attrs, .shape = reshape_shape, .reference = reshape_reference,
 };
 const struct syn_op syn_op_concat = {
-    .name = "Concat", .min_in = 1, .max_in = SYN_MAX_OPERANDS, .n_out = 1,
+    .name = "Concat", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = SYN_MAX_OPERANDS, .n_out = 1,
     .attrs = concat_attrs, .shape = concat_shape, .reference = concat_reference,
 };
 const struct syn_op syn_op_crop = {
-    .name = "Crop", .min_in = 1, .max_in = 2, .n_out = 1,
+    .name = "Crop", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 2, .n_out = 1,
     .attrs = crop_attrs, .shape = crop_shape, .reference = crop_reference,
 };
 const struct syn_op syn_op_pad = {
-    .name = "Pad", .min_in = 1, .max_in = 1, .n_out = 1,
+    .name = "Pad", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1, .n_out = 1,
     .attrs = pad_attrs, .shape = pad_shape, .reference = pad_reference,
 };

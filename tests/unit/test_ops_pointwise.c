@@ -14,7 +14,7 @@ static void unary(syn_op_id id, const char *n1, double v1, const char *n2, doubl
         if (n2) op_float(&t, n2, v2);
         op_expect(&t, want, 8, 0, what);
         T_CHECK(syn_shape_equal(&t.c.in[0].shape, &t.c.out[0].shape), "%s: shape changed", what);
-        T_CHECK(t.c.op->pointwise, "%s", what);
+        T_CHECK(t.c.op->flags & SYN_OP_POINTWISE, "%s", what);
         op_end(&t);
     }
 }

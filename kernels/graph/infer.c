@@ -1,0 +1,227 @@
+/* infer.c - shapes and types of a whole graph, and references on tensors of their true types. See graph.h. */
+#include "kernels/base/alloc.h"
+#include "kernels/graph/element.h"
+#include "kernels/graph/graph.h"
+#include <string.h>
+
+static syn_status bind_inputs(struct syn_graph *g, const struct syn_shape *shapes, struct syn_err *err)
+{
+    char text[128];
+    for (int32_t i = 0; i < g->n_inputs; i++) {
+        struct syn_value *v = &g->value[g->input[i]];
+        int64_t n;
+        if (v->shape.rank != shapes[i].rank)
+            return syn_fail(err, SYN_INVALID, "input %s: rank %d: must be %d", v->name,
+                            (int)shapes[i].rank, (int)v->shape.rank);
+        if (!syn_shape_elements(&shapes[i], &n))
+            return syn_fail(err, SYN_INVALID, "input %s: shape %s: unknown or over 2^40 elements",
+                            v->name, syn_shape_text(&shapes[i], text, sizeof text));
+        v->shape = shapes[i];
+    }
+    return SYN_OK;
+}
+
+/* Shapes and types from a filled call to the node's values. */
+static syn_status take_outputs(struct syn_graph *g, const struct syn_node *n, const struct syn_op_call *c,
+                               struct syn_err *err)
+{
+    char text[128];
+    int64_t elements;
+    for (int32_t o = 0; o < n->n_out; o++) {
+        if (n->out[o] < 0) continue;
+        if (!syn_shape_elements(&c->out[o].shape, &elements))
+            return syn_fail(err, SYN_TOO_LARGE, "%s %s: output %s: over 2^40 elements", n->op->name,
+                            n->name, syn_shape_text(&c->out[o].shape, text, sizeof text));
+        g->value[n->out[o]].shape = c->out[o].shape;
+        g->value[n->out[o]].dtype = c->out[o].dtype;
+    }
+    return SYN_OK;
+}
+
+static bool has_body(const struct syn_op *op)
+{
+    for (int32_t i = 0; op->attrs && op->attrs[i].name; i++)
+        if (op->attrs[i].kind == SYN_ATTR_GRAPH) return true;
+    return false;
+}
+
+/* Every operand that the shape function reads is there as data. */
+static bool data_known(const struct syn_op_call *c)
+{
+    for (int32_t i = 0; i < c->n_in; i++)
+        if ((c->op->reads >> (i < 63 ? i : 63) & 1) && c->in[i].shape.rank >= 0 && !c->in[i].data) return false;
+    return true;
+}
+
+static bool all_known(const struct syn_op_call *c)
+{
+    for (int32_t i = 0; i < c->n_in; i++)
+        if (c->in[i].shape.rank >= 0 && !c->in[i].data) return false;
+    return true;
+}
+
+/* The wanted outputs' data, copied to the arena when the reference made it, else lying there already. */
+static syn_status become_constants(struct syn_graph *g, struct syn_node *n, struct syn_op_call *c,
+                                   struct syn_err *err)
+{
+    for (int32_t o = 0; o < n->n_out; o++) {
+        struct syn_value *v;
+        void *data = c->out[o].data;
+        int64_t elements = 0;
+        if (n->out[o] < 0) continue;
+        v = &g->value[n->out[o]];
+        if (n->op->flags & SYN_OP_MAKES) {
+            if (!syn_shape_elements(&c->out[o].shape, &elements) ||
+                !(data = syn_arena_new(&g->arena, elements ? (size_t)elements : 1,
+                                       syn_dtype_bytes(c->out[o].dtype))))
+                return syn_fail(err, SYN_NO_MEMORY, "fold %s: no memory", n->name);
+            if (elements) memcpy(data, c->out[o].data, (size_t)elements * syn_dtype_bytes(c->out[o].dtype));
+        }
+        v->shape = c->out[o].shape;
+        v->dtype = c->out[o].dtype;
+        v->data = data;
+        v->producer = -1;
+    }
+    n->op = NULL;
+    return SYN_OK;
+}
+
+/* Computes a node whose operands are known; *done = false when its results are larger than `most` elements. */
+static syn_status fold_node(struct syn_graph *g, struct syn_node *n, struct syn_op_call *c, int64_t most,
+                            bool *done, struct syn_err *err)
+{
+    const bool makes = n->op->flags & SYN_OP_MAKES;
+    syn_status st = SYN_OK;
+    *done = false;
+    for (int32_t o = 0; !makes && o < n->n_out; o++) {
+        int64_t elements;
+        if (n->out[o] < 0) continue;
+        if (!syn_shape_elements(&c->out[o].shape, &elements)) return SYN_OK; /* refused by take_outputs */
+        if (elements > most) return SYN_OK;
+        c->out[o].data = syn_arena_new(&g->arena, elements ? (size_t)elements : 1,
+                                       syn_dtype_bytes(c->out[o].dtype));
+        if (!c->out[o].data) return syn_fail(err, SYN_NO_MEMORY, "fold %s: no memory", n->name);
+    }
+    st = syn_op_reference(c, err);
+    if (st == SYN_OK) st = become_constants(g, n, c, err);
+    for (int32_t o = 0; makes && o < c->n_out; o++) syn_free(c->out[o].data);
+    *done = st == SYN_OK;
+    return st;
+}
+
+/* Shape and Size of known shapes: constants without looking at data. */
+static syn_status fold_shape_of(struct syn_graph *g, struct syn_node *n, struct syn_op_call *c, bool *done,
+                                struct syn_err *err)
+{
+    static const char nothing[1];
+    if (strcmp(n->op->name, "Shape") && strcmp(n->op->name, "Size")) return SYN_OK;
+    c->in[0].data = (void *)(uintptr_t)nothing; /* the reference reads the shape alone */
+    return fold_node(g, n, c, SYN_MAX_RANK, done, err);
+}
+
+static syn_status infer_node(struct syn_graph *g, int32_t i, struct syn_op_call *c, bool fold, bool *known,
+                             struct syn_err *err)
+{
+    struct syn_node *n = &g->node[i];
+    syn_status st = SYN_OK;
+    bool done = false;
+    syn_graph_call(g, i, c);
+    *known = data_known(c) && !has_body(n->op);
+    if ((n->op->flags & SYN_OP_MAKES) && !all_known(c)) *known = false;
+    if (!*known) return SYN_OK;
+    if (n->op->shape && (st = n->op->shape(c, err)) == SYN_OK) st = take_outputs(g, n, c, err);
+    if (st == SYN_OK) st = fold_shape_of(g, n, c, &done, err);
+    if (st == SYN_OK && !done && all_known(c) && !(n->op->flags & SYN_OP_RANDOM))
+        st = fold_node(g, n, c, fold ? SYN_MAX_ELEMENTS : SYN_FOLD_SMALL, &done, err);
+    if (st != SYN_OK) return syn_fail_in(err, st, "%s %s: ", c->op->name, n->name);
+    if ((c->op->flags & SYN_OP_MAKES) && !done) *known = false;
+    return SYN_OK;
+}
+
+syn_status syn_graph_specialise(struct syn_graph *g, const struct syn_shape *shapes, bool fold, bool *whole,
+                                int32_t *at, struct syn_err *err)
+{
+    struct syn_op_call *c = syn_alloc(sizeof *c);
+    syn_status st = c ? bind_inputs(g, shapes, err) : syn_fail(err, SYN_NO_MEMORY, "graph: no memory");
+    *whole = true;
+    for (int32_t i = 0; st == SYN_OK && *whole && i < g->n_nodes; i++) {
+        if (!g->node[i].op) continue;
+        st = infer_node(g, i, c, fold, whole, err);
+        if (!*whole) *at = i;
+    }
+    syn_free(c);
+    return st;
+}
+
+syn_status syn_graph_infer(struct syn_graph *g, const struct syn_shape *shapes, struct syn_err *err)
+{
+    struct syn_op_call *c =
+        syn_alloc(sizeof *c); /* 12 KiB: too much for a worker's stack by habit */
+    syn_status st = SYN_OK;
+    if (!c) return syn_fail(err, SYN_NO_MEMORY, "graph: no memory");
+    st = bind_inputs(g, shapes, err);
+    for (int32_t i = 0; st == SYN_OK && i < g->n_nodes; i++) {
+        struct syn_node *n = &g->node[i];
+        if (!n->op) continue;
+        syn_graph_call(g, i, c);
+        if (!n->op->shape || !data_known(c)) {
+            st = syn_fail(err, SYN_UNSUPPORTED, "%s %s: its shape depends on data", n->op->name, n->name);
+            break;
+        }
+        if ((st = n->op->shape(c, err)) != SYN_OK) {
+            st = syn_fail_in(err, st, "%s %s: ", n->op->name, n->name);
+            break;
+        }
+        st = take_outputs(g, n, c, err);
+    }
+    syn_free(c);
+    return st;
+}
+
+/* --- references on true types --------------------------------------------------------------- */
+
+static bool wants_f32(const struct syn_tensor *t)
+{
+    return t->shape.rank >= 0 && (t->dtype == SYN_F16 || t->dtype == SYN_BF16 || t->dtype == SYN_F64);
+}
+
+/* Swaps operands and outputs for f32 copies, runs, and rounds the results back. */
+static syn_status run_as_f32(const struct syn_op_call *c, struct syn_err *err)
+{
+    struct syn_op_call *d = syn_alloc(sizeof *d);
+    bool mine[2 * SYN_MAX_OPERANDS] = {false};
+    int64_t n = 0;
+    syn_status st = d ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
+    if (st != SYN_OK) return st;
+    *d = *c;
+    for (int32_t i = 0; st == SYN_OK && i < c->n_in + c->n_out; i++) {
+        struct syn_tensor *t = i < c->n_in ? &d->in[i] : &d->out[i - c->n_in];
+        void *copy;
+        if (!wants_f32(t) || !syn_shape_elements(&t->shape, &n)) continue;
+        if (!(copy = syn_alloc((size_t)(n ? n : 1) * sizeof(float)))) {
+            st = syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
+            break;
+        }
+        if (i < c->n_in) syn_element_convert(t->dtype, t->data, SYN_F32, copy, n);
+        t->data = copy, t->dtype = SYN_F32;
+        mine[i] = true;
+    }
+    if (st == SYN_OK) st = c->op->reference(d, err);
+    for (int32_t i = 0; i < c->n_in + c->n_out; i++) {
+        struct syn_tensor *t = i < c->n_in ? &d->in[i] : &d->out[i - c->n_in];
+        if (!mine[i]) continue;
+        if (st == SYN_OK && i >= c->n_in && syn_shape_elements(&t->shape, &n))
+            syn_element_convert(SYN_F32, t->data, c->out[i - c->n_in].dtype, c->out[i - c->n_in].data, n);
+        syn_free(t->data);
+    }
+    syn_free(d);
+    return st;
+}
+
+syn_status syn_op_reference(const struct syn_op_call *c, struct syn_err *err)
+{
+    bool convert = false;
+    for (int32_t i = 0; i < c->n_in; i++) convert |= wants_f32(&c->in[i]);
+    for (int32_t i = 0; i < c->n_out; i++) convert |= wants_f32(&c->out[i]);
+    return convert && (c->op->flags & SYN_OP_FLOAT) ? run_as_f32(c, err) : c->op->reference(c, err);
+}

@@ -1,0 +1,8 @@
+/* list_fused.h - forms that rewrite passes make of several nodes (domain "synthd").
+ * X(id, symbol of its row in kernels/ops). */
+#ifndef SYN_LIST_FUSED_H
+#define SYN_LIST_FUSED_H
+
+#define SYN_LIST_FUSED(X)
+
+#endif
