@@ -42,7 +42,7 @@ static void scale_text(const struct syn_manifest *m, char *text, size_t size)
     unsigned seen = 0;
     size_t used = 0;
     text[0] = '\0';
-    for (int32_t i = 0; i < m->n_variants; i++)
+    for (int32_t i = 0; i < m->n_variants && !m->variant[i].name[0]; i++)
         if (m->variant[i].scale > 0 && m->variant[i].scale < 32) seen |= 1u << m->variant[i].scale;
     for (int scale = 1; scale < 32 && used + 5 < size; scale++)
         if (seen >> scale & 1)
@@ -73,8 +73,8 @@ static void print_models(const struct syn_local *l, const struct syn_catalog *c,
         noise_text(m, noises, sizeof noises);
         if (json) json_array_append_new(all, model_json(m));
         else
-            printf("%-26s %-9s installed   %s%s%s  %s\n", m->id, m->kind, scales,
-                   noises[0] ? " noise " : "", noises, m->title);
+            printf("%-26s %-14s installed   %s%s%s%s%s\n", m->id, m->kind, scales,
+                   noises[0] ? " noise " : "", noises, scales[0] ? "  " : "", m->title);
     }
     for (int32_t i = 0; i < syn_catalog_count(c); i++) {
         struct syn_catalog_entry e;
@@ -86,7 +86,7 @@ static void print_models(const struct syn_local *l, const struct syn_catalog *c,
                                             e.title, "kind", e.kind, "licence", e.licence,
                                             "installed", 0, "bytes", (json_int_t)e.bytes));
         else
-            printf("%-26s %-9s to fetch    %.1f MB  %s\n", e.id, e.kind, (double)e.bytes / 1e6,
+            printf("%-26s %-14s to fetch    %.1f MB  %s\n", e.id, e.kind, (double)e.bytes / 1e6,
                    e.title);
     }
     if (json) {
@@ -277,8 +277,11 @@ static syn_status install(const struct syn_manifest *m, const char *source, cons
     if (st == SYN_OK) st = copy_file(source, fresh, "model.json", err);
     for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++) {
         st = copy_file(source, fresh, m->variant[i].graph_file, err);
-        if (st == SYN_OK) st = copy_file(source, fresh, m->variant[i].weights_file, err);
+        if (st == SYN_OK && m->variant[i].weights_file[0])
+            st = copy_file(source, fresh, m->variant[i].weights_file, err);
     }
+    for (int32_t i = 0; st == SYN_OK && i < m->n_assets; i++)
+        st = copy_file(source, fresh, m->asset[i].name, err);
     if (st == SYN_OK) st = swap_in(fresh, old, final, err);
     else remove_folder(fresh);
 done:

@@ -103,12 +103,12 @@ const char *syn_content_mistake(const uint8_t *head, size_t n)
         return "a Git LFS pointer, not the file itself: run `git lfs pull` where it came from";
     if (begins(head, n, "PK\3\4", 4))
         return "a zip archive (perhaps a PyTorch checkpoint, which is never opened): convert it to "
-               "ncnn first";
+               "ONNX or ncnn first";
     if (begins(head, n, "\x1f\x8b", 2)) return "a gzip archive: unpack it first";
     if (n >= 2 && head[0] == 0x80 && head[1] >= 2 && head[1] <= 5)
-        return "a Python pickle, which is never opened: convert it to ncnn first";
+        return "a Python pickle, which is never opened: convert it to ONNX or ncnn first";
     if (n >= 9 && head[8] == '{' && head[5] == 0 && head[6] == 0 && head[7] == 0)
-        return "a safetensors file: this model's format is ncnn";
+        return "a safetensors file: neither ONNX nor ncnn";
     while (skip < n &&
            (isspace(head[skip]) || head[skip] == 0xef || head[skip] == 0xbb || head[skip] == 0xbf))
         skip++;

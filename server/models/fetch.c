@@ -252,6 +252,7 @@ static syn_status check_installed(const struct fetch *f, struct syn_err *err)
     st = syn_manifest_read_at(dir, m, &why);
     for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++)
         st = syn_variant_verify(dir, &m->variant[i], NULL, &why);
+    if (st == SYN_OK) st = syn_assets_verify(dir, m, NULL, &why);
     if (st != SYN_OK) {
         syn_log(SYN_LOG_WARN, "installed model replaced model=%s reason=\"%s\"", id, why.text);
         st = SYN_NOT_FOUND;

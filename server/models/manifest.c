@@ -1,4 +1,5 @@
-/* manifest.c - model.json to struct syn_manifest, and the files of a folder against it.
+/* manifest.c - model.json to struct syn_manifest; the members of ONNX models are in manifest_onnx.c
+ * and manifest_kinds.c.
  *
  * model.json is written by hand, by `synthd models add` or by a fetch; it is hostile until
  * checked. proto/model.schema.json says the same as this reader: change both together.
@@ -11,24 +12,20 @@
 #include "server/models/digest.h"
 #include "server/models/folder.h"
 #include "server/models/json_members.h"
-#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
-struct file_entry {
-    char name[SYN_FILE_NAME_MAX + 1];
-    char sha256[65];
-    uint64_t bytes;
-    bool used;
-};
+_Static_assert(SYN_FILE_NAME_MAX < 128, "file names are kept in 128 bytes");
 
 bool syn_model_id_valid(const char *id)
 {
     size_t n = id ? strlen(id) : 0;
     if (n == 0 || n >= SYN_MODEL_ID_SIZE || strstr(id, "..")) return false;
-    if (strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789._-") != n) return false;
+    if (strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != n)
+        return false;
     return id[0] != '.' && id[0] != '_' && id[0] != '-';
 }
 
@@ -37,8 +34,7 @@ bool syn_model_id_valid(const char *id)
 static syn_status read_names(const json_t *root, const char *where, struct syn_manifest *m,
                              struct syn_err *err)
 {
-    static const char *const kinds[] = {"upscale"};
-    static const char *const formats[] = {"ncnn"};
+    static const char *const formats[] = {"ncnn", "onnx"};
     /* Terms of the digital source type vocabulary that the output of a model can have. */
     static const char *const terms[] = {
         "algorithmicallyEnhanced", "compositeWithTrainedAlgorithmicMedia",
@@ -51,7 +47,8 @@ static syn_status read_names(const json_t *root, const char *where, struct syn_m
     if ((st = syn_json_text(root, where, "id", m->id, sizeof m->id, err)) != SYN_OK) return st;
     if (!syn_model_id_valid(m->id))
         return syn_fail(err, SYN_INVALID,
-                        "%sid = '%s': must match [a-z0-9][a-z0-9._-]* without '..'", where, m->id);
+                        "%sid = '%s': must match [A-Za-z0-9][A-Za-z0-9._-]* without '..'", where,
+                        m->id);
     if ((st = syn_json_text(root, where, "title", m->title, sizeof m->title, err)) != SYN_OK)
         return st;
     if ((st = syn_json_text(root, where, "licence", m->licence, sizeof m->licence, err)) != SYN_OK)
@@ -60,13 +57,14 @@ static syn_status read_names(const json_t *root, const char *where, struct syn_m
         return st;
     st = syn_json_text(root, where, "trained_on", m->trained_on, sizeof m->trained_on, err);
     if (st != SYN_OK) return st;
-    st = syn_json_word(root, where, "kind", false, kinds, COUNT(kinds), &kind, err);
+    st = syn_json_word(root, where, "kind", false, syn_manifest_kinds, syn_manifest_n_kinds, &kind,
+                       err);
     if (st != SYN_OK) return st;
     st = syn_json_word(root, where, "format", false, formats, COUNT(formats), &format, err);
     if (st != SYN_OK) return st;
     st = syn_json_word(root, where, "label_term", false, terms, COUNT(terms), &term, err);
     if (st != SYN_OK) return st;
-    strcpy(m->kind, kinds[kind]);
+    strcpy(m->kind, syn_manifest_kinds[kind]);
     strcpy(m->format, formats[format]);
     strcpy(m->label_term, terms[term]);
     return SYN_OK;
@@ -132,15 +130,15 @@ static syn_status read_processing(const json_t *root, const char *where, struct 
 
 /* --- files and variants ----------------------------------------------------------------------- */
 
-static struct file_entry *find_file(struct file_entry *file, size_t n, const char *name)
+static struct syn_manifest_file *find_file(struct syn_manifest_files *files, const char *name)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!strcmp(file[i].name, name)) return &file[i];
+    for (size_t i = 0; i < files->n; i++)
+        if (!strcmp(files->file[i].name, name)) return &files->file[i];
     return NULL;
 }
 
-static syn_status read_files(const json_t *root, const char *where, struct file_entry *file,
-                             size_t *n_files, struct syn_err *err)
+static syn_status read_files(const json_t *root, const char *where,
+                             struct syn_manifest_files *files, struct syn_err *err)
 {
     static const char *const keys[] = {"name", "bytes", "sha256"};
     const json_t *array = NULL;
@@ -148,7 +146,7 @@ static syn_status read_files(const json_t *root, const char *where, struct file_
     if (st != SYN_OK) return st;
     for (size_t i = 0; i < json_array_size(array); i++) {
         const json_t *one = json_array_get(array, i);
-        struct file_entry *f = &file[i];
+        struct syn_manifest_file *f = &files->file[i];
         int64_t bytes = 0;
         char inner[96];
         snprintf(inner, sizeof inner, "%sfiles[%zu].", where, i);
@@ -159,26 +157,26 @@ static syn_status read_files(const json_t *root, const char *where, struct file_
             return syn_fail(err, SYN_INVALID,
                             "%sname = '%s': must be a plain file name of the model's folder", inner,
                             f->name);
-        if (find_file(file, i, f->name))
+        if (find_file(files, f->name))
             return syn_fail(err, SYN_INVALID, "%sname = '%s': listed twice", inner, f->name);
         st = syn_json_int(one, inner, "bytes", false, 1, (int64_t)SYN_MODEL_FILE_LIMIT, &bytes,
                           err);
         if (st != SYN_OK) return st;
         if ((st = syn_json_sha256(one, inner, "sha256", f->sha256, err)) != SYN_OK) return st;
         f->bytes = (uint64_t)bytes;
+        files->n = i + 1;
     }
-    *n_files = json_array_size(array);
     return SYN_OK;
 }
 
-static syn_status pick_file(const json_t *object, const char *where, const char *key,
-                            struct file_entry *file, size_t n_files, char name[128],
-                            char sha256[65], uint64_t *bytes, struct syn_err *err)
+syn_status syn_manifest_pick(const json_t *object, const char *where, const char *key,
+                             struct syn_manifest_files *files, char name[128], char sha256[65],
+                             uint64_t *bytes, struct syn_err *err)
 {
-    struct file_entry *f;
+    struct syn_manifest_file *f;
     syn_status st = syn_json_text(object, where, key, name, 128, err);
     if (st != SYN_OK) return st;
-    f = find_file(file, n_files, name);
+    f = find_file(files, name);
     if (!f) return syn_fail(err, SYN_INVALID, "%s%s = '%s': not among files", where, key, name);
     f->used = true;
     memcpy(sha256, f->sha256, 65);
@@ -186,8 +184,9 @@ static syn_status pick_file(const json_t *object, const char *where, const char 
     return SYN_OK;
 }
 
-static syn_status read_variant(const json_t *one, const char *where, struct file_entry *file,
-                               size_t n_files, struct syn_variant *v, struct syn_err *err)
+static syn_status read_variant(const json_t *one, const char *where,
+                               struct syn_manifest_files *files, struct syn_variant *v,
+                               struct syn_err *err)
 {
     static const char *const keys[] = {"scale", "noise", "graph", "weights", "adds_input"};
     char both[129];
@@ -197,11 +196,11 @@ static syn_status read_variant(const json_t *one, const char *where, struct file
     if ((st = syn_json_int(one, where, "scale", false, 1, 4, &scale, err)) != SYN_OK) return st;
     if ((st = read_noise(one, where, "noise", &v->noise, err)) != SYN_OK) return st;
     if ((st = syn_json_flag(one, where, "adds_input", &v->adds_input, err)) != SYN_OK) return st;
-    st = pick_file(one, where, "graph", file, n_files, v->graph_file, v->graph_sha256,
-                   &v->graph_bytes, err);
+    st = syn_manifest_pick(one, where, "graph", files, v->graph_file, v->graph_sha256,
+                           &v->graph_bytes, err);
     if (st != SYN_OK) return st;
-    st = pick_file(one, where, "weights", file, n_files, v->weights_file, v->weights_sha256,
-                   &v->weights_bytes, err);
+    st = syn_manifest_pick(one, where, "weights", files, v->weights_file, v->weights_sha256,
+                           &v->weights_bytes, err);
     if (st != SYN_OK) return st;
     v->scale = (int32_t)scale;
     memcpy(both, v->graph_sha256, 64);
@@ -209,8 +208,9 @@ static syn_status read_variant(const json_t *one, const char *where, struct file
     return syn_digest_bytes(both, 128, v->digest, err);
 }
 
-static syn_status read_variants(const json_t *root, const char *where, struct file_entry *file,
-                                size_t n_files, struct syn_manifest *m, struct syn_err *err)
+static syn_status read_variants(const json_t *root, const char *where,
+                                struct syn_manifest_files *files, struct syn_manifest *m,
+                                struct syn_err *err)
 {
     const json_t *array = NULL;
     bool has_default = false;
@@ -220,7 +220,7 @@ static syn_status read_variants(const json_t *root, const char *where, struct fi
         struct syn_variant *v = &m->variant[i];
         char inner[96];
         snprintf(inner, sizeof inner, "%svariants[%zu].", where, i);
-        st = read_variant(json_array_get(array, i), inner, file, n_files, v, err);
+        st = read_variant(json_array_get(array, i), inner, files, v, err);
         if (st != SYN_OK) return st;
         for (size_t k = 0; k < i; k++)
             if (m->variant[k].scale == v->scale && m->variant[k].noise == v->noise)
@@ -232,38 +232,80 @@ static syn_status read_variants(const json_t *root, const char *where, struct fi
     if (!has_default)
         return syn_fail(err, SYN_INVALID, "%sdefault_noise: no variant has this noise level",
                         where);
-    for (size_t i = 0; i < n_files; i++)
-        if (!file[i].used)
+    for (size_t i = 0; i < files->n; i++)
+        if (!files->file[i].used)
             return syn_fail(err, SYN_INVALID, "%sfiles[%zu].name = '%s': no variant uses it", where,
-                            i, file[i].name);
+                            i, files->file[i].name);
     return SYN_OK;
 }
 
 /* --- whole manifests -------------------------------------------------------------------------- */
 
+/* Members that belong to the other format. */
+static syn_status check_format(const json_t *root, const char *where, const struct syn_manifest *m,
+                               struct syn_err *err)
+{
+    static const struct {
+        const char *format, *key;
+    } owned[] = {{"ncnn", "variants"}, {"ncnn", "input"},         {"ncnn", "output"},
+                 {"ncnn", "edge"},     {"ncnn", "halo"},          {"ncnn", "default_noise"},
+                 {"onnx", "networks"}, {"onnx", "settings"},      {"onnx", "assets"}};
+    bool upscales = !strcmp(m->kind, "upscale");
+    for (size_t i = 0; i < COUNT(owned); i++)
+        if (json_object_get(root, owned[i].key) && strcmp(owned[i].format, m->format))
+            return syn_fail(err, SYN_INVALID, "%s%s: not with format %s", where, owned[i].key,
+                            m->format);
+    if (upscales != !strcmp(m->format, "ncnn"))
+        return syn_fail(err, SYN_INVALID, "%sformat = '%s': kind %s takes %s", where, m->format,
+                        m->kind, upscales ? "ncnn" : "onnx");
+    return SYN_OK;
+}
+
+/* m->digest: over everything that has a say in the results, so files, constants and tensors' names,
+ * but not over what is said for people. */
+static syn_status digest_all(const json_t *root, struct syn_manifest *m, struct syn_err *err)
+{
+    static const char *const spoken[] = {"id",     "title",      "licence",
+                                         "source", "trained_on", "label_term"};
+    json_t *rest = json_copy((json_t *)(uintptr_t)root);
+    char *text = NULL;
+    syn_status st;
+    for (size_t i = 0; rest && i < COUNT(spoken); i++) json_object_del(rest, spoken[i]);
+    if (rest) text = json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(9));
+    st = text ? syn_digest_bytes(text, strlen(text), m->digest, err)
+              : syn_fail(err, SYN_NO_MEMORY, "no memory for a manifest");
+    free(text); /* jansson's allocator */
+    json_decref(rest);
+    return st;
+}
+
 syn_status syn_manifest_from_json(const json_t *root, const char *where, struct syn_manifest *out,
                                   struct syn_err *err)
 {
     static const char *const keys[] = {
-        "manifest", "id",         "title",      "kind",    "format",       "licence",
-        "source",   "trained_on", "label_term", "files",   "variants",     "input",
-        "output",   "edge",       "halo",       "pin_f32", "default_noise"};
+        "manifest", "id",         "title",      "kind",    "format",        "licence",
+        "source",   "trained_on", "label_term", "files",   "variants",      "input",
+        "output",   "edge",       "halo",       "pin_f32", "default_noise", "networks",
+        "assets",   "settings"};
     struct syn_manifest *m = syn_calloc(1, sizeof *m);
-    struct file_entry *file = syn_calloc(SYN_MAX_FILES, sizeof *file);
-    size_t n_files = 0;
+    struct syn_manifest_files *files = syn_calloc(1, sizeof *files);
     syn_status st;
-    if (!m || !file) {
+    if (!m || !files) {
         st = syn_fail(err, SYN_NO_MEMORY, "no memory for a manifest");
         goto done;
     }
     if ((st = syn_json_known(root, where, keys, COUNT(keys), err)) != SYN_OK) goto done;
     if ((st = read_names(root, where, m, err)) != SYN_OK) goto done;
+    if ((st = check_format(root, where, m, err)) != SYN_OK) goto done;
     if ((st = read_processing(root, where, m, err)) != SYN_OK) goto done;
-    if ((st = read_files(root, where, file, &n_files, err)) != SYN_OK) goto done;
-    if ((st = read_variants(root, where, file, n_files, m, err)) != SYN_OK) goto done;
+    if ((st = read_files(root, where, files, err)) != SYN_OK) goto done;
+    st = !strcmp(m->format, "ncnn") ? read_variants(root, where, files, m, err)
+                                    : syn_manifest_read_onnx(root, where, files, m, err);
+    if (st != SYN_OK) goto done;
+    if ((st = digest_all(root, m, err)) != SYN_OK) goto done;
     *out = *m;
 done:
-    syn_free(file);
+    syn_free(files);
     syn_free(m);
     return st;
 }
@@ -305,63 +347,6 @@ syn_status syn_manifest_read(const char *folder, struct syn_manifest *out, struc
     syn_status st = syn_folder_open(folder, &dir, err);
     if (st != SYN_OK) return st;
     st = syn_manifest_read_at(dir, out, err);
-    close(dir);
-    return st;
-}
-
-/* --- files against the manifest --------------------------------------------------------------- */
-
-static syn_status verify_file(int dir, const char *name, uint64_t bytes, const char *sha256,
-                              const atomic_bool *cancel, struct syn_err *err)
-{
-    uint8_t head[64];
-    char hex[SYN_SHA256_SIZE];
-    const char *mistake;
-    struct stat s;
-    uint64_t got = 0;
-    ssize_t k;
-    int fd = -1;
-    syn_status st = syn_folder_file(dir, name, &fd, &s, err);
-    if (st != SYN_OK) return st;
-    k = pread(fd, head, sizeof head, 0);
-    mistake = k >= 0 ? syn_content_mistake(head, (size_t)k) : NULL;
-    if (mistake) {
-        st = syn_fail(err, SYN_INVALID, "%s is %s", name, mistake);
-        goto done;
-    }
-    if ((uint64_t)s.st_size != bytes) {
-        st = syn_fail(err, SYN_INVALID, "%s has %lld bytes: the manifest says %llu", name,
-                      (long long)s.st_size, (unsigned long long)bytes);
-        goto done;
-    }
-    st = syn_digest_fd(fd, cancel, NULL, NULL, hex, &got, err);
-    if (st != SYN_OK) {
-        st = syn_fail_in(err, st, "%s: ", name);
-    } else if (strcmp(hex, sha256)) {
-        st = syn_fail(err, SYN_INVALID, "%s has sha256 %s: the manifest says %s", name, hex,
-                      sha256);
-    }
-done:
-    close(fd);
-    return st;
-}
-
-syn_status syn_variant_verify(int dir, const struct syn_variant *v, const atomic_bool *cancel,
-                              struct syn_err *err)
-{
-    syn_status st = verify_file(dir, v->graph_file, v->graph_bytes, v->graph_sha256, cancel, err);
-    if (st != SYN_OK) return st;
-    return verify_file(dir, v->weights_file, v->weights_bytes, v->weights_sha256, cancel, err);
-}
-
-syn_status syn_manifest_verify(const char *folder, const struct syn_manifest *m,
-                               struct syn_err *err)
-{
-    int dir = -1;
-    syn_status st = syn_folder_open(folder, &dir, err);
-    if (st != SYN_OK) return st;
-    for (int32_t i = 0; i < m->n_variants && st == SYN_OK; i++)
-        st = syn_variant_verify(dir, &m->variant[i], NULL, err);
     close(dir);
     return st;
 }

@@ -19,27 +19,67 @@
 
 #define SYN_MODEL_ID_SIZE 64
 #define SYN_MAX_VARIANTS 32
+#define SYN_MAX_PORTS 96
+#define SYN_MAX_ASSETS 8
+#define SYN_MAX_SETTINGS 32
 #define SYN_NOISE_NONE (-1)
 
-/* One network of a model. */
+/* How a network wants a picture: network input = (sample(0..1) - mean[c]) * scale[c], channels in
+ * the network's order. */
+struct syn_picture_form {
+    bool given;                 /* the manifest has one */
+    bool nhwc;                  /* [1,h,w,3]; else [1,3,h,w] */
+    bool bgr;                   /* blue first */
+    float mean[3], scale[3];
+    int32_t side;               /* the network takes side x side pixels only; 0: any size */
+    int32_t multiple;           /* both sides must be multiples of this; at least 1 */
+    int32_t min_side;           /* and at least this long */
+};
+
+/* One network of a model: of an ncnn model one of its variants by scale and noise, of an ONNX model
+ * one by name. */
 struct syn_variant {
-    int32_t scale;              /* native: 1, 2, 3 or 4 */
+    char name[32];              /* onnx: what pipelines know it by ("predict"); ncnn: "" */
+    int32_t scale;              /* native: 1, 2, 3 or 4; onnx: 1 */
     int32_t noise;              /* denoising level 0..3; SYN_NOISE_NONE: does not denoise */
     char graph_file[128];       /* inside the model's folder: plain names, no separators */
-    char weights_file[128];
+    char weights_file[128];     /* onnx: the external data file; "": the graph file has all */
     char graph_sha256[65], weights_sha256[65];
     char digest[65];            /* sha256 over both digests' hex text: what a job records */
     uint64_t graph_bytes, weights_bytes;
     bool adds_input;            /* the nearest-upscaled input is added outside the net (CUGAN 4x) */
+    struct syn_picture_form picture; /* onnx */
+};
+
+/* What a pipeline calls role, the network's file calls tensor. */
+struct syn_port {
+    int32_t network;            /* index into variant[] */
+    bool output;
+    char role[32];
+    /* An input that is none of the graph's own is a value inside it at which the graph is cut: it is
+     * given instead of computed. An output may be any value of the graph. */
+    char tensor[128];
+};
+
+/* A file of the model that is no network: a voice's phoneme table, a training configuration. */
+struct syn_asset {
+    char name[128], sha256[65];
+    uint64_t bytes;
+};
+
+/* A number that the model's kind needs to know: a sample rate, a hop. */
+struct syn_setting {
+    char name[32];
+    double value;
 };
 
 enum syn_edge { SYN_EDGE_ZERO, SYN_EDGE_REPLICATE, SYN_EDGE_REFLECT };
 
 struct syn_manifest {
-    char id[SYN_MODEL_ID_SIZE];     /* [a-z0-9][a-z0-9._-]* */
+    char id[SYN_MODEL_ID_SIZE];     /* [A-Za-z0-9][A-Za-z0-9._-]* */
     char title[128];
-    char kind[32];                  /* "upscale" */
-    char format[16];                /* "ncnn" */
+    char kind[32];                  /* "upscale", "stylize", ...: manifest_kinds.c lists them */
+    char format[16];                /* "ncnn", "onnx" */
     char licence[64], source[256], trained_on[256];
     char label_term[64];            /* digital source type its outputs get */
     /* What lies beyond the picture, for networks without padding of their own. */
@@ -53,6 +93,14 @@ struct syn_manifest {
     bool pin_f32;                   /* never bf16 */
     struct syn_variant variant[SYN_MAX_VARIANTS];
     int32_t n_variants;
+    /* onnx; in the order of the manifest. */
+    struct syn_port port[SYN_MAX_PORTS];
+    struct syn_asset asset[SYN_MAX_ASSETS];
+    struct syn_setting setting[SYN_MAX_SETTINGS];
+    int32_t n_ports, n_assets, n_settings;
+    /* sha256 over all that has a say in the results (files, constants, names of tensors): the model's
+     * version as a job records it. */
+    char digest[65];
 };
 
 enum syn_model_state { SYN_MODEL_UNLOADED, SYN_MODEL_LOADING, SYN_MODEL_READY, SYN_MODEL_FAILED };
@@ -98,6 +146,15 @@ SYN_MUST_CHECK syn_status syn_manifest_verify(const char *folder, const struct s
  * largest. */
 const struct syn_variant *syn_manifest_variant(const struct syn_manifest *m, int32_t scale,
                                                int32_t noise);
+
+/* The network of that name; NULL: none. */
+const struct syn_variant *syn_manifest_network(const struct syn_manifest *m, const char *name);
+/* The tensor behind a role of one of the manifest's networks; NULL: the manifest does not say. What
+ * a kind needs (manifest_kinds.c) is there in every manifest of that kind. */
+const char *syn_manifest_tensor(const struct syn_manifest *m, const struct syn_variant *network,
+                                bool output, const char *role);
+/* A setting's number, or other when the manifest does not state it. */
+double syn_manifest_setting(const struct syn_manifest *m, const char *name, double other);
 
 /* A loaded network, held until released. Loading is single-flight: callers of the same variant
  * wait for one load, which stops when the last of them cancels. Idle networks are evicted, least

@@ -80,7 +80,9 @@ static syn_status check_files(struct syn_loaded *slot, struct syn_err *err)
     int dir = -1;
     syn_status st = syn_folder_open(slot->entry->folder, &dir, err);
     if (st != SYN_OK) return st;
-    known = take_mark(dir, v->graph_file, &now[0]) && take_mark(dir, v->weights_file, &now[1]);
+    memset(now, 0, sizeof now);
+    known = take_mark(dir, v->graph_file, &now[0]) &&
+            (!v->weights_file[0] || take_mark(dir, v->weights_file, &now[1]));
     if (!known || !slot->marked || !same_mark(&now[0], &slot->mark[0]) ||
         !same_mark(&now[1], &slot->mark[1])) {
         slot->marked = false;
@@ -176,7 +178,8 @@ static syn_status open_network(struct syn_models *ms, struct syn_loaded *slot,
     const char *folder = slot->entry->folder;
     char graph[PATH_MAX], weights[PATH_MAX];
     struct syn_model_source src = {
-        .format = slot->entry->manifest.format, .graph_path = graph, .weights_path = weights};
+        .format = slot->entry->manifest.format, .graph_path = graph,
+        .weights_path = v->weights_file[0] ? weights : NULL};
     struct syn_model_opts opts = {.cancel = &slot->cancel};
     if (snprintf(graph, sizeof graph, "%s/%s", folder, v->graph_file) >= (int)sizeof graph ||
         snprintf(weights, sizeof weights, "%s/%s", folder, v->weights_file) >= (int)sizeof weights)

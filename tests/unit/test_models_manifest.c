@@ -21,13 +21,31 @@ static const char base[] =
     " {\"scale\": 4, \"noise\": null, \"graph\": \"a.param\", \"weights\": \"a.bin\"},"
     " {\"scale\": 2, \"graph\": \"a.param\", \"weights\": \"a.bin\"}]}";
 
-/* base with `from` (must be in it) replaced by `to`. */
-static char *changed(const char *from, const char *to)
+/* A model of two ONNX networks with every member. */
+static const char two_nets[] =
+    "{\"manifest\": 1, \"id\": \"any_Style-2\", \"title\": \"Toy\", \"kind\": \"stylize\","
+    " \"format\": \"onnx\", \"licence\": \"MIT\", \"source\": \"tests\", \"trained_on\": \"nothing\","
+    " \"label_term\": \"algorithmicMedia\", \"pin_f32\": true,"
+    " \"files\": [{\"name\": \"p.onnx\", \"bytes\": 10, \"sha256\": \"" H64 "\"},"
+    " {\"name\": \"t.onnx\", \"bytes\": 20, \"sha256\": \"" H64 "\"},"
+    " {\"name\": \"t.data\", \"bytes\": 30, \"sha256\": \"" H64 "\"},"
+    " {\"name\": \"notes.ini\", \"bytes\": 40, \"sha256\": \"" H64 "\"}],"
+    " \"assets\": [\"notes.ini\"], \"settings\": {\"styles\": 26},"
+    " \"networks\": [{\"name\": \"predict\", \"file\": \"p.onnx\","
+    " \"picture\": {\"layout\": \"nhwc\", \"order\": \"bgr\", \"mean\": [0.5, 0.25, 0],"
+    " \"scale\": 2, \"side\": 256}, \"inputs\": {\"picture\": \"in:0\"},"
+    " \"outputs\": {\"style\": \"a/b\"}},"
+    " {\"name\": \"transform\", \"file\": \"t.onnx\", \"data\": \"t.data\","
+    " \"picture\": {\"layout\": \"nchw\", \"multiple\": 4, \"min_side\": 32},"
+    " \"inputs\": {\"picture\": \"x\", \"style\": \"s\"}, \"outputs\": {\"picture\": \"y\"}}]}";
+
+/* `of` with `from` (must be in it) replaced by `to`. */
+static char *changed_in(const char *of, const char *from, const char *to)
 {
-    const char *at = strstr(base, from);
-    char *text = t_alloc(sizeof base + strlen(to) + 1);
+    const char *at = strstr(of, from);
+    char *text = t_alloc(strlen(of) + strlen(to) + 1);
     fx_need(at != NULL, from);
-    sprintf(text, "%.*s%s%s", (int)(at - base), base, to, at + strlen(from));
+    sprintf(text, "%.*s%s%s", (int)(at - of), of, to, at + strlen(from));
     return text;
 }
 
@@ -70,7 +88,7 @@ static const struct wrong wrongs[] = {
     {"\"manifest\": 1", "\"manifest\": \"1\"", "manifest is text"},
     {"\"id\": \"toy\"", "\"id\": \"../toy\"", "id = '../toy'"},
     {"\"id\": \"toy\"", "\"id\": \"a/b\"", "id = 'a/b'"},
-    {"\"id\": \"toy\"", "\"id\": \"Toy\"", "id = 'Toy'"},
+    {"\"id\": \"toy\"", "\"id\": \"t\u00f6y\"", "id = 't"},
     {"\"id\": \"toy\"", "\"id\": \".toy\"", "id = '.toy'"},
     {"\"id\": \"toy\"", "\"id\": \"a..b\"", "id = 'a..b'"},
     {"\"id\": \"toy\"", "\"id\": \"\"", "id has 0 bytes"},
@@ -79,6 +97,11 @@ static const struct wrong wrongs[] = {
     {"\"title\": \"Toy\"", "\"title\": \"a\\nb\"", "title holds a control character"},
     {"\"title\": \"Toy\", ", "", "title is missing"},
     {"\"kind\": \"upscale\"", "\"kind\": \"paint\"", "kind = 'paint': must be one of upscale"},
+    {"\"format\": \"ncnn\"", "\"format\": \"onnx\"", "variants: not with format onnx"},
+    {"\"kind\": \"upscale\"", "\"kind\": \"tensor\"", "format = 'ncnn': kind tensor takes onnx"},
+    {"\"edge\"", "\"assets\": [], \"edge\"", "assets: not with format ncnn"},
+    {"\"edge\"", "\"settings\": {}, \"edge\"", "settings: not with format ncnn"},
+    {"\"edge\"", "\"networks\": [], \"edge\"", "networks: not with format ncnn"},
     {"\"format\": \"ncnn\"", "\"format\": \"pickle\"", "format = 'pickle': must be one of ncnn"},
     {"\"licence\": \"MIT\"", "\"licence\": null", "licence is null"},
     {"\"source\": \"tests\"", "\"source\": []", "source is an array"},
@@ -131,6 +154,53 @@ static const struct wrong beyond_schema[] = {
     {"]}", "]", "model.json line"},
 };
 
+static const struct wrong onnx_wrongs[] = {
+    {"\"kind\": \"stylize\"", "\"kind\": \"upscale\"", "format = 'onnx': kind upscale takes ncnn"},
+    {"\"format\": \"onnx\"", "\"format\": \"ncnn\"", "networks: not with format ncnn"},
+    {"\"pin_f32\": true", "\"halo\": 0", "halo: not with format onnx"},
+    {"\"pin_f32\": true", "\"input\": {}", "input: not with format onnx"},
+    {"\"networks\"", "\"nets\"", "nets: no such member"},
+    {"\"name\": \"predict\"", "\"name\": \"Predict\"", "networks[0].name = 'Predict'"},
+    {"\"name\": \"predict\", ", "", "networks[0].name is missing"},
+    {"\"name\": \"predict\"", "\"name\": \"" H64 "\"", "networks[0].name has 64 bytes"},
+    {"\"file\": \"p.onnx\"", "\"file\": 7", "networks[0].file is a whole number"},
+    {"\"data\": \"t.data\"", "\"data\": \"../t.data\"", "networks[1].data = '../t.data'"},
+    {"\"nhwc\"", "\"nwhc\"", "networks[0].picture.layout = 'nwhc'"},
+    {"\"layout\": \"nhwc\", ", "", "networks[0].picture.layout is missing"},
+    {"\"bgr\"", "\"grb\"", "networks[0].picture.order = 'grb'"},
+    {"[0.5, 0.25, 0]", "[0.5, 0.25]", "networks[0].picture.mean has 2 elements"},
+    {"[0.5, 0.25, 0]", "[0.5, \"x\", 0]", "networks[0].picture.mean: must be a number or three"},
+    {"\"scale\": 2", "\"scale\": 1e9", "networks[0].picture.scale = 1e+09"},
+    {"\"side\": 256", "\"side\": -1", "networks[0].picture.side = -1"},
+    {"\"multiple\": 4", "\"multiple\": 0", "networks[1].picture.multiple = 0"},
+    {"\"min_side\": 32", "\"min_side\": 99999", "networks[1].picture.min_side = 99999"},
+    {"\"min_side\"", "\"minside\"", "networks[1].picture.minside: no such member"},
+    {"{\"picture\": \"in:0\"}", "[]", "networks[0].inputs: must be an object"},
+    {"\"styles\": 26", "\"styles\": 0", "settings.styles = 0: must be in [1, 1024]"},
+    {"\"styles\": 26", "\"styles\": \"26\"", "settings.styles: must be a number"},
+    {"\"styles\": 26", "\"stiles\": 26", "settings.stiles: kind stylize has no such setting"},
+    {"{\"styles\": 26}", "[26]", "settings: must be an object"},
+    {"\"assets\": [\"notes.ini\"]", "\"assets\": \"notes.ini\"", "assets is text"},
+};
+
+static const struct wrong onnx_beyond[] = {
+    {"\"name\": \"transform\"", "\"name\": \"predict\"", "networks[1].name = 'predict': listed twice"},
+    {"\"file\": \"p.onnx\"", "\"file\": \"q.onnx\"", "networks[0].file = 'q.onnx': not among files"},
+    {", \"data\": \"t.data\"", "", "files[2].name = 't.data': no network uses it"},
+    {"[\"notes.ini\"]", "[]", "files[3].name = 'notes.ini': no network uses it"},
+    {"[\"notes.ini\"]", "[\"notes.ini\", \"notes.ini\"]", "assets[1] = 'notes.ini': listed twice"},
+    {"[\"notes.ini\"]", "[\"other.ini\"]", "assets[0].asset = 'other.ini': not among files"},
+    {"{\"picture\": \"in:0\"}", "{\"Picture\": \"in:0\"}", "networks[0].inputs.Picture: a role must"},
+    {"{\"picture\": \"in:0\"}", "{\"picture\": 3}", "networks[0].inputs.picture is a whole number"},
+    {"{\"style\": \"a/b\"}", "{}", "a network 'predict' whose outputs name the tensor of 'style'"},
+    {"\"styles\": 26", "\"rate\": 48000", "settings.rate: kind stylize has no such setting"},
+    {"\"styles\": 26", "\"styles\": 2.5", "settings.styles = 2.5: must be a whole number"},
+    {"\"scale\": 2", "\"scale\": [1, 0, 1]", "networks[0].picture.scale = 0"},
+    {", \"picture\": {\"layout\": \"nchw\", \"multiple\": 4, \"min_side\": 32},"
+     " \"inputs\"", ", \"inputs\"", "networks[1].picture is missing"},
+    {"\"kind\": \"stylize\"", "\"kind\": \"matte\"", "settings.styles: kind matte has no such"},
+};
+
 /* By proto/model.schema.json; why[300] says what it refused. Text that is no JSON is refused. */
 static bool schema_accepts(const char *text, char *why)
 {
@@ -154,6 +224,7 @@ static void test_schema(void)
     char why[300];
     fx_need(syn_catalog_open(NULL, &c, &err) == SYN_OK, err.text);
     T_CHECK(schema_accepts(base, why), "%s", why);
+    T_CHECK(schema_accepts(two_nets, why), "%s", why);
     T_CHECK(c->n_models > 0, "the catalog is empty");
     for (size_t i = 0; i < c->n_models; i++) {
         char *text = json_dumps(c->model[i].json, 0);
@@ -163,9 +234,9 @@ static void test_schema(void)
     syn_catalog_close(c);
 }
 
-static void expect_refused(const struct wrong *w, bool by_schema)
+static void expect_refused(const char *of, const struct wrong *w, bool by_schema)
 {
-    char *text = changed(w->from, w->to), why[300];
+    char *text = changed_in(of, w->from, w->to), why[300];
     struct syn_manifest m;
     struct syn_err err = {""};
     syn_status st;
@@ -180,9 +251,77 @@ static void expect_refused(const struct wrong *w, bool by_schema)
 
 static void test_each_member_wrong(void)
 {
-    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) expect_refused(&wrongs[i], true);
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) expect_refused(base, &wrongs[i], true);
     for (size_t i = 0; i < sizeof beyond_schema / sizeof *beyond_schema; i++)
-        expect_refused(&beyond_schema[i], false);
+        expect_refused(base, &beyond_schema[i], false);
+    for (size_t i = 0; i < sizeof onnx_wrongs / sizeof *onnx_wrongs; i++)
+        expect_refused(two_nets, &onnx_wrongs[i], true);
+    for (size_t i = 0; i < sizeof onnx_beyond / sizeof *onnx_beyond; i++)
+        expect_refused(two_nets, &onnx_beyond[i], false);
+}
+
+static void test_onnx_members(void)
+{
+    const struct syn_variant *p, *t;
+    struct syn_manifest m;
+    struct syn_err err = {""};
+    syn_status st = syn_manifest_parse(two_nets, strlen(two_nets), &m, &err);
+    T_CHECK(st == SYN_OK, "%s", err.text);
+    if (st != SYN_OK) return;
+    T_CHECK(!strcmp(m.id, "any_Style-2") && !strcmp(m.format, "onnx") && m.pin_f32, "%s", m.id);
+    p = syn_manifest_network(&m, "predict");
+    t = syn_manifest_network(&m, "transform");
+    T_CHECK(m.n_variants == 2 && p == &m.variant[0] && t == &m.variant[1], "%d", m.n_variants);
+    T_CHECK(!syn_manifest_network(&m, "") && !syn_manifest_network(&m, "p.onnx"), "none");
+    T_CHECK(!strcmp(p->graph_file, "p.onnx") && !p->weights_file[0] && p->weights_bytes == 0, "%s",
+            p->weights_file);
+    T_CHECK(!strcmp(t->weights_file, "t.data") && t->graph_bytes == 20 && t->weights_bytes == 30,
+            "%s", t->weights_file);
+    T_CHECK(p->picture.given && p->picture.nhwc && p->picture.bgr && p->picture.side == 256 &&
+                p->picture.multiple == 1,
+            "%d", p->picture.side);
+    T_CHECK(p->picture.mean[0] == 0.5f && p->picture.mean[1] == 0.25f && p->picture.mean[2] == 0 &&
+                p->picture.scale[2] == 2,
+            "%g", (double)p->picture.mean[0]);
+    T_CHECK(!t->picture.nhwc && !t->picture.bgr && t->picture.side == 0 &&
+                t->picture.multiple == 4 && t->picture.min_side == 32 && t->picture.scale[0] == 1,
+            "%d", t->picture.multiple);
+    T_CHECK(!strcmp(syn_manifest_tensor(&m, p, false, "picture"), "in:0") &&
+                !strcmp(syn_manifest_tensor(&m, p, true, "style"), "a/b") &&
+                !strcmp(syn_manifest_tensor(&m, t, true, "picture"), "y") && m.n_ports == 5,
+            "%d ports", m.n_ports);
+    T_CHECK(!syn_manifest_tensor(&m, p, true, "picture") &&
+                !syn_manifest_tensor(&m, t, false, "weights"),
+            "none");
+    T_CHECK(m.n_assets == 1 && !strcmp(m.asset[0].name, "notes.ini") && m.asset[0].bytes == 40,
+            "%d assets", m.n_assets);
+    T_CHECK(syn_manifest_setting(&m, "styles", 1) == 26 &&
+                syn_manifest_setting(&m, "rate", -7) == -7,
+            "settings");
+}
+
+/* A40: a changed constant is another version; what is said for people is not. */
+static void test_A40_version(void)
+{
+    static const struct {
+        const char *from, *to;
+        bool same;
+    } cases[] = {
+        {"[0.5, 0.25, 0]", "[0.5, 0.26, 0]", false}, {"\"bgr\"", "\"rgb\"", false},
+        {"\"in:0\"", "\"in:1\"", false},           {"\"styles\": 26", "\"styles\": 25", false},
+        {"\"bytes\": 20", "\"bytes\": 21", false}, {"\"Toy\"", "\"Other\"", true},
+        {"\"tests\"", "\"elsewhere\"", true},      {"\"any_Style-2\"", "\"x\"", true},
+    };
+    struct syn_manifest m, other;
+    fx_need(syn_manifest_parse(two_nets, strlen(two_nets), &m, NULL) == SYN_OK, "parse");
+    T_CHECK(strlen(m.digest) == 64, "%s", m.digest);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *text = changed_in(two_nets, cases[i].from, cases[i].to);
+        fx_need(syn_manifest_parse(text, strlen(text), &other, NULL) == SYN_OK, text);
+        T_CHECK(!strcmp(m.digest, other.digest) == cases[i].same, "%s: %s", cases[i].to,
+                other.digest);
+        free(text);
+    }
 }
 
 static void test_whole_text_wrong(void)
@@ -208,15 +347,18 @@ static void test_whole_text_wrong(void)
 
 static void test_each_allocation_fails(void)
 {
-    struct syn_manifest m;
-    long n = 1;
-    syn_status st = SYN_NO_MEMORY;
-    for (; st == SYN_NO_MEMORY && n < 50; n++) {
-        syn_alloc_fail_at(n);
-        st = syn_manifest_parse(base, strlen(base), &m, NULL);
-        syn_alloc_fail_at(0);
+    const char *const texts[] = {base, two_nets};
+    for (size_t i = 0; i < 2; i++) {
+        struct syn_manifest m;
+        long n = 1;
+        syn_status st = SYN_NO_MEMORY;
+        for (; st == SYN_NO_MEMORY && n < 50; n++) {
+            syn_alloc_fail_at(n);
+            st = syn_manifest_parse(texts[i], strlen(texts[i]), &m, NULL);
+            syn_alloc_fail_at(0);
+        }
+        T_CHECK(st == SYN_OK && n > 2, "ends with %s after %ld", syn_status_word(st), n);
     }
-    T_CHECK(st == SYN_OK && n > 2, "ends with %s after %ld", syn_status_word(st), n);
 }
 
 /* Reads folder/model.json; the status, and the text in err. */
@@ -271,6 +413,41 @@ static void test_G13_misnamed_files(void)
     fx_remove(root);
 }
 
+/* An ONNX model's files: networks, their data, assets. */
+static void test_onnx_files(void)
+{
+    static const char *const names[] = {"p.onnx", "t.onnx", "t.data", "notes.ini"};
+    static const size_t bytes[] = {10, 20, 30, 40};
+    char root[PATH_MAX], hex[65], text[64] = "";
+    char *manifest = syn_strdup(two_nets);
+    struct syn_err err = {""};
+    fx_folder(root);
+    for (int i = 0; i < 4; i++) {
+        uint64_t n = 0;
+        char *at, want[64];
+        memset(text, 'a' + i, bytes[i]);
+        fx_write(root, names[i], text, bytes[i]);
+        fx_hash(root, names[i], hex, &n);
+        snprintf(want, sizeof want, "\"%s\", \"bytes\"", names[i]);
+        at = strstr(manifest, want);
+        fx_need(at && (at = strstr(at, H64)), names[i]);
+        memcpy(at, hex, 64);
+    }
+    fx_text(root, "model.json", manifest);
+    T_CHECK(read_and_verify(root, &err) == SYN_OK, "%s", err.text);
+    for (int i = 0; i < 4; i++) {
+        memset(text, 'A', bytes[i]);
+        fx_write(root, names[i], text, bytes[i]);
+        T_CHECK(read_and_verify(root, &err) == SYN_INVALID && strstr(err.text, names[i]), "%s",
+                err.text);
+        memset(text, 'a' + i, bytes[i]);
+        fx_write(root, names[i], text, bytes[i]);
+    }
+    T_CHECK(read_and_verify(root, &err) == SYN_OK, "%s", err.text);
+    syn_free(manifest);
+    fx_remove(root);
+}
+
 /* E07: links and special files in the folder. */
 static void test_E07_links(void)
 {
@@ -321,11 +498,14 @@ static void test_E07_names(void)
 int main(void)
 {
     test_members();
+    test_onnx_members();
+    test_A40_version();
     test_schema();
     test_each_member_wrong();
     test_whole_text_wrong();
     test_each_allocation_fails();
     test_G13_misnamed_files();
+    test_onnx_files();
     test_E07_links();
     test_E07_names();
     return t_report();
