@@ -8,9 +8,13 @@
  *     syn_plan_get(m, 0, shapes, SYN_PRECISION_AUTO, &p, err);
  *     syn_plan_run(p, inputs, outputs, &cancel, NULL, err);
  *     syn_plan_release(p); syn_model_close(m); syn_engine_close(e);
+ * or, for a model of any inputs, outputs, types and shapes:
+ *     syn_model_open(e, &(struct syn_model_source){.format = "onnx", .graph_path = "x.onnx"}, NULL, &m, err);
+ *     syn_model_run(m, inputs, outputs, NULL, err); ... syn_free(outputs[0].data);
  *
  * Layer:   kernels, level 6. The only engine header that server/ includes besides kernels/base.
- * Shapes:  tensors at this boundary are dense f32 NCHW in host memory.
+ * Shapes:  tensors at this boundary are dense, in host memory; plans take f32 NCHW, syn_model_run what the model
+ *          states.
  * Threads: an engine may be used by any thread; its plans run one at a time (one workspace per engine:
  *          a second syn_plan_run waits). Everything else locks itself.
  * Errors:  the engine never exits, aborts or prints.
@@ -86,13 +90,18 @@ void syn_engine_trim(struct syn_engine *e, uint64_t keep_bytes);
 SYN_MUST_CHECK syn_status syn_engine_selftest(struct syn_engine *e, struct syn_err *err);
 
 struct syn_model_source {
-    const char *format;       /* "ncnn" */
-    const char *graph_path;   /* ncnn: the .param */
+    const char *format;       /* "ncnn", "onnx" */
+    const char *graph_path;   /* ncnn: the .param; onnx: the file (external data: beside it or below) */
     const char *weights_path; /* ncnn: the .bin */
 };
 struct syn_model_opts {
     unsigned passes_off;      /* SYN_PASS_* to leave out */
     const atomic_bool *cancel; /* looked at while loading; may be NULL */
+    /* onnx: values named in cut_inputs are no longer computed but given, as further inputs in this order;
+     * those in extra_outputs are outputs after the model's own. Inputs that nothing reads any more are
+     * dropped. How state (a recurrence's last step, a convolution's past) is carried between chunks. */
+    const char *const *cut_inputs, *const *extra_outputs;
+    int32_t n_cut_inputs, n_extra_outputs;
 };
 
 /* How an output pixel depends on input pixels, from the graph. Positions are pixel indices: output o
@@ -122,6 +131,9 @@ struct syn_model_info {
     struct syn_footprint footprint[SYN_MAX_STAGES]; /* by stage, from the picture */
     int32_t stage_channels[SYN_MAX_STAGES];         /* channels of each stage's output */
     bool whole_runs; /* the model as one plan (stage -1) is available: always true */
+    int32_t n_inputs, n_outputs;
+    bool is_picture; /* one picture in, one out, their sizes proportional: plans and tiles are for these; else
+                        n_stages = 0 and syn_model_run is the way */
 };
 
 /* SYN_INVALID or SYN_TRUNCATED: the files, with line or offset; SYN_UNSUPPORTED: every operator that is
@@ -131,6 +143,15 @@ SYN_MUST_CHECK syn_status syn_model_open(struct syn_engine *e, const struct syn_
                                          struct syn_err *err);
 void syn_model_close(struct syn_model *m); /* NULL-safe; all plans released before */
 void syn_model_info(const struct syn_model *m, struct syn_model_info *info);
+
+/* An input or output as the model states it. */
+struct syn_io {
+    const char *name;       /* lives as long as the model */
+    syn_dtype dtype;        /* outputs: what the file declares, f32 where it does not */
+    struct syn_shape shape; /* -1: any length; rank -1: not stated */
+};
+void syn_model_input(const struct syn_model *m, int32_t i, struct syn_io *io);
+void syn_model_output(const struct syn_model *m, int32_t i, struct syn_io *io);
 
 /* Plans come from a cache (LRU, by stage, shapes and precision); get adds a reference, release drops it.
  * stage: -1 = the whole model (input: picture; output: picture); k = stage k (inputs: picture, then k
@@ -167,9 +188,25 @@ struct syn_step_info {
 };
 void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info *info);
 
+/* A node that has just run, as `--dump` writes it. depth > 0: in a body. A status other than SYN_OK ends the run. */
+struct syn_watched {
+    const char *op, *name;
+    int32_t depth, n_out;
+    const char *const *out_name;
+    const struct syn_tensor *out; /* rank -1: not computed */
+};
+typedef syn_status syn_watch(void *ctx, const struct syn_watched *w, struct syn_err *err);
+
 struct syn_run_opts {
     const atomic_bool *cancel; /* looked at between nodes; may be NULL */
     bool profile;              /* times each step (see syn_plan_step) */
+    /* The rest is for syn_model_run. */
+    syn_precision precision;
+    uint64_t seed;             /* of random operators that have none of their own */
+    bool finite;               /* an output that holds NaN or infinity is SYN_NUMERIC */
+    syn_watch *watch;          /* called after every node, in order; may be NULL. Runs then take no shortcuts: every
+                                  value of the model as it was loaded is seen */
+    void *watch_ctx;
 };
 
 /* Runs the plan: in[n_inputs] -> out[n_outputs], caller's dense f32 memory, shapes as planned, outputs not
@@ -178,6 +215,23 @@ struct syn_run_opts {
 SYN_MUST_CHECK syn_status syn_plan_run(struct syn_plan *p, const struct syn_tensor *in,
                                        struct syn_tensor *out, const struct syn_run_opts *opts,
                                        struct syn_err *err);
+
+/* Runs a model of any kind on inputs of any shape that it takes: in[n_inputs] dense, of the stated types ->
+ * out[n_outputs], shapes and data filled in; the data is the caller's (syn_free). Nothing is kept per shape that
+ * grows with the number of shapes seen. After a failure out holds nothing. SYN_INVALID: an input does not fit, or
+ * values do not (an index out of range), naming the node; SYN_CANCELED, SYN_NO_MEMORY, SYN_TOO_LARGE (over the
+ * engine's workspace limit), SYN_UNSUPPORTED, SYN_NUMERIC. */
+SYN_MUST_CHECK syn_status syn_model_run(struct syn_model *m, const struct syn_tensor *in, struct syn_tensor *out,
+                                        const struct syn_run_opts *opts, struct syn_err *err);
+
+/* What the runs so far needed and how the last profiled one spent its time. */
+struct syn_run_info {
+    uint64_t peak_bytes, held_bytes, weight_bytes;
+    int32_t n_steps;
+};
+void syn_model_run_info(struct syn_model *m, struct syn_run_info *info);
+/* index in [0, n_steps). False: that step has not run. */
+bool syn_model_step(struct syn_model *m, int32_t index, struct syn_step_info *info);
 
 #ifdef __cplusplus
 }

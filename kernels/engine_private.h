@@ -6,9 +6,11 @@
 #ifndef SYN_ENGINE_PRIVATE_H
 #define SYN_ENGINE_PRIVATE_H
 
+#include "kernels/backend/flow.h"
 #include "kernels/backend/program.h"
 #include "kernels/engine.h"
 #include "kernels/load/mapfile.h"
+#include "kernels/load/onnx.h"
 #include <pthread.h>
 
 #define SYN_MAX_PLANS 24 /* cached per model beyond those in use */
@@ -28,7 +30,9 @@ struct syn_engine {
 struct syn_model {
     struct syn_engine *engine;
     struct syn_graph *graph;        /* immutable after open */
-    struct syn_mapfile weights;     /* borrowed by graph */
+    struct syn_mapfile weights;     /* ncnn: borrowed by graph */
+    struct syn_onnx *onnx;          /* onnx: borrowed by graph */
+    struct syn_flow *flow;          /* made by the first syn_model_run; guarded by engine->run_lock */
     unsigned passes;                /* SYN_PASS_* that are on */
     struct syn_model_info info;     /* immutable after open */
     pthread_mutex_t lock;

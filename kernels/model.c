@@ -6,6 +6,10 @@
 #include <math.h>
 #include <string.h>
 
+#pragma weak syn_onnx_load
+#pragma weak syn_onnx_close
+#pragma weak syn_onnx_bytes
+
 #define MAX_WEIGHT_BYTES ((uint64_t)16 << 30)
 
 /* Smallest picture (side s) that every stage takes, tried in order; sizes of all outputs there. A network
@@ -101,9 +105,23 @@ done:
     return st;
 }
 
+static void count(struct syn_model *m, uint64_t file_bytes)
+{
+    const struct syn_graph *g = m->graph;
+    m->info.file_bytes = file_bytes;
+    m->info.n_inputs = g->n_inputs;
+    m->info.n_outputs = g->n_outputs;
+    for (int32_t i = 0; i < g->n_nodes; i++) m->info.n_nodes += g->node[i].op != NULL;
+    for (int32_t v = 0; v < g->n_values; v++) {
+        int64_t n = 0;
+        if (g->value[v].data && syn_shape_elements(&g->value[v].shape, &n)) m->info.n_parameters += n;
+    }
+}
+
 static syn_status describe(struct syn_model *m, uint64_t file_bytes, struct syn_err *err)
 {
     const struct syn_graph *g = m->graph;
+    count(m, file_bytes);
     if (g->n_inputs != 1 || g->n_outputs != 1)
         return syn_fail(err, SYN_UNSUPPORTED,
                         "model: %d inputs, %d outputs: one picture in, one out", (int)g->n_inputs,
@@ -112,38 +130,24 @@ static syn_status describe(struct syn_model *m, uint64_t file_bytes, struct syn_
         return syn_fail(err, SYN_UNSUPPORTED,
                         "model: input is no picture with a known number of channels");
     m->info.channels_in = (int32_t)g->value[g->input[0]].shape.dim[1];
-    m->info.file_bytes = file_bytes;
-    m->info.whole_runs = true;
-    for (int32_t i = 0; i < g->n_nodes; i++) m->info.n_nodes += g->node[i].op != NULL;
-    for (int32_t v = 0; v < g->n_values; v++) {
-        int64_t n = 0;
-        if (g->value[v].data && syn_shape_elements(&g->value[v].shape, &n))
-            m->info.n_parameters += n;
-    }
+    m->info.whole_runs = m->info.is_picture = true;
     return measure(m, err);
 }
 
-syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *src,
-                          const struct syn_model_opts *opts, struct syn_model **out,
-                          struct syn_err *err)
+static syn_status open_ncnn(struct syn_model *m, const struct syn_model_source *src,
+                            const struct syn_model_opts *opts, struct syn_err *err)
 {
     struct syn_mapfile text = {0};
-    struct syn_model *m = NULL;
-    syn_status st;
-    if (!src->format || strcmp(src->format, "ncnn") != 0)
-        return syn_fail(err, SYN_UNSUPPORTED, "format %s: this build loads ncnn",
-                        src->format ? src->format : "(none)");
+    syn_status st = SYN_OK;
     if (!src->graph_path || !src->weights_path)
         return syn_fail(err, SYN_INVALID, "ncnn: needs the .param and the .bin file");
-    if (!(m = syn_calloc(1, sizeof *m))) return syn_fail(err, SYN_NO_MEMORY, "model: no memory");
-    m->engine = e;
-    m->passes = SYN_PASS_ALL & ~(opts ? opts->passes_off : 0u);
-    pthread_mutex_init(&m->lock, NULL);
+    if (opts->n_cut_inputs || opts->n_extra_outputs)
+        return syn_fail(err, SYN_UNSUPPORTED, "ncnn: values cannot be cut");
     if ((st = syn_mapfile_open(src->graph_path, SYN_NCNN_MAX_PARAM_BYTES, &text, err)) != SYN_OK)
         goto done;
     if ((st = syn_mapfile_open(src->weights_path, MAX_WEIGHT_BYTES, &m->weights, err)) != SYN_OK)
         goto done;
-    if (opts && opts->cancel && atomic_load(opts->cancel)) {
+    if (opts->cancel && atomic_load(opts->cancel)) {
         st = syn_fail(err, SYN_CANCELED, "canceled while loading");
         goto done;
     }
@@ -151,6 +155,40 @@ syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *s
     if (st == SYN_OK) st = describe(m, text.size + m->weights.size, err);
 done:
     syn_mapfile_close(&text);
+    return st;
+}
+
+static syn_status open_onnx(struct syn_model *m, const struct syn_model_source *src,
+                            const struct syn_model_opts *opts, struct syn_err *err)
+{
+    syn_status st;
+    if (!src->graph_path) return syn_fail(err, SYN_INVALID, "onnx: needs the file");
+    if (!syn_onnx_load) return syn_fail(err, SYN_UNSUPPORTED, "format onnx: not in this build");
+    if ((st = syn_onnx_load(src->graph_path, &m->onnx, &m->graph, err)) != SYN_OK) return st;
+    if (opts->cancel && atomic_load(opts->cancel)) return syn_fail(err, SYN_CANCELED, "canceled while loading");
+    if (opts->n_cut_inputs || opts->n_extra_outputs)
+        st = syn_graph_cut(m->graph, opts->n_cut_inputs, opts->cut_inputs, opts->n_extra_outputs,
+                           opts->extra_outputs, err);
+    if (st == SYN_OK) count(m, syn_onnx_bytes(m->onnx));
+    return st;
+}
+
+syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *src,
+                          const struct syn_model_opts *opts, struct syn_model **out,
+                          struct syn_err *err)
+{
+    static const struct syn_model_opts none = {0};
+    const bool ncnn = src->format && !strcmp(src->format, "ncnn"), onnx = src->format && !strcmp(src->format, "onnx");
+    struct syn_model *m;
+    syn_status st;
+    if (!ncnn && !onnx)
+        return syn_fail(err, SYN_UNSUPPORTED, "format %s: this build loads ncnn and onnx",
+                        src->format ? src->format : "(none)");
+    if (!(m = syn_calloc(1, sizeof *m))) return syn_fail(err, SYN_NO_MEMORY, "model: no memory");
+    m->engine = e;
+    m->passes = SYN_PASS_ALL & ~(opts ? opts->passes_off : 0u);
+    pthread_mutex_init(&m->lock, NULL);
+    st = (ncnn ? open_ncnn : open_onnx)(m, src, opts ? opts : &none, err);
     if (st != SYN_OK) {
         syn_model_close(m);
         return st;
@@ -163,10 +201,23 @@ void syn_model_close(struct syn_model *m)
 {
     if (!m) return;
     syn_plans_free(m);
+    syn_flow_free(m->flow);
     syn_graph_free(m->graph);
+    if (m->onnx) syn_onnx_close(m->onnx);
     syn_mapfile_close(&m->weights);
     pthread_mutex_destroy(&m->lock);
     syn_free(m);
 }
 
 void syn_model_info(const struct syn_model *m, struct syn_model_info *info) { *info = m->info; }
+
+static void io_of(const struct syn_graph *g, int32_t value, struct syn_io *io)
+{
+    const struct syn_value *v = &g->value[value];
+    *io = (struct syn_io){v->name, v->dtype, v->shape};
+}
+void syn_model_input(const struct syn_model *m, int32_t i, struct syn_io *io) { io_of(m->graph, m->graph->input[i], io); }
+void syn_model_output(const struct syn_model *m, int32_t i, struct syn_io *io)
+{
+    io_of(m->graph, m->graph->output[i], io);
+}

@@ -11,6 +11,7 @@
 #define SYN_BACKEND_H
 
 #include "kernels/base/threads.h"
+#include "kernels/backend/quick.h"
 #include "kernels/graph/graph.h"
 
 #ifdef __cplusplus
@@ -97,6 +98,9 @@ struct syn_backend {
                        int32_t input, struct syn_kernel *k, struct syn_err *err);
     syn_status (*store)(void *self, const struct syn_placement *p, const struct syn_place *place,
                         int32_t output, struct syn_kernel *k, struct syn_err *err);
+    /* Quick ways to run an operator on dense tensors, best first, ending with NULL; NULL: none. The slot may be
+     * NULL (references only). */
+    const struct syn_quick *const *(*quick)(void *self, syn_op_id id);
 };
 
 extern const struct syn_backend syn_backend_ref; /* scalar references */

@@ -30,7 +30,4 @@ struct syn_quick {
     void (*run)(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool);
 };
 
-/* Ways to run one operator, best first; ends with NULL. */
-typedef const struct syn_quick *const *syn_quick_table[SYN_OP_COUNT];
-
 #endif

@@ -121,6 +121,15 @@ void syn_graph_call(const struct syn_graph *g, int32_t node, struct syn_op_call 
 /* How many live nodes read the value; being a graph output counts as one more. */
 int32_t syn_graph_uses(const struct syn_graph *g, int32_t value);
 
+/* The value of that name, -1 when there is none. "" is no name. */
+int32_t syn_graph_find(const struct syn_graph *g, const char *name);
+
+/* Values named in `inputs` become graph inputs after the graph's own (any shape), their producers die where nothing
+ * else needs them; those in `outputs` become outputs after the graph's own. Inputs that nothing reads any more are
+ * taken off the list. SYN_INVALID: no such value. */
+SYN_MUST_CHECK syn_status syn_graph_cut(struct syn_graph *g, int32_t n_inputs, const char *const *inputs,
+                                        int32_t n_outputs, const char *const *outputs, struct syn_err *err);
+
 /* Rewrites every use of `from` (operands and graph outputs) to `to`. */
 void syn_graph_replace(struct syn_graph *g, int32_t from, int32_t to);
 
@@ -138,7 +147,7 @@ SYN_MUST_CHECK syn_status syn_graph_specialise(struct syn_graph *g, const struct
 
 /* Runs a node's reference on tensors of their true types: converts for SYN_OP_FLOAT. c->in has data; c->out has
  * shape, dtype and data (or is absent), but for SYN_OP_MAKES, which fills them. */
-SYN_MUST_CHECK syn_status syn_op_reference(const struct syn_op_call *c, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_op_reference(struct syn_op_call *c, struct syn_err *err);
 
 /* Reads element i of a constant of any type as float. */
 float syn_value_float(const struct syn_value *v, int64_t i);

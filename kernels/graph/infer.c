@@ -10,7 +10,7 @@ static syn_status bind_inputs(struct syn_graph *g, const struct syn_shape *shape
     for (int32_t i = 0; i < g->n_inputs; i++) {
         struct syn_value *v = &g->value[g->input[i]];
         int64_t n;
-        if (v->shape.rank != shapes[i].rank)
+        if (v->shape.rank >= 0 && v->shape.rank != shapes[i].rank)
             return syn_fail(err, SYN_INVALID, "input %s: rank %d: must be %d", v->name,
                             (int)shapes[i].rank, (int)v->shape.rank);
         if (!syn_shape_elements(&shapes[i], &n))
@@ -180,13 +180,36 @@ syn_status syn_graph_infer(struct syn_graph *g, const struct syn_shape *shapes, 
 
 /* --- references on true types --------------------------------------------------------------- */
 
-static bool wants_f32(const struct syn_tensor *t)
+static bool wants_f32(const struct syn_op_call *c, const struct syn_tensor *t)
 {
-    return t->shape.rank >= 0 && (t->dtype == SYN_F16 || t->dtype == SYN_BF16 || t->dtype == SYN_F64);
+    return (c->op->flags & SYN_OP_FLOAT) && !(c->op->flags & SYN_OP_MAKES) && t->shape.rank >= 0 &&
+           (t->dtype == SYN_F16 || t->dtype == SYN_BF16 || t->dtype == SYN_F64);
 }
 
-/* Swaps operands and outputs for f32 copies, runs, and rounds the results back. */
-static syn_status run_as_f32(const struct syn_op_call *c, struct syn_err *err)
+/* Constants lie in files at any address; references read them as arrays. */
+static bool is_aligned(const struct syn_tensor *t)
+{
+    const size_t bytes = syn_dtype_bytes(t->dtype);
+    return t->shape.rank < 0 || !bytes || (uintptr_t)t->data % bytes == 0;
+}
+
+/* A copy of an operand (f32 where the reference wants that), or room for an output that will be rounded back. */
+static syn_status stand_in(const struct syn_op_call *c, struct syn_tensor *t, bool is_input, struct syn_err *err)
+{
+    const syn_dtype type = wants_f32(c, t) ? SYN_F32 : t->dtype;
+    int64_t n = 0;
+    size_t bytes;
+    void *copy;
+    if (!syn_shape_elements(&t->shape, &n) || !syn_mul(n ? (size_t)n : 1, syn_dtype_bytes(type), &bytes) ||
+        !(copy = syn_alloc(bytes)))
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
+    if (is_input) syn_element_convert(t->dtype, t->data, type, copy, n);
+    t->data = copy;
+    t->dtype = type;
+    return SYN_OK;
+}
+
+static syn_status run_on_copies(struct syn_op_call *c, struct syn_err *err)
 {
     struct syn_op_call *d = syn_alloc(sizeof *d);
     bool mine[2 * SYN_MAX_OPERANDS] = {false};
@@ -194,34 +217,35 @@ static syn_status run_as_f32(const struct syn_op_call *c, struct syn_err *err)
     syn_status st = d ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
     if (st != SYN_OK) return st;
     *d = *c;
-    for (int32_t i = 0; st == SYN_OK && i < c->n_in + c->n_out; i++) {
-        struct syn_tensor *t = i < c->n_in ? &d->in[i] : &d->out[i - c->n_in];
-        void *copy;
-        if (!wants_f32(t) || !syn_shape_elements(&t->shape, &n)) continue;
-        if (!(copy = syn_alloc((size_t)(n ? n : 1) * sizeof(float)))) {
-            st = syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
-            break;
-        }
-        if (i < c->n_in) syn_element_convert(t->dtype, t->data, SYN_F32, copy, n);
-        t->data = copy, t->dtype = SYN_F32;
-        mine[i] = true;
-    }
+    for (int32_t i = 0; st == SYN_OK && i < c->n_in; i++)
+        if (wants_f32(c, &d->in[i]) || !is_aligned(&d->in[i]))
+            mine[i] = (st = stand_in(c, &d->in[i], true, err)) == SYN_OK;
+    for (int32_t o = 0; st == SYN_OK && o < c->n_out; o++)
+        if (wants_f32(c, &d->out[o]))
+            mine[c->n_in + o] = (st = stand_in(c, &d->out[o], false, err)) == SYN_OK;
     if (st == SYN_OK) st = c->op->reference(d, err);
-    for (int32_t i = 0; i < c->n_in + c->n_out; i++) {
-        struct syn_tensor *t = i < c->n_in ? &d->in[i] : &d->out[i - c->n_in];
-        if (!mine[i]) continue;
-        if (st == SYN_OK && i >= c->n_in && syn_shape_elements(&t->shape, &n))
-            syn_element_convert(SYN_F32, t->data, c->out[i - c->n_in].dtype, c->out[i - c->n_in].data, n);
-        syn_free(t->data);
+    for (int32_t i = 0; i < c->n_in; i++)
+        if (mine[i]) syn_free(d->in[i].data);
+    for (int32_t o = 0; (c->op->flags & SYN_OP_MAKES) && o < c->n_out; o++) c->out[o] = d->out[o];
+    for (int32_t o = 0; o < c->n_out; o++) {
+        if (!mine[c->n_in + o]) continue;
+        if (st == SYN_OK && syn_shape_elements(&d->out[o].shape, &n))
+            syn_element_convert(SYN_F32, d->out[o].data, c->out[o].dtype, c->out[o].data, n);
+        syn_free(d->out[o].data);
     }
     syn_free(d);
     return st;
 }
 
-syn_status syn_op_reference(const struct syn_op_call *c, struct syn_err *err)
+static bool needs_copies(const struct syn_op_call *c)
 {
-    bool convert = false;
-    for (int32_t i = 0; i < c->n_in; i++) convert |= wants_f32(&c->in[i]);
-    for (int32_t i = 0; i < c->n_out; i++) convert |= wants_f32(&c->out[i]);
-    return convert && (c->op->flags & SYN_OP_FLOAT) ? run_as_f32(c, err) : c->op->reference(c, err);
+    bool copies = false;
+    for (int32_t i = 0; i < c->n_in; i++) copies |= wants_f32(c, &c->in[i]) || !is_aligned(&c->in[i]);
+    for (int32_t o = 0; o < c->n_out; o++) copies |= wants_f32(c, &c->out[o]);
+    return copies;
+}
+
+syn_status syn_op_reference(struct syn_op_call *c, struct syn_err *err)
+{
+    return needs_copies(c) ? run_on_copies(c, err) : c->op->reference(c, err);
 }

@@ -92,7 +92,7 @@ struct syn_op_call {
 };
 
 enum { /* syn_op.flags */
-    /* The reference takes f32 where operands are floats: whoever runs it converts f16, bf16 and f64 operands to
+    /* (Not with SYN_OP_MAKES.) The reference takes f32 where operands are floats: whoever runs it converts f16, bf16 and f64 operands to
      * f32 copies and the outputs back. The shape function sees the true types. */
     SYN_OP_FLOAT = 1 << 0,
     /* No shape function: the reference fills shape, dtype and data (syn_alloc) of each wanted output; they are
@@ -101,6 +101,7 @@ enum { /* syn_op.flags */
     SYN_OP_MAKES = 1 << 1,
     SYN_OP_RANDOM = 1 << 2, /* never folded */
     SYN_OP_POINTWISE = 1 << 3, /* out[i] depends on in[0][i] and single numbers only */
+    SYN_OP_VIEW = 1 << 4, /* out[0] is in[0]'s bytes, in another shape at most: runners need not copy */
 };
 
 struct syn_op {

@@ -1,0 +1,99 @@
+/* run.c - models of any shape: syn_model_run. See engine.h. */
+#include "kernels/base/alloc.h"
+#include "kernels/engine_private.h"
+#include "kernels/graph/element.h"
+#include <math.h>
+#include <string.h>
+
+struct watching {
+    const struct syn_run_opts *opts;
+};
+
+static syn_status watch_node(void *ctx, const struct syn_graph *g, int32_t node, int32_t depth,
+                             const struct syn_op_call *c, struct syn_err *err)
+{
+    const struct watching *w = ctx;
+    const struct syn_node *n = &g->node[node];
+    const char *name[SYN_MAX_OPERANDS];
+    const struct syn_watched seen = {.op = n->op->name, .name = n->name, .depth = depth, .n_out = n->n_out,
+                                     .out_name = name, .out = c->out};
+    for (int32_t o = 0; o < n->n_out; o++) name[o] = n->out[o] >= 0 ? g->value[n->out[o]].name : "";
+    return w->opts->watch(w->opts->watch_ctx, &seen, err);
+}
+
+/* NaN and infinity in an output of floats. */
+static bool is_finite(const struct syn_tensor *t)
+{
+    int64_t n = 0;
+    if (syn_dtype_kind(t->dtype) != 'F' || !syn_shape_elements(&t->shape, &n)) return true;
+    if (t->dtype == SYN_F32) {
+        const uint32_t *bits = t->data;
+        uint32_t bad = 0;
+        for (int64_t i = 0; i < n; i++) bad |= (bits[i] & 0x7f800000u) == 0x7f800000u;
+        return !bad;
+    }
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(syn_element_double(t->dtype, t->data, i))) return false;
+    return true;
+}
+
+static syn_status check_finite(const struct syn_model *m, struct syn_tensor *out, struct syn_err *err)
+{
+    const int32_t n = m->graph->n_outputs;
+    int32_t bad = -1;
+    for (int32_t i = 0; i < n && bad < 0; i++)
+        if (!is_finite(&out[i])) bad = i;
+    if (bad < 0) return SYN_OK;
+    for (int32_t i = 0; i < n; i++) {
+        syn_free(out[i].data);
+        out[i].data = NULL;
+    }
+    return syn_fail(err, SYN_NUMERIC, "output %s holds NaN or infinity", m->graph->value[m->graph->output[bad]].name);
+}
+
+/* run_lock is held. */
+static syn_status flow_of(struct syn_model *m, struct syn_err *err)
+{
+    const struct syn_flow_opts opts = {.backend = m->engine->backend, .self = m->engine->self,
+                                       .limit_bytes = m->engine->workspace_limit};
+    return m->flow ? SYN_OK : syn_flow_new(m->graph, &opts, &m->flow, err);
+}
+
+syn_status syn_model_run(struct syn_model *m, const struct syn_tensor *in, struct syn_tensor *out,
+                         const struct syn_run_opts *opts, struct syn_err *err)
+{
+    static const struct syn_run_opts none = {0};
+    struct watching w = {opts ? opts : &none};
+    const struct syn_flow_run how = {.cancel = w.opts->cancel, .seed = w.opts->seed, .profile = w.opts->profile,
+                                     .watch = w.opts->watch ? watch_node : NULL, .watch_ctx = &w};
+    syn_status st;
+    for (int32_t i = 0; i < m->graph->n_outputs; i++) out[i] = (struct syn_tensor){.data = NULL};
+    pthread_mutex_lock(&m->engine->run_lock);
+    st = flow_of(m, err);
+    if (st == SYN_OK) st = syn_flow_exec(m->flow, in, out, &how, err);
+    pthread_mutex_unlock(&m->engine->run_lock);
+    if (st == SYN_OK && w.opts->finite) st = check_finite(m, out, err);
+    return st;
+}
+
+void syn_model_run_info(struct syn_model *m, struct syn_run_info *info)
+{
+    struct syn_flow_info f = {0};
+    pthread_mutex_lock(&m->engine->run_lock);
+    if (m->flow) syn_flow_info(m->flow, &f);
+    pthread_mutex_unlock(&m->engine->run_lock);
+    *info = (struct syn_run_info){f.peak_bytes, f.held_bytes, f.weight_bytes, m->graph->n_nodes};
+}
+
+bool syn_model_step(struct syn_model *m, int32_t index, struct syn_step_info *info)
+{
+    const struct syn_node *n = &m->graph->node[index];
+    bool ran;
+    pthread_mutex_lock(&m->engine->run_lock);
+    ran = n->op && m->flow && *syn_flow_impl(m->flow, index);
+    if (ran)
+        *info = (struct syn_step_info){.op = n->op->name, .name = n->name, .impl = syn_flow_impl(m->flow, index),
+                                       .out = {.rank = -1}, .seconds = syn_flow_seconds(m->flow, index)};
+    pthread_mutex_unlock(&m->engine->run_lock);
+    return ran;
+}
