@@ -170,7 +170,7 @@ static int fetch_all(const struct syn_local *l, const struct syn_catalog *c,
     for (int32_t i = 0; all && i < syn_catalog_count(c) && ids->n < SYN_ARGS_MAX_LIST; i++) {
         struct syn_catalog_entry e;
         syn_catalog_at(c, i, &e);
-        ids->item[ids->n++] = e.id;
+        if (!e.optional) ids->item[ids->n++] = e.id;
     }
     if (syn_path_cache(&cache, &err) != SYN_OK || syn_path_make(cache, 0700, &err) != SYN_OK ||
         syn_path_make(l->models_dir, 0755, &err) != SYN_OK)
@@ -190,7 +190,7 @@ static int fetch(int argc, char **argv)
     const char *catalog_path = NULL;
     bool all = false;
     const struct syn_arg table[] = {
-        {"all", SYN_ARG_FLAG, &all, NULL, "every model of the catalog", 0, 0},
+        {"all", SYN_ARG_FLAG, &all, NULL, "every model of the catalog but the optional ones", 0, 0},
         {"catalog", SYN_ARG_TEXT, &catalog_path, "FILE", "another catalog than the built-in one", 0,
          0},
         SYN_LOCAL_MODELS_ARGS(&o),
@@ -329,7 +329,8 @@ int syn_command_models(int argc, char **argv)
     } commands[] = {{"list", list, "what is installed and what can be fetched"},
                     {"fetch", fetch, "bring a model of the catalog"},
                     {"add", add, "register a folder of your own"},
-                    {"check", syn_models_check, "operators, shapes, memory and time of a model"}};
+                    {"check", syn_models_check, "operators, shapes, memory and time of a model"},
+                    {"run", syn_models_run, "a network on tensors from files"}};
     const char *name = argc > 1 ? argv[1] : "";
     bool help = strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
@@ -338,7 +339,7 @@ int syn_command_models(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
         }
     if (!help)
-        return syn_complain(SYN_EXIT_USAGE, "models: \"%.40s\": must be list, fetch, add or check",
+        return syn_complain(SYN_EXIT_USAGE, "models: \"%.40s\": must be list, fetch, add, check or run",
                             name);
     printf("Usage: synthd models COMMAND [options]\n\nCommands:\n");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)

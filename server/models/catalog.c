@@ -18,7 +18,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
 
-enum { MAX_PACKAGES = 256, MAX_MODELS = 1024, CATALOG_LIMIT = 4 << 20 };
+enum { MAX_PACKAGES = 256, MAX_MODELS = 1024, MAX_PARTS = 1024, CATALOG_LIMIT = 4 << 20 };
 
 /* An argument of the client's command line: never an option, never a path of this machine. */
 static bool argument_plain(const char *text, bool scoped)
@@ -116,6 +116,64 @@ static const struct syn_package *find_package(const struct syn_catalog *c, const
     return NULL;
 }
 
+/* {"parts": [path, ...], "part_bytes": n}: one file, cut into pieces of n bytes. */
+static syn_status read_parts(const json_t *one, const char *where, struct syn_member *to,
+                             struct syn_err *err)
+{
+    const json_t *parts = NULL;
+    int64_t bytes = 0;
+    size_t n;
+    syn_status st = syn_json_array(one, where, "parts", 2, MAX_PARTS, &parts, err);
+    if (st != SYN_OK) return st;
+    st = syn_json_int(one, where, "part_bytes", false, 1, (int64_t)SYN_MODEL_FILE_LIMIT, &bytes,
+                      err);
+    if (st != SYN_OK) return st;
+    n = json_array_size(parts);
+    if (to->bytes / (uint64_t)bytes < n - 1 || to->bytes <= (n - 1) * (uint64_t)bytes ||
+        to->bytes - (n - 1) * (uint64_t)bytes > (uint64_t)bytes)
+        return syn_fail(err, SYN_INVALID,
+                        "%spart_bytes = %lld: %zu parts of it do not make a file of %llu bytes",
+                        where, (long long)bytes, n, (unsigned long long)to->bytes);
+    to->part = syn_calloc(n, sizeof *to->part);
+    if (!to->part) return syn_fail(err, SYN_NO_MEMORY, "no memory for the catalog");
+    for (size_t i = 0; i < n; i++) {
+        const char *path = json_string_value(json_array_get(parts, i));
+        if (!path || strlen(path) >= SYN_MEMBER_SIZE || !member_plain(path))
+            return syn_fail(err, SYN_INVALID,
+                            "%sparts[%zu]: must be a relative path without '..' of at most %d bytes",
+                            where, i, SYN_MEMBER_SIZE - 1);
+        strcpy(to->part[i], path);
+    }
+    to->n_parts = n;
+    to->part_bytes = (uint64_t)bytes;
+    return SYN_OK;
+}
+
+/* A path, or an object: {"member": path} or {"parts": ...}, with "archive": path of the archive
+ * inside the package that holds it. */
+static syn_status read_place(const json_t *map, const char *where, struct syn_member *to,
+                             struct syn_err *err)
+{
+    static const char *const keys[] = {"archive", "member", "parts", "part_bytes"};
+    const json_t *one = json_object_get(map, to->name);
+    char inner[256];
+    syn_status st;
+    if (!json_is_object(one)) return read_member(map, where, to->name, to->member, err);
+    snprintf(inner, sizeof inner, "%s%s.", where, to->name);
+    if ((st = syn_json_known(one, inner, keys, COUNT(keys), err)) != SYN_OK) return st;
+    if (json_object_get(one, "archive") &&
+        (st = read_member(one, inner, "archive", to->archive, err)) != SYN_OK)
+        return st;
+    if (json_object_get(one, "parts")) {
+        if (json_object_get(one, "member"))
+            return syn_fail(err, SYN_INVALID, "%smember: not beside parts", inner);
+        return read_parts(one, inner, to, err);
+    }
+    if (json_object_get(one, "part_bytes"))
+        return syn_fail(err, SYN_INVALID, "%spart_bytes: not without parts", inner);
+    return read_member(one, inner, "member", to->member, err);
+}
+
 /* Where each of the manifest's files lies in the archive, and the package's licence. */
 static syn_status read_members(const json_t *one, const char *where, struct syn_catalog_model *m,
                                struct syn_err *err)
@@ -139,7 +197,7 @@ static syn_status read_members(const json_t *one, const char *where, struct syn_
         if (!strcmp(to->name, SYN_LICENCE_FILE))
             return syn_fail(err, SYN_INVALID, "%s%s: the name is kept for the licence", inner,
                             to->name);
-        if ((st = read_member(map, inner, to->name, to->member, err)) != SYN_OK) return st;
+        if ((st = read_place(map, inner, to, err)) != SYN_OK) return st;
         m->bytes += to->bytes;
     }
     m->n_members = json_array_size(files);
@@ -155,7 +213,7 @@ static syn_status read_members(const json_t *one, const char *where, struct syn_
 static syn_status read_model(const struct syn_catalog *c, const json_t *one, const char *where,
                              struct syn_catalog_model *m, struct syn_err *err)
 {
-    static const char *const keys[] = {"package", "members", "manifest"};
+    static const char *const keys[] = {"package", "members", "manifest", "optional"};
     char package[64], inner[96];
     syn_status st;
     if ((st = syn_json_known(one, where, keys, COUNT(keys), err)) != SYN_OK) return st;
@@ -164,6 +222,7 @@ static syn_status read_model(const struct syn_catalog *c, const json_t *one, con
     m->package = find_package(c, package);
     if (!m->package)
         return syn_fail(err, SYN_INVALID, "%spackage = '%s': not among packages", where, package);
+    if ((st = syn_json_flag(one, where, "optional", &m->optional, err)) != SYN_OK) return st;
     snprintf(inner, sizeof inner, "%smanifest.", where);
     st = syn_manifest_from_json(json_object_get(one, "manifest"), inner, &m->manifest, err);
     if (st != SYN_OK) return st;
@@ -262,7 +321,10 @@ syn_status syn_catalog_open(const char *path, struct syn_catalog **out, struct s
 void syn_catalog_close(struct syn_catalog *c)
 {
     if (!c) return;
-    for (size_t i = 0; i < c->n_models; i++) json_decref(c->model[i].json);
+    for (size_t i = 0; i < c->n_models; i++) {
+        json_decref(c->model[i].json);
+        for (size_t k = 0; k <= SYN_MAX_FILES; k++) syn_free(c->model[i].member[k].part);
+    }
     syn_free(c->model);
     syn_free(c->package);
     syn_free(c);
@@ -282,6 +344,7 @@ void syn_catalog_at(const struct syn_catalog *c, int32_t i, struct syn_catalog_e
     out->licence = m->manifest.licence;
     out->package = m->package->id;
     out->bytes = m->bytes;
+    out->optional = m->optional;
 }
 
 const struct syn_catalog_model *syn_catalog_find(const struct syn_catalog *c, const char *id)

@@ -22,6 +22,7 @@ void syn_catalog_close(struct syn_catalog *c);
 struct syn_catalog_entry {
     const char *id, *title, *kind, *licence, *package; /* borrowed from the catalog */
     uint64_t bytes;                                   /* of the model's files */
+    bool optional; /* large or for few: brought when named, not with "all" */
 };
 int32_t syn_catalog_count(const struct syn_catalog *c);
 void syn_catalog_at(const struct syn_catalog *c, int32_t i, struct syn_catalog_entry *out);

@@ -26,12 +26,17 @@ struct syn_package {
     char licence_member[SYN_MEMBER_SIZE], licence_sha256[65]; /* "" = none */
 };
 
-/* One file to take out of an archive. */
+/* One file to take out of an archive: whole, or joined from parts; from the package itself or from
+ * an archive inside it. Paths are compared whole. */
 struct syn_member {
-    char name[128];               /* plain, in the model's folder */
-    char member[SYN_MEMBER_SIZE]; /* path inside the archive, compared whole */
-    char sha256[65];
-    uint64_t bytes;               /* exact; 0 = unknown, at most 1 MiB */
+    char name[128];                /* plain, in the model's folder */
+    char archive[SYN_MEMBER_SIZE]; /* path of the tar, tar.gz or zip inside the package; "" = none */
+    char member[SYN_MEMBER_SIZE];  /* path; "" when there are parts */
+    char sha256[65];               /* of the whole */
+    uint64_t bytes;                /* exact; 0 = unknown, at most 1 MiB, no parts */
+    char (*part)[SYN_MEMBER_SIZE]; /* paths of the parts in order; owned by the catalog */
+    size_t n_parts;                /* 0, or 2 to 1024 */
+    uint64_t part_bytes;           /* of each but the last */
 };
 
 struct syn_catalog_model {
@@ -39,6 +44,7 @@ struct syn_catalog_model {
     struct syn_manifest manifest;
     json_t *json;                      /* its model.json; owned by the catalog */
     uint64_t bytes;                    /* of all files */
+    bool optional;
     struct syn_member member[SYN_MAX_FILES + 1];
     size_t n_members;
 };
@@ -58,11 +64,12 @@ extern const char syn_catalog_text[], syn_catalog_text_end[];
 
 /* Takes the members out of a zip, tar or tar.gz archive (read from fd's start) into the folder
  * dir, each with its size and sha256 checked; nothing else is written. SYN_INVALID: a member is
- * missing, not a plain file, or differs; files already written stay (the caller throws the folder
- * away). done/total bytes of the members go to progress as stage "verify". */
+ * missing, not a plain file, or differs; SYN_TOO_LARGE: an archive inside unpacks to over 4 GiB.
+ * Files already written stay (the caller throws the folder away). done/total bytes of the members go
+ * to progress as stage "verify". */
 SYN_MUST_CHECK syn_status syn_unpack(int fd, const struct syn_member *member, size_t n, int dir,
                                      syn_fetch_progress *progress, void *user,
-                                              struct syn_err *err);
+                                     struct syn_err *err);
 
 /* Runs the package's client so that its archive lands in the folder part (absolute); reports the
  * growing file as stage "download". SYN_IO: the client is missing or failed. */

@@ -21,7 +21,9 @@ struct entry {
     int type; /* AE_IFREG, AE_IFLNK (bytes = target) */
 };
 
-static void write_archive(const char *name, bool zip, const struct entry *e, size_t n)
+/* size[n]: of bytes that are no text; NULL or 0: text. */
+static void write_sized(const char *name, bool zip, const struct entry *e, const size_t *sizes,
+                        size_t n)
 {
     char path[PATH_MAX];
     struct archive *a = archive_write_new();
@@ -34,6 +36,7 @@ static void write_archive(const char *name, bool zip, const struct entry *e, siz
     }
     fx_need(archive_write_open_filename(a, path) == ARCHIVE_OK, path);
     for (size_t i = 0; i < n; i++) {
+        size_t size = sizes && sizes[i] ? sizes[i] : strlen(e[i].bytes);
         struct archive_entry *x = archive_entry_new();
         archive_entry_set_pathname(x, e[i].path);
         archive_entry_set_filetype(x, (unsigned)e[i].type);
@@ -41,16 +44,19 @@ static void write_archive(const char *name, bool zip, const struct entry *e, siz
         if (e[i].type == AE_IFLNK)
             archive_entry_set_symlink(x, e[i].bytes);
         else
-            archive_entry_set_size(x, (la_int64_t)strlen(e[i].bytes));
+            archive_entry_set_size(x, (la_int64_t)size);
         fx_need(archive_write_header(a, x) == ARCHIVE_OK, e[i].path);
         if (e[i].type == AE_IFREG)
-            fx_need(archive_write_data(a, e[i].bytes, strlen(e[i].bytes)) ==
-                        (la_ssize_t)strlen(e[i].bytes),
-                    path);
+            fx_need(archive_write_data(a, e[i].bytes, size) == (la_ssize_t)size, path);
         archive_entry_free(x);
     }
     fx_need(archive_write_close(a) == ARCHIVE_OK, path);
     archive_write_free(a);
+}
+
+static void write_archive(const char *name, bool zip, const struct entry *e, size_t n)
+{
+    write_sized(name, zip, e, NULL, n);
 }
 
 /* A client on PATH: notes its arguments and its folder, then does `body` with $dest = its
@@ -216,21 +222,40 @@ static void expect_whole(const char *id)
 
 static void test_builtin(void)
 {
-    static const char *const ids[] = {"realcugan-se",      "realesr-animevideov3",
-                                      "realesrgan-x4plus", "realesrgan-x4plus-anime",
-                                      "waifu2x-cunet",     "waifu2x-upconv7"};
+    static const struct {
+        const char *id, *kind;
+        bool optional;
+    } models_of[] = {
+        {"arbitrary-style", "stylize", false},       {"blazeface", "tensor", false},
+        {"deepfilternet3", "denoise-speech", false}, {"en_US-joe-medium", "speak", false},
+        {"isnet", "matte", true},                    {"multistyle26", "stylize", false},
+        {"realcugan-se", "upscale", false},          {"realesr-animevideov3", "upscale", false},
+        {"realesrgan-x4plus", "upscale", false},     {"realesrgan-x4plus-anime", "upscale", false},
+        {"silero-vad", "tensor", false},             {"waifu2x-cunet", "upscale", false},
+        {"waifu2x-upconv7", "upscale", false}};
+    const int32_t n = sizeof models_of / sizeof *models_of;
     struct syn_catalog *c = NULL;
     struct syn_err err = {""};
     struct syn_catalog_entry e;
     const struct syn_catalog_model *m;
     syn_status st = syn_catalog_open(NULL, &c, &err);
-    T_CHECK(st == SYN_OK && syn_catalog_count(c) == 6, "%s", err.text);
+    T_CHECK(st == SYN_OK && syn_catalog_count(c) == n, "%s", err.text);
     if (st != SYN_OK) return;
-    for (int32_t i = 0; i < 6; i++) {
+    for (int32_t i = 0; i < n && i < syn_catalog_count(c); i++) {
         syn_catalog_at(c, i, &e);
-        T_CHECK(!strcmp(e.id, ids[i]) && !strcmp(e.kind, "upscale") && e.bytes > 1000000, "%s",
-                e.id);
+        T_CHECK(!strcmp(e.id, models_of[i].id) && !strcmp(e.kind, models_of[i].kind) &&
+                    e.optional == models_of[i].optional && e.bytes > 700000,
+                "%s", e.id);
     }
+    m = syn_catalog_find(c, "deepfilternet3");
+    T_CHECK(m->manifest.n_variants == 3 && m->manifest.n_assets == 1 &&
+                syn_manifest_setting(&m->manifest, "hop", 0) == 480 &&
+                strstr(m->member[0].archive, "DeepFilterNet3_onnx.tar.gz"),
+            "%d networks", m->manifest.n_variants);
+    m = syn_catalog_find(c, "isnet");
+    T_CHECK(m->member[0].n_parts == 22 && m->member[0].bytes == 88188479 &&
+                m->manifest.variant[0].picture.side == 1024,
+            "%zu parts", m->member[0].n_parts);
     m = syn_catalog_find(c, "realesrgan-x4plus");
     T_CHECK(!strcmp(m->manifest.variant[0].weights_sha256,
                     "713ee713b0353afaa27976f0563a64a5043bd70b9bd8936c2e26e25ebcdbcddf"),
@@ -514,12 +539,250 @@ static void test_unpack(void)
     }
 }
 
+/* --- archives inside, and files in parts --- */
+
+/* Makes out, unpacks store/name into it, says how it went. */
+static syn_status unpack_into(const char *name, const struct syn_member *want, size_t n, char *out,
+                              struct syn_err *err)
+{
+    char path[PATH_MAX];
+    int fd = open(fx_join(path, store, name), O_RDONLY), dir = -1;
+    syn_status st;
+    fx_need(fd >= 0 && mkdir(fx_join(out, root, "out"), 0700) == 0 &&
+                (dir = open(out, O_RDONLY | O_DIRECTORY)) >= 0,
+            out);
+    st = syn_unpack(fd, want, n, dir, NULL, NULL, err);
+    close(fd);
+    close(dir);
+    return st;
+}
+
+static char *slurp(const char *folder, const char *name, size_t *n)
+{
+    char path[PATH_MAX], *bytes;
+    FILE *f = fopen(fx_join(path, folder, name), "rb");
+    long size;
+    fx_need(f && fseek(f, 0, SEEK_END) == 0 && (size = ftell(f)) >= 0, path);
+    rewind(f);
+    bytes = t_alloc((size_t)size + 1);
+    fx_need(fread(bytes, 1, (size_t)size, f) == (size_t)size, path);
+    bytes[size] = '\0';
+    fclose(f);
+    *n = (size_t)size;
+    return bytes;
+}
+
+static bool file_is(const char *folder, const char *name, const char *text)
+{
+    size_t n;
+    char *bytes = slurp(folder, name, &n);
+    bool same = n == strlen(text) && !memcmp(bytes, text, n);
+    free(bytes);
+    return same;
+}
+
+static void test_inner_archive(void)
+{
+    static const struct entry inner[] = {{"tmp/skip", "not wanted", AE_IFREG},
+                                         {"tmp/enc", "abc", AE_IFREG},
+                                         {"tmp/link", "/etc/passwd", AE_IFLNK},
+                                         {"tmp/dec", "wxyz", AE_IFREG}};
+    struct syn_member want[3] = {
+        {.name = "enc", .archive = "in/x.tgz", .member = "tmp/enc", .bytes = 3},
+        {.name = "dec", .archive = "in/x.tgz", .member = "tmp/dec", .bytes = 4},
+        {.name = "note", .member = "note", .bytes = 2}};
+    struct entry outer[4] = {{"in/other", "x", AE_IFREG}, {.path = "in/x.tgz", .type = AE_IFREG},
+                             {"tmp/enc", "ABC", AE_IFREG}, {"note", "hi", AE_IFREG}};
+    char out[PATH_MAX], *bytes;
+    size_t sizes[4] = {0};
+    struct syn_err err = {""};
+    write_archive("inner.tgz", false, inner, 4);
+    bytes = slurp(store, "inner.tgz", &sizes[1]);
+    outer[1].bytes = bytes;
+    sha_of("abc", want[0].sha256);
+    sha_of("wxyz", want[1].sha256);
+    sha_of("hi", want[2].sha256);
+    for (int zip = 0; zip < 2; zip++) {
+        static const struct {
+            const char *member, *word; /* of want[1] */
+        } cases[] = {{"tmp/link", "tmp/link in the archive is not a regular"},
+                     {"tmp/skip", "tmp/skip in the archive has more than 4"},
+                     {"tmp/none", "tmp/none is not in the archive in/x.tgz"},
+                     {"note", "note is not in the archive in/x.tgz"}};
+        struct syn_member wrong[3];
+        write_sized("outer", zip, outer, sizes, 4);
+        T_CHECK(unpack_into("outer", want, 3, out, &err) == SYN_OK, "%s", err.text);
+        /* The outer entry of the same path as the inner one is not taken for it. */
+        T_CHECK(entries(out) == 3 && file_is(out, "enc", "abc") && file_is(out, "dec", "wxyz") &&
+                    file_is(out, "note", "hi"),
+                "%d files", entries(out));
+        fx_remove(out);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            memcpy(wrong, want, sizeof wrong);
+            snprintf(wrong[1].member, sizeof wrong[1].member, "%s", cases[i].member);
+            T_CHECK(unpack_into("outer", wrong, 3, out, &err) == SYN_INVALID &&
+                        strstr(err.text, cases[i].word),
+                    "want '%s', got '%s'", cases[i].word, err.text);
+            fx_remove(out);
+        }
+        memcpy(wrong, want, sizeof wrong);
+        strcpy(wrong[0].archive, "in/other"); /* no archive */
+        T_CHECK(unpack_into("outer", wrong, 3, out, &err) == SYN_INVALID, "%s", err.text);
+        fx_remove(out);
+        sizes[1] -= 40; /* cut short */
+        write_sized("short", zip, outer, sizes, 4);
+        sizes[1] += 40;
+        T_CHECK(unpack_into("short", want, 3, out, &err) == SYN_INVALID, "%s", err.text);
+        fx_remove(out);
+    }
+    free(bytes);
+}
+
+/* A tar header that says its entry has more bytes than an archive inside may unpack to. */
+static void test_inner_archive_bounded(void)
+{
+    struct syn_member want[1] = {
+        {.name = "enc", .archive = "bomb.tar", .member = "tmp/enc", .bytes = 3}};
+    struct entry outer[1] = {{.path = "bomb.tar", .type = AE_IFREG}};
+    char out[PATH_MAX], *bytes = t_alloc(4096);
+    struct syn_err err = {""};
+    unsigned sum = 0;
+    memset(bytes, 0, 4096);
+    memcpy(bytes, "tmp/big", 7);
+    memcpy(bytes + 100, "0000644", 7);
+    memcpy(bytes + 124, "77777777777", 11); /* 8 GiB less one */
+    memcpy(bytes + 136, "00000000000", 11);
+    memset(bytes + 148, ' ', 8);
+    bytes[156] = '0';
+    memcpy(bytes + 257, "ustar\00000", 8);
+    for (int i = 0; i < 512; i++) sum += (unsigned char)bytes[i];
+    snprintf(bytes + 148, 8, "%06o", sum);
+    outer[0].bytes = bytes;
+    sha_of("abc", want[0].sha256);
+    write_sized("outer", false, outer, &(size_t){4096}, 1);
+    T_CHECK(unpack_into("outer", want, 1, out, &err) == SYN_TOO_LARGE &&
+                strstr(err.text, "bomb.tar unpacks to over 4294967296 bytes"),
+            "%s", err.text);
+    fx_remove(out);
+    free(bytes);
+}
+
+static void test_parts(void)
+{
+    /* In the archive in another order than in the file. */
+    struct entry e[4] = {{"d/2", "89", AE_IFREG},
+                         {"d/0", "0123", AE_IFREG},
+                         {"d/x", "????", AE_IFREG},
+                         {"d/1", "4567", AE_IFREG}};
+    char parts[3][SYN_MEMBER_SIZE] = {"d/0", "d/1", "d/2"}, out[PATH_MAX];
+    struct syn_member want[1] = {
+        {.name = "whole", .bytes = 10, .part = parts, .n_parts = 3, .part_bytes = 4}};
+    struct syn_err err = {""};
+    sha_of("0123456789", want[0].sha256);
+    for (int zip = 0; zip < 2; zip++) {
+        write_archive("parts", zip, e, 4);
+        T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_OK && entries(out) == 1 &&
+                    file_is(out, "whole", "0123456789"),
+                "%s", err.text);
+        fx_remove(out);
+    }
+    strcpy(parts[1], "d/x");
+    T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_INVALID &&
+                strstr(err.text, "whole joined of its parts has sha256"),
+            "%s", err.text);
+    fx_remove(out);
+    strcpy(parts[1], "d/2"); /* the same twice: the second is not there */
+    T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_INVALID, "%s", err.text);
+    fx_remove(out);
+    strcpy(parts[1], "d/1");
+    e[3].bytes = "45678";
+    write_archive("parts", false, e, 4);
+    T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_INVALID &&
+                strstr(err.text, "d/1 in the archive has more than 4"),
+            "%s", err.text);
+    fx_remove(out);
+    e[3].bytes = "456";
+    write_archive("parts", false, e, 4);
+    T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_INVALID &&
+                strstr(err.text, "d/1 in the archive has 3 bytes"),
+            "%s", err.text);
+    fx_remove(out);
+}
+
+static void test_unpack_allocation_fails(void)
+{
+    static const struct entry inner[] = {{"e", "abc", AE_IFREG}};
+    struct syn_member want[1] = {{.name = "e", .archive = "i", .member = "e", .bytes = 3}};
+    struct entry outer[1] = {{.path = "i", .type = AE_IFREG}};
+    char out[PATH_MAX], *bytes;
+    size_t size = 0;
+    syn_status st = SYN_NO_MEMORY;
+    long n = 1;
+    write_archive("inner.tgz", false, inner, 1);
+    bytes = slurp(store, "inner.tgz", &size);
+    outer[0].bytes = bytes;
+    write_sized("outer", false, outer, &size, 1);
+    sha_of("abc", want[0].sha256);
+    for (; st == SYN_NO_MEMORY && n < 20; n++) {
+        syn_alloc_fail_at(n);
+        st = unpack_into("outer", want, 1, out, NULL);
+        syn_alloc_fail_at(0);
+        fx_remove(out);
+    }
+    T_CHECK(st == SYN_OK && n > 3, "%s after %ld allocations", syn_status_word(st), n);
+    free(bytes);
+}
+
+static void test_places_wrong(void)
+{
+    static const struct {
+        const char *place, *word;
+    } cases[] = {
+        {"{}", "members.a.param.member is missing"},
+        {"{\"member\": \"../x\"}", "members.a.param.member = '../x'"},
+        {"{\"member\": \"x\", \"archive\": \"/x\"}", "members.a.param.archive = '/x'"},
+        {"{\"member\": \"x\", \"in\": \"y\"}", "members.a.param.in: no such member"},
+        {"{\"member\": \"x\", \"part_bytes\": 3}", "part_bytes: not without parts"},
+        {"{\"parts\": [\"x\"], \"part_bytes\": 3}", "parts has 1 elements"},
+        {"{\"parts\": [\"x\", \"y\"]}", "members.a.param.part_bytes is missing"},
+        {"{\"parts\": [\"x\", \"y\"], \"part_bytes\": 3}", "part_bytes = 3: 2 parts of it"},
+        {"{\"parts\": [\"x\", \"y\"], \"part_bytes\": 30}", "part_bytes = 30: 2 parts of it"},
+        {"{\"parts\": [\"x\", \"/y\"], \"part_bytes\": 16}", "members.a.param.parts[1]: must be"},
+        {"{\"parts\": [\"x\", 7], \"part_bytes\": 16}", "members.a.param.parts[1]: must be"},
+        {"{\"parts\": [\"x\", \"y\"], \"part_bytes\": 16, \"member\": \"z\"}",
+         "members.a.param.member: not beside parts"},
+    };
+    char *text = t_alloc(32768), *bad = t_alloc(32768), path[PATH_MAX], *at;
+    struct syn_err err = {""};
+    struct syn_catalog *c = NULL;
+    char *made = slurp(root, "catalog.json", &(size_t){0});
+    snprintf(text, 32768, "%s", made);
+    at = strstr(text, "\"q/a.param\"");
+    fx_need(at != NULL && strlen(graph) == 30, text);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(bad, 32768, "%.*s%s%s", (int)(at - text), text, cases[i].place,
+                 at + strlen("\"q/a.param\""));
+        fx_text(root, "bad.json", bad);
+        T_CHECK(syn_catalog_open(fx_join(path, root, "bad.json"), &c, &err) == SYN_INVALID && !c &&
+                    strstr(err.text, cases[i].word),
+                "want '%s', got '%s'", cases[i].word, err.text);
+    }
+    snprintf(bad, 32768, "%.*s{\"parts\": [\"x\", \"y\"], \"part_bytes\": 16}%s", (int)(at - text),
+             text, at + strlen("\"q/a.param\""));
+    fx_text(root, "bad.json", bad);
+    T_CHECK(syn_catalog_open(path, &c, &err) == SYN_OK, "%s", err.text);
+    syn_catalog_close(c);
+    free(made);
+    free(text);
+    free(bad);
+}
+
 static void test_each_allocation_fails(void)
 {
     struct syn_catalog *c = NULL;
     long n = 1;
     syn_status st = SYN_NO_MEMORY;
-    for (; st == SYN_NO_MEMORY && n < 200; n++) {
+    for (; st == SYN_NO_MEMORY && n < 400; n++) {
         syn_alloc_fail_at(n);
         st = syn_catalog_open(NULL, &c, NULL);
         syn_alloc_fail_at(0);
@@ -588,7 +851,12 @@ int main(void)
     test_client_fails(c);
     test_sweep(c);
     test_unpack();
+    test_inner_archive();
+    test_inner_archive_bounded();
+    test_parts();
+    test_unpack_allocation_fails();
     test_catalog_wrong();
+    test_places_wrong();
     test_each_allocation_fails();
     syn_catalog_close(c);
     fx_remove(root);
