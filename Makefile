@@ -105,7 +105,7 @@ layers:
 	@scripts/layers
 
 # --- proofs; each closes with "N passed, N failed, N skipped" --------------------------------
-.PHONY: demo check check-quick server asan asan-server tsan tsan-server fuzz torture parity bench install
+.PHONY: demo check check-quick conformance server asan asan-server tsan tsan-server fuzz torture parity bench install
 PYTHON ?= $(shell p=$$(scripts/install-deps --venv)/bin/python; [ -x $$p ] && echo $$p || echo python3)
 
 check:
@@ -162,6 +162,14 @@ $(BUILD)/test/run_model: tests/parity/run_model.c $(ENGINE_A)
 	@mkdir -p $(@D) && echo "  TEST $<"
 	@$(CC) $(ALL_CFLAGS) $(DEFS) -MF $@.d $< -o $@ $(ALL_LDFLAGS) $(ENGINE_A) $(ENGINE_LIBS)
 
+# ONNX's own operator suite, passes on and off: Debian's cases and those of the package onnx.
+# ONLY=pattern: some of them (node/test_conv*, lstm).
+$(BUILD)/test/node_suite: tests/conformance/node_suite.c $(ENGINE_A)
+	@mkdir -p $(@D) && echo "  TEST $<"
+	@$(CC) $(ALL_CFLAGS) $(DEFS) -MF $@.d $< -o $@ $(ALL_LDFLAGS) $(ENGINE_A) $(ENGINE_LIBS)
+conformance: $(BUILD)/test/node_suite
+	@PYTHON=$(PYTHON) tests/conformance/run $(BUILD)/test/node_suite $(if $(ONLY),--only '$(ONLY)')
+
 # Every model of the catalog against another runtime. ONLY=id does one model;
 parity: $(BUILD)/synthd $(BUILD)/test/run_model
 	@BUILD=$(BUILD) scripts/fetch-models >/dev/null || echo "parity: some models cannot be fetched"
@@ -188,7 +196,7 @@ help:
 	@echo "make              build build/synthd (and say what is missing)"
 	@echo "make demo         everything from nothing to results on a photo"
 	@echo "make check        every test; check-quick: under three minutes"
-	@echo "make unit server parity asan tsan fuzz torture layers engine"
+	@echo "make unit conformance server parity asan tsan fuzz torture layers engine"
 	@echo "                  one kind of proof each; torture N=200, fuzz SECONDS_EACH=60"
 	@echo "make bench        against the peers: build/bench.json; WORK=name: one row"
 	@echo "make install      into PREFIX=/usr/local, DESTDIR for packages"

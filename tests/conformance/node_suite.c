@@ -1,0 +1,287 @@
+/* node_suite.c - runs ONNX's backend test cases through the engine and compares what comes out.
+ *
+ *   node_suite [--set DIR]... [--excluded FILE] [--device cpu|ref] [--threads N] [--passes-off]
+ *              [--only PATTERN]... [--list] [--seconds N]
+ *
+ * DIR holds KIND/NAME/model.onnx and KIND/NAME/test_data_set_N/{input,output}_N.pb. Without --set:
+ * the folder of Debian's libonnx-testdata. A case of a later set whose KIND/NAME an earlier set has
+ * too runs as well, and is counted apart. PATTERN is a glob, or a part of KIND/NAME.
+ *
+ * FILE names cases, a line each, "KIND/NAME<tab>CLASS: REASON":
+ *   out     not run, skipped
+ *   random  run; outputs compared in type and shape alone; skipped unless that fails
+ *   fails   run; skipped while it fails, and a failure once it passes: the line must go
+ *
+ * Prints each failing case with its first difference, a line of figures for each set and kind, and
+ * closes with "N passed, N failed, N skipped".
+ * Exit codes: 0, 1 when a case failed or none passed, 2 bad usage, 3 cannot start.
+ *
+ * Processes: the cases run in a child, so that one that crashes or takes longer than --seconds is
+ *          that case's failure; the child is started again with the next. */
+#include "kernels/base/alloc.h"
+#include "kernels/base/arena.h"
+#include "tests/conformance/case_data.h"
+#include "tests/conformance/case_list.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SYSTEM_SET "/usr/share/libonnx-testdata/data"
+#define MAX_SETS 4
+#define MAX_PATTERNS 64
+
+struct args {
+    const char *set[MAX_SETS], *only[MAX_PATTERNS], *excluded, *device;
+    int n_sets, n_only;
+    int32_t threads;
+    unsigned passes_off;
+    int seconds;
+    bool list;
+};
+
+static bool parse_count(const char *text, long lo, long hi, long *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtol(text, &end, 10);
+    return !errno && end != text && !*end && *out >= lo && *out <= hi;
+}
+
+static bool parse_args(int argc, char **argv, struct args *a)
+{
+    *a = (struct args){.excluded = "tests/conformance/excluded.txt",
+                       .device = "cpu",
+                       .seconds = 60};
+    for (int i = 1; i < argc; i++) {
+        const char *key = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        long n = 0;
+        if (!strcmp(key, "--passes-off")) a->passes_off = SYN_PASS_ALL;
+        else if (!strcmp(key, "--list")) a->list = true;
+        else if (!value) return false;
+        else if (!strcmp(key, "--set") && a->n_sets < MAX_SETS) a->set[a->n_sets++] = value, i++;
+        else if (!strcmp(key, "--only") && a->n_only < MAX_PATTERNS)
+            a->only[a->n_only++] = value, i++;
+        else if (!strcmp(key, "--excluded")) a->excluded = value, i++;
+        else if (!strcmp(key, "--device")) a->device = value, i++;
+        else if (!strcmp(key, "--threads") && parse_count(value, 0, 1024, &n))
+            a->threads = (int32_t)n, i++;
+        else if (!strcmp(key, "--seconds") && parse_count(value, 1, 3600, &n))
+            a->seconds = (int)n, i++;
+        else return false;
+    }
+    if (!a->n_sets) a->set[a->n_sets++] = SYSTEM_SET;
+    return true;
+}
+
+/* ---- one case -------------------------------------------------------------------------------- */
+
+/* Runs one data set. true: it came out as expected; else text says what did not. */
+static bool run_data(struct syn_model *m, const struct suite_case *c, int data_set, char *text,
+                     size_t size)
+{
+    struct case_data d = {.n_in = 0};
+    struct syn_tensor got[CASE_MAX_VALUES] = {{.data = NULL}};
+    const struct syn_run_opts opts = {.precision = SYN_PRECISION_F32};
+    struct syn_err err = {""};
+    struct syn_model_info info;
+    bool good = false;
+    syn_model_info(m, &info);
+    syn_status st = case_data_read(c->path, data_set, &d, &err);
+    if (st == SYN_OK && (info.n_inputs != d.n_in || info.n_outputs != d.n_out))
+        st = syn_fail(&err, SYN_INVALID, "%d inputs and %d outputs, not %d and %d",
+                      (int)info.n_inputs, (int)info.n_outputs, (int)d.n_in, (int)d.n_out);
+    if (st == SYN_OK) st = syn_model_run(m, d.in, got, &opts, &err);
+    if (st != SYN_OK) {
+        snprintf(text, size, "%s: %s", syn_status_word(st), err.text);
+        goto done;
+    }
+    for (int32_t i = 0; i < d.n_out; i++) {
+        char why[400];
+        if (c->class == CASE_RANDOM
+                ? compare_form(&got[i], &d.out[i], why, sizeof why)
+                : compare_tensors(&got[i], &d.out[i], COMPARE_RTOL, COMPARE_ATOL, why, sizeof why))
+            continue;
+        snprintf(text, size, "output %d: %s", (int)i, why);
+        goto done;
+    }
+    good = true;
+done:
+    for (int32_t i = 0; i < d.n_out; i++) syn_free(got[i].data);
+    case_data_free(&d);
+    return good;
+}
+
+static bool run_case(struct syn_engine *e, const struct args *a, const struct suite_case *c,
+                     char *text, size_t size)
+{
+    char path[PATH_MAX];
+    struct syn_model *m = NULL;
+    struct syn_err err = {""};
+    const struct syn_model_opts opts = {.passes_off = a->passes_off};
+    const struct syn_model_source source = {.format = "onnx", .graph_path = path};
+    bool good = true;
+    int n = 0;
+    snprintf(path, sizeof path, "%s/model.onnx", c->path);
+    const syn_status st = syn_model_open(e, &source, &opts, &m, &err);
+    if (st != SYN_OK) {
+        snprintf(text, size, "open: %s: %s", syn_status_word(st), err.text);
+        return false;
+    }
+    while (good && case_data_exists(c->path, n)) good = run_data(m, c, n++, text, size);
+    if (good && n == 0) {
+        snprintf(text, size, "no test_data_set_0");
+        good = false;
+    }
+    syn_model_close(m);
+    return good;
+}
+
+/* ---- the child ------------------------------------------------------------------------------- */
+
+/* One line on the pipe: index, '+' or '-', text without line ends. */
+static bool send_result(int fd, int index, bool good, char *text)
+{
+    char line[1200];
+    for (char *p = text; *p; p++)
+        if (*p == '\n' || *p == '\r') *p = ' ';
+    const int n = snprintf(line, sizeof line, "%d %c %.1000s\n", index, good ? '+' : '-', text);
+    return n > 0 && write(fd, line, (size_t)n) == n;
+}
+
+static int child(const struct args *a, const struct suite *s, int from, int fd)
+{
+    struct syn_engine *e = NULL;
+    struct syn_err err = {""};
+    const struct syn_engine_opts opts = {
+        .device = a->device, .threads = a->threads, .precision = SYN_PRECISION_F32};
+    if (syn_engine_open(&opts, &e, &err) != SYN_OK) {
+        fprintf(stderr, "node_suite: %s\n", err.text);
+        return 3;
+    }
+    for (int i = from; i < s->n; i++) {
+        char text[1001] = "";
+        if (s->item[i].class == CASE_OUT) continue;
+        const bool good = run_case(e, a, &s->item[i], text, sizeof text);
+        if (!send_result(fd, i, good, text)) return 3;
+    }
+    syn_engine_close(e);
+    return 0;
+}
+
+/* ---- the parent ------------------------------------------------------------------------------ */
+
+/* The next whole line of the child into line[size]; false at its end or after so many seconds. */
+static bool next_line(int fd, int seconds, char *held, size_t size, size_t *n_held, char *line,
+                      bool *late)
+{
+    for (;;) {
+        char *end = memchr(held, '\n', *n_held);
+        if (end) {
+            const size_t n = (size_t)(end - held);
+            memcpy(line, held, n);
+            line[n] = 0;
+            *n_held -= n + 1;
+            memmove(held, end + 1, *n_held);
+            return true;
+        }
+        struct pollfd p = {.fd = fd, .events = POLLIN};
+        const int ready = poll(&p, 1, seconds * 1000);
+        if (ready < 0 && errno == EINTR) continue;
+        *late = ready == 0;
+        if (ready <= 0 || *n_held == size) return false;
+        const ssize_t got = read(fd, held + *n_held, size - *n_held);
+        if (got <= 0) return false;
+        *n_held += (size_t)got;
+    }
+}
+
+static void take_line(struct suite *s, const char *line, int *next)
+{
+    char sign = 0;
+    int index = -1, used = 0;
+    if (sscanf(line, "%d %c %n", &index, &sign, &used) < 2 || index < *next || index >= s->n)
+        return;
+    suite_record(s, index, sign == '+', used ? line + used : "");
+    *next = index + 1;
+}
+
+static int next_to_run(const struct suite *s, int from)
+{
+    while (from < s->n && s->item[from].class == CASE_OUT) from++;
+    return from;
+}
+
+/* What became of the child, for the case that it did not finish. */
+static void say_end(int status, bool late, int seconds, char *text, size_t size)
+{
+    if (late) snprintf(text, size, "took longer than %d s", seconds);
+    else if (WIFSIGNALED(status))
+        snprintf(text, size, "crashed: %s", strsignal(WTERMSIG(status)));
+    else snprintf(text, size, "the process ended with exit code %d", WEXITSTATUS(status));
+}
+
+/* One child, from case *next on; false when it could not start. */
+static bool run_child(const struct args *a, struct suite *s, int *next)
+{
+    char held[4096], line[4097], text[128];
+    size_t n_held = 0;
+    int fd[2], status = 0;
+    bool late = false;
+    fflush(stdout);
+    if (pipe(fd)) return false;
+    const pid_t pid = fork();
+    if (pid < 0) return close(fd[0]), close(fd[1]), false;
+    if (pid == 0) {
+        close(fd[0]);
+        _exit(child(a, s, *next, fd[1]));
+    }
+    close(fd[1]);
+    while (next_line(fd[0], a->seconds, held, sizeof held, &n_held, line, &late))
+        take_line(s, line, next);
+    if (late) kill(pid, SIGKILL);
+    close(fd[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 3 && !late) return false;
+    *next = next_to_run(s, *next);
+    if (*next < s->n) {
+        say_end(status, late, a->seconds, text, sizeof text);
+        suite_record(s, *next, false, text);
+        *next = next_to_run(s, *next + 1);
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct args a;
+    struct suite s = {.n = 0};
+    struct syn_err err = {""};
+    int rc = 0;
+    if (!parse_args(argc, argv, &a)) {
+        fprintf(stderr, "usage: node_suite [--set DIR]... [--excluded FILE] [--device cpu|ref] "
+                        "[--threads N] [--passes-off] [--only PATTERN]... [--list] "
+                        "[--seconds N]\n");
+        return 2;
+    }
+    syn_status st = suite_read_excluded(&s, a.excluded, &err);
+    for (int i = 0; st == SYN_OK && i < a.n_sets; i++)
+        st = suite_add_set(&s, a.set[i], a.only, a.n_only, &err);
+    if (st == SYN_OK && s.n == 0)
+        st = syn_fail(&err, SYN_NOT_FOUND, "%s: no case there that --only asks for", a.set[0]);
+    if (st != SYN_OK) {
+        fprintf(stderr, "node_suite: %s\n", err.text);
+        suite_free(&s);
+        return 3;
+    }
+    if (a.list) {
+        suite_list(&s);
+    } else {
+        for (int next = next_to_run(&s, 0); next < s.n && rc == 0;)
+            if (!run_child(&a, &s, &next)) rc = 3;
+        if (rc == 0) rc = suite_report(&s) ? 0 : 1;
+    }
+    suite_free(&s);
+    return rc;
+}
