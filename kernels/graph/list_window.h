@@ -3,6 +3,15 @@
 #ifndef SYN_LIST_WINDOW_H
 #define SYN_LIST_WINDOW_H
 
-#define SYN_LIST_WINDOW(X)
+#define SYN_LIST_WINDOW(X)                              \
+    X(CONV_ND, syn_op_conv_nd)                          \
+    X(CONV_INTEGER, syn_op_conv_integer)                \
+    X(Q_LINEAR_CONV, syn_op_q_linear_conv)              \
+    X(CONV_TRANSPOSE_ND, syn_op_conv_transpose_nd)      \
+    X(MAX_POOL_ND, syn_op_max_pool_nd)                  \
+    X(AVERAGE_POOL_ND, syn_op_average_pool_nd)          \
+    X(LP_POOL, syn_op_lp_pool)                          \
+    X(GLOBAL_MAX_POOL, syn_op_global_max_pool)          \
+    X(GLOBAL_LP_POOL, syn_op_global_lp_pool)
 
 #endif

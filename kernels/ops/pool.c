@@ -1,6 +1,6 @@
 /* pool.c - windows reduced to one number: MAX_POOL, AVERAGE_POOL, GLOBAL_AVERAGE_POOL.
  *
- * Source:  ONNX MaxPool-12, AveragePool-19, GlobalAveragePool-1, with the rule of PyTorch (ONNX
+ * Source:  ONNX MaxPool-12, AveragePool-19, GlobalAveragePool-1, 22, with the rule of PyTorch (ONNX
  *          since 1.16) that ceil_mode drops a last window that would start beyond the input and its
  *          leading pad.
  * Maths:   window of (oy, ox): iy = oy*sh - top + ky*dh, ix likewise. Max over the taps inside x,
@@ -8,7 +8,8 @@
  *          divided by how many these are, or with count_include_pad by how many lie inside x and
  *          its pads; no tap gives 0. ho = (h + top + bottom - dh*(kh-1) - 1)/sh + 1, rounded down,
  *          or up with ceil_mode.
- * Shapes:  x [n,c,h,w] -> y [n,c,ho,wo]; global: [n,c,1,1]. Pads are less than the dilated window.
+ * Shapes:  x [n,c,h,w] -> y [n,c,ho,wo]; global: x [n,c,...] of any rank from 2 -> [n,c,1,...]. Pads are less than
+ *          the dilated window.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/check.h"
 #include "kernels/ops/ops.h"
@@ -151,23 +152,26 @@ static syn_status average_reference(const struct syn_op_call *c, struct syn_err 
 
 static syn_status global_shape(struct syn_op_call *c, struct syn_err *err)
 {
-    syn_status st = syn_ops_check_rank(c, 0, "x", 4, err);
+    struct syn_shape y;
+    syn_status st = syn_ops_ranked(c, 0, "x", SYN_TYPES_FLOAT, 2, SYN_MAX_RANK, err);
     if (st != SYN_OK) return st;
-    const struct syn_shape y = syn_shape4(c->in[0].shape.dim[0], c->in[0].shape.dim[1], 1, 1);
-    return syn_ops_out(c, &y, err);
+    y = c->in[0].shape;
+    for (int32_t d = 2; d < y.rank; d++) y.dim[d] = 1;
+    return syn_ops_result(c, 0, &y, c->in[0].dtype, err);
 }
 
 static syn_status global_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     const struct syn_shape *in = &c->in[0].shape;
-    const int64_t area = in->dim[2] * in->dim[3];
     const float *x = c->in[0].data;
     float *y = c->out[0].data;
+    int64_t area = syn_ops_elements(in) > 0;
     (void)err;
-    for (int64_t plane = 0; plane < in->dim[0] * in->dim[1]; plane++) {
+    for (int32_t d = 2; area > 0 && d < in->rank; d++) area *= in->dim[d];
+    for (int64_t plane = syn_ops_elements(&c->out[0].shape); plane > 0; plane--) {
         double sum = 0;
         for (int64_t i = 0; i < area; i++) sum += (double)*x++;
-        *y++ = (float)(sum / (double)area);
+        *y++ = (float)(sum / (double)area); /* nothing: NaN, as 0/0 is */
     }
     return SYN_OK;
 }
