@@ -7,6 +7,7 @@
 #include "server/cli/local.h"
 
 int syn_models_check(int argc, char **argv); /* `synthd models check` */
+int syn_models_run(int argc, char **argv);   /* `synthd models run` */
 
 /* A plan of one network at a size, with buffers to run it on: what check and bench need. */
 struct syn_trial {

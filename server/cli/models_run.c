@@ -1,0 +1,238 @@
+/* models_run.c - `synthd models run`: one network on tensors from .npy files, timed; every intermediate value on
+ * request.
+ *
+ * Layer:   server/cli.   Threads: main thread. */
+#include "kernels/base/alloc.h"
+#include "server/cli/bar.h"
+#include "server/cli/models.h"
+#include "server/media/npy.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const struct syn_usage usage = {
+    "synthd models run --model FILE.onnx [--in NAME=FILE.npy]... [--out-dir DIR] [--repeat N] [--json]",
+    "Runs a network on tensors from .npy files and writes each output to DIR/NAME.npy.",
+    "  synthd models run --model net.onnx --in image=x.npy --out-dir out\n"
+    "  synthd models run --model net.onnx --in image=x.npy --repeat 9 --json\n"
+    "  synthd models run --model net.onnx --in image=x.npy --steps"};
+
+#define MAX_FILE_BYTES ((size_t)4 << 30)
+#define MAX_IO SYN_ARGS_MAX_LIST
+
+struct runner {
+    struct syn_local_opts local_opts;
+    const char *model, *out_dir;
+    struct syn_arg_list in;
+    int64_t repeat, seed, passes_off;
+    bool json, steps;
+    struct syn_model *net;
+    struct syn_model_info info;
+    struct syn_tensor input[MAX_IO], output[MAX_IO];
+    double load_s, first_s;
+    json_t *times;
+};
+
+static syn_status read_file(const char *path, uint8_t **out, size_t *n, struct syn_err *err)
+{
+    struct stat s;
+    size_t at = 0;
+    uint8_t *p = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    syn_status st = SYN_OK;
+    if (fd < 0 || fstat(fd, &s) != 0) st = syn_fail(err, SYN_IO, "%s: %s", path, strerror(errno));
+    else if (s.st_size < 0 || (uint64_t)s.st_size > MAX_FILE_BYTES)
+        st = syn_fail(err, SYN_TOO_LARGE, "%s: over %zu bytes", path, MAX_FILE_BYTES);
+    else if (!(p = syn_alloc((size_t)s.st_size + 1))) st = syn_fail(err, SYN_NO_MEMORY, "%s: no memory", path);
+    while (st == SYN_OK && at < (size_t)s.st_size) {
+        const ssize_t got = read(fd, p + at, (size_t)s.st_size - at);
+        if (got <= 0) st = syn_fail(err, SYN_IO, "%s: %s", path, got < 0 ? strerror(errno) : "ends early");
+        else at += (size_t)got;
+    }
+    if (fd >= 0) close(fd);
+    if (st != SYN_OK) {
+        syn_free(p);
+        return st;
+    }
+    *out = p;
+    *n = at;
+    return SYN_OK;
+}
+
+static syn_status write_file(const char *dir, const char *name, const struct syn_tensor *t, struct syn_err *err)
+{
+    char path[4096];
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    FILE *f;
+    syn_status st = syn_npy_encode(t, &bytes, &n, err);
+    const int length = snprintf(path, sizeof path, "%s/%s.npy", dir, name);
+    if (st == SYN_OK && (length < 0 || (size_t)length >= sizeof path))
+        st = syn_fail(err, SYN_INVALID, "%s: name too long", name);
+    for (char *c = path + strlen(dir) + 1; st == SYN_OK && *c; c++)
+        if (*c == '/') *c = '_'; /* names of values are often paths; files lie side by side */
+    if (st == SYN_OK) {
+        f = fopen(path, "wb");
+        if (!f || fwrite(bytes, 1, n, f) != n) st = syn_fail(err, SYN_IO, "%s: %s", path, strerror(errno));
+        if (f && fclose(f) != 0 && st == SYN_OK) st = syn_fail(err, SYN_IO, "%s: %s", path, strerror(errno));
+    }
+    syn_free(bytes);
+    return st;
+}
+
+/* NAME=FILE of the list fills the input of that name. */
+static syn_status read_input(struct runner *r, const char *item, struct syn_err *err)
+{
+    const char *eq = strchr(item, '=');
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    syn_status st;
+    if (!eq) return syn_fail(err, SYN_INVALID, "--in = \"%.80s\": must be NAME=FILE.npy", item);
+    for (int32_t i = 0; i < r->info.n_inputs && i < MAX_IO; i++) {
+        struct syn_io io;
+        syn_model_input(r->net, i, &io);
+        if (strlen(io.name) != (size_t)(eq - item) || strncmp(io.name, item, (size_t)(eq - item)) != 0) continue;
+        if (r->input[i].data) return syn_fail(err, SYN_INVALID, "--in: %s is given twice", io.name);
+        st = read_file(eq + 1, &bytes, &n, err);
+        if (st == SYN_OK) st = syn_npy_decode(bytes, n, MAX_FILE_BYTES, &r->input[i], err);
+        syn_free(bytes);
+        return st == SYN_OK ? st : syn_fail_in(err, st, "%s: ", eq + 1);
+    }
+    return syn_fail(err, SYN_INVALID, "--in: the network has no input %.*s", (int)(eq - item), item);
+}
+
+static syn_status read_inputs(struct runner *r, struct syn_err *err)
+{
+    syn_status st = SYN_OK;
+    if (r->info.n_inputs > MAX_IO || r->info.n_outputs > MAX_IO)
+        return syn_fail(err, SYN_UNSUPPORTED, "more than %d inputs or outputs", MAX_IO);
+    for (int32_t i = 0; st == SYN_OK && i < r->in.n; i++) st = read_input(r, r->in.item[i], err);
+    for (int32_t i = 0; st == SYN_OK && i < r->info.n_inputs; i++) {
+        struct syn_io io;
+        char text[128];
+        syn_model_input(r->net, i, &io);
+        if (!r->input[i].data)
+            st = syn_fail(err, SYN_INVALID, "--in: %s (%s %s) is missing", io.name, syn_dtype_word(io.dtype),
+                          syn_shape_text(&io.shape, text, sizeof text));
+    }
+    return st;
+}
+
+static void drop_outputs(struct runner *r)
+{
+    for (int32_t i = 0; i < r->info.n_outputs; i++) {
+        syn_free(r->output[i].data);
+        r->output[i].data = NULL;
+    }
+}
+
+static syn_status run_all(struct runner *r, syn_precision precision, struct syn_err *err)
+{
+    const struct syn_run_opts opts = {.precision = precision, .seed = (uint64_t)r->seed, .profile = r->steps};
+    syn_status st = SYN_OK;
+    for (int64_t k = 0; st == SYN_OK && k <= r->repeat; k++) { /* the first is on its own: it packs weights */
+        const double began = syn_seconds_now();
+        if (k) drop_outputs(r);
+        st = syn_model_run(r->net, r->input, r->output, &opts, err);
+        if (k == 0) r->first_s = syn_seconds_now() - began;
+        else json_array_append_new(r->times, json_real((syn_seconds_now() - began) * 1e3));
+    }
+    return st;
+}
+
+static void report(struct runner *r)
+{
+    struct rusage use;
+    struct syn_run_info run;
+    syn_model_run_info(r->net, &run);
+    getrusage(RUSAGE_SELF, &use);
+    if (r->json) {
+        json_t *row = json_pack("{s:f, s:f, s:O, s:f, s:I, s:I}", "load_s", r->load_s, "first_s", r->first_s,
+                                "runs_ms", r->times, "rss_mib", (double)use.ru_maxrss / 1024, "peak_bytes",
+                                (json_int_t)run.peak_bytes, "weight_bytes", (json_int_t)run.weight_bytes);
+        char *text = json_dumps(row, JSON_COMPACT);
+        if (text) puts(text);
+        free(text);
+        json_decref(row);
+        return;
+    }
+    for (int32_t i = 0; i < r->info.n_outputs; i++) {
+        struct syn_io io;
+        char text[128];
+        syn_model_output(r->net, i, &io);
+        printf("%s: %s %s\n", io.name, syn_dtype_word(r->output[i].dtype),
+               syn_shape_text(&r->output[i].shape, text, sizeof text));
+    }
+    printf("load %.3f s, first run %.3f s, values %.1f MiB, weights %.1f MiB, process %.0f MiB\n", r->load_s,
+           r->first_s, (double)run.peak_bytes / 1048576, (double)run.weight_bytes / 1048576,
+           (double)use.ru_maxrss / 1024);
+    for (int32_t i = 0; r->steps && i < run.n_steps; i++) {
+        struct syn_step_info s;
+        if (!syn_model_step(r->net, i, &s)) continue;
+        printf("    %9.3f ms  %-22s %-24s %s\n", s.seconds * 1e3, s.op, s.impl, s.name);
+    }
+}
+
+static syn_status run(struct runner *r, struct syn_local *l, struct syn_err *err)
+{
+    const struct syn_model_source src = {.format = "onnx", .graph_path = r->model};
+    const struct syn_model_opts opts = {.passes_off = (unsigned)r->passes_off};
+    const double began = syn_seconds_now();
+    syn_status st = syn_model_open(l->engine, &src, &opts, &r->net, err);
+    r->load_s = syn_seconds_now() - began;
+    if (st != SYN_OK) return syn_fail_in(err, st, "%s: ", r->model);
+    syn_model_info(r->net, &r->info);
+    st = read_inputs(r, err);
+    if (st == SYN_OK) st = run_all(r, l->precision, err);
+    if (st == SYN_OK && r->out_dir && mkdir(r->out_dir, 0777) != 0 && errno != EEXIST)
+        st = syn_fail(err, SYN_IO, "%s: %s", r->out_dir, strerror(errno));
+    for (int32_t i = 0; st == SYN_OK && r->out_dir && i < r->info.n_outputs; i++) {
+        struct syn_io io;
+        syn_model_output(r->net, i, &io);
+        st = write_file(r->out_dir, io.name, &r->output[i], err);
+    }
+    if (st == SYN_OK) report(r);
+    return st;
+}
+
+int syn_models_run(int argc, char **argv)
+{
+    struct runner *r = syn_calloc(1, sizeof *r);
+    struct syn_local l = {0};
+    struct syn_err err = {{0}};
+    if (!r) return syn_complain(SYN_EXIT_UNREACHABLE, "no memory");
+    r->local_opts = (struct syn_local_opts)SYN_LOCAL_DEFAULTS;
+    const struct syn_arg table[] = {
+        {"model", SYN_ARG_TEXT, &r->model, "FILE", "the .onnx file", 0, 0},
+        {"in", SYN_ARG_LIST, &r->in, "NAME=FILE", "an input tensor, .npy (repeat)", 0, 0},
+        {"out-dir", SYN_ARG_TEXT, &r->out_dir, "DIR", "where outputs go; default: nowhere", 0, 0},
+        {"repeat", SYN_ARG_INT, &r->repeat, "N", "timed runs after the first; default 0", 0, 1000000},
+        {"seed", SYN_ARG_INT, &r->seed, "N", "of random operators; default 0", 0, INT64_MAX},
+        {"passes-off", SYN_ARG_INT, &r->passes_off, "MASK", "rewrite passes to leave out, as a sum of bits", 0, INT32_MAX},
+        {"steps", SYN_ARG_FLAG, &r->steps, NULL, "time of every node too", 0, 0},
+        {"json", SYN_ARG_FLAG, &r->json, NULL, "times as JSON", 0, 0},
+        SYN_LOCAL_ARGS(&r->local_opts),
+        SYN_LOCAL_MODELS_ARGS(&r->local_opts),
+        {0}};
+    int code = syn_args_parse(&usage, table, argc, argv, NULL);
+    if (code < 0 && !r->model)
+        code = syn_complain(SYN_EXIT_USAGE, "--model is missing (usage: %s)", usage.synopsis);
+    if (code < 0) code = syn_local_open(&l, &r->local_opts, true);
+    if (code < 0) {
+        r->times = json_array();
+        const syn_status st = run(r, &l, &err);
+        code = st == SYN_OK ? SYN_EXIT_OK : syn_complain(SYN_EXIT_FAILED, "%s", err.text);
+        json_decref(r->times);
+    }
+    drop_outputs(r);
+    for (int32_t i = 0; i < MAX_IO; i++) syn_free(r->input[i].data);
+    syn_model_close(r->net);
+    syn_local_close(&l);
+    syn_free(r);
+    return code;
+}
