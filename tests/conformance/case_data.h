@@ -22,7 +22,7 @@ struct case_data {
 };
 
 /* The engine's type for ONNX's; false when it has none (strings, complex numbers). */
-static bool case_type(syn_onnx_type t, syn_dtype *out)
+static inline bool case_type(syn_onnx_type t, syn_dtype *out)
 {
     static const struct {
         syn_onnx_type onnx;
@@ -56,7 +56,7 @@ static bool case_type(syn_onnx_type t, syn_dtype *out)
 }
 
 /* Reads one TensorProto into a tensor with bytes of its own. */
-static syn_status case_tensor_read(const char *path, struct syn_tensor *out, struct syn_err *err)
+static inline syn_status case_tensor_read(const char *path, struct syn_tensor *out, struct syn_err *err)
 {
     struct syn_mapfile file = {.data = NULL};
     struct syn_arena arena = {.head = NULL};
@@ -83,7 +83,7 @@ done:
 }
 
 /* word_0.pb, word_1.pb, ... until one is missing. */
-static syn_status case_values_read(const char *folder, int data_set, const char *word,
+static inline syn_status case_values_read(const char *folder, int data_set, const char *word,
                                    struct syn_tensor *out, int32_t *n, struct syn_err *err)
 {
     for (*n = 0; *n < CASE_MAX_VALUES; ++*n) {
@@ -97,14 +97,14 @@ static syn_status case_values_read(const char *folder, int data_set, const char 
     return syn_fail(err, SYN_TOO_LARGE, "more than %d %ss", CASE_MAX_VALUES - 1, word);
 }
 
-static bool case_data_exists(const char *folder, int data_set)
+static inline bool case_data_exists(const char *folder, int data_set)
 {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/test_data_set_%d", folder, data_set);
     return access(path, F_OK) == 0;
 }
 
-static void case_data_free(struct case_data *d)
+static inline void case_data_free(struct case_data *d)
 {
     for (int i = 0; i < CASE_MAX_VALUES; i++) {
         syn_free(d->in[i].data);
@@ -114,7 +114,7 @@ static void case_data_free(struct case_data *d)
 }
 
 /* *d must be zeroed; free it whatever comes back. */
-static syn_status case_data_read(const char *folder, int data_set, struct case_data *d,
+static inline syn_status case_data_read(const char *folder, int data_set, struct case_data *d,
                                  struct syn_err *err)
 {
     syn_status st = case_values_read(folder, data_set, "input", d->in, &d->n_in, err);

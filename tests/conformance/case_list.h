@@ -50,7 +50,7 @@ static const char *const suite_kinds[] = {"node", "simple", "pytorch-converted",
                                           "pytorch-operator"};
 #define SUITE_KINDS ((int)(sizeof suite_kinds / sizeof *suite_kinds))
 
-static void suite_free(struct suite *s)
+static inline void suite_free(struct suite *s)
 {
     syn_free(s->item);
     syn_free(s->excluded);
@@ -59,7 +59,7 @@ static void suite_free(struct suite *s)
 
 /* ---- excluded.txt ---------------------------------------------------------------------------- */
 
-static syn_status suite_read_line(struct suite *s, char *line, int number, const char *path,
+static inline syn_status suite_read_line(struct suite *s, char *line, int number, const char *path,
                                   struct syn_err *err)
 {
     static const struct {
@@ -88,7 +88,7 @@ static syn_status suite_read_line(struct suite *s, char *line, int number, const
     return SYN_OK;
 }
 
-static syn_status suite_read_excluded(struct suite *s, const char *path, struct syn_err *err)
+static inline syn_status suite_read_excluded(struct suite *s, const char *path, struct syn_err *err)
 {
     char line[1024];
     int number = 0;
@@ -103,12 +103,12 @@ static syn_status suite_read_excluded(struct suite *s, const char *path, struct 
 
 /* ---- folders --------------------------------------------------------------------------------- */
 
-static int suite_by_name(const void *a, const void *b)
+static inline int suite_by_name(const void *a, const void *b)
 {
     return strcmp(((const struct suite_case *)a)->name, ((const struct suite_case *)b)->name);
 }
 
-static bool suite_wanted(const char *name, const char *const *only, int n_only)
+static inline bool suite_wanted(const char *name, const char *const *only, int n_only)
 {
     for (int i = 0; i < n_only; i++)
         if (strpbrk(only[i], "*?[") ? !fnmatch(only[i], name, 0) : !!strstr(name, only[i]))
@@ -116,7 +116,7 @@ static bool suite_wanted(const char *name, const char *const *only, int n_only)
     return n_only == 0;
 }
 
-static syn_status suite_add_case(struct suite *s, const char *root, const char *name, int n_before,
+static inline syn_status suite_add_case(struct suite *s, const char *root, const char *name, int n_before,
                                  struct syn_err *err)
 {
     char path[PATH_MAX], model[PATH_MAX + 16];
@@ -141,7 +141,7 @@ static syn_status suite_add_case(struct suite *s, const char *root, const char *
 
 /* Adds the cases below root that one of the patterns (or no pattern) asks for. SYN_NOT_FOUND when
  * there is no such folder. */
-static syn_status suite_add_set(struct suite *s, const char *root, const char *const *only,
+static inline syn_status suite_add_set(struct suite *s, const char *root, const char *const *only,
                                 int n_only, struct syn_err *err)
 {
     const int n_before = s->n;
@@ -170,7 +170,7 @@ static syn_status suite_add_set(struct suite *s, const char *root, const char *c
     return st;
 }
 
-static void suite_list(const struct suite *s)
+static inline void suite_list(const struct suite *s)
 {
     for (int i = 0; i < s->n; i++)
         printf("%s\t%s\n", s->item[i].path, s->item[i].reason ? s->item[i].reason : "");
@@ -178,7 +178,7 @@ static void suite_list(const struct suite *s)
 
 /* ---- results --------------------------------------------------------------------------------- */
 
-static void suite_record(struct suite *s, int index, bool good, const char *text)
+static inline void suite_record(struct suite *s, int index, bool good, const char *text)
 {
     struct suite_case *c = &s->item[index];
     const bool listed = c->class == CASE_FAILS;
@@ -194,7 +194,7 @@ struct suite_figures {
 
 /* Adds up the cases of one set and kind (kind NULL: all of them); fresh: only names that no earlier
  * set has. */
-static struct suite_figures suite_figures(const struct suite *s, int set, const char *kind,
+static inline struct suite_figures suite_figures(const struct suite *s, int set, const char *kind,
                                           bool fresh)
 {
     struct suite_figures f = {0};
@@ -213,7 +213,7 @@ static struct suite_figures suite_figures(const struct suite *s, int set, const 
     return f;
 }
 
-static void suite_line(const char *root, const char *what, const struct suite_figures *f)
+static inline void suite_line(const char *root, const char *what, const struct suite_figures *f)
 {
     const int scope = f->passed + f->failed + f->known + f->random;
     if (scope + f->out == 0) return;
@@ -223,7 +223,7 @@ static void suite_line(const char *root, const char *what, const struct suite_fi
 }
 
 /* Prints the figures; true when nothing failed and something passed. */
-static bool suite_report(const struct suite *s)
+static inline bool suite_report(const struct suite *s)
 {
     struct suite_figures sum = {0};
     for (int set = 0; set < s->n_roots; set++) {
