@@ -56,7 +56,8 @@ static inline bool case_type(syn_onnx_type t, syn_dtype *out)
 }
 
 /* Reads one TensorProto into a tensor with bytes of its own. */
-static inline syn_status case_tensor_read(const char *path, struct syn_tensor *out, struct syn_err *err)
+static inline syn_status case_tensor_read(const char *path, struct syn_tensor *out,
+                                          struct syn_err *err)
 {
     struct syn_mapfile file = {.data = NULL};
     struct syn_arena arena = {.head = NULL};

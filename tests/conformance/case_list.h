@@ -116,8 +116,8 @@ static inline bool suite_wanted(const char *name, const char *const *only, int n
     return n_only == 0;
 }
 
-static inline syn_status suite_add_case(struct suite *s, const char *root, const char *name, int n_before,
-                                 struct syn_err *err)
+static inline syn_status suite_add_case(struct suite *s, const char *root, const char *name,
+                                        int n_before, struct syn_err *err)
 {
     char path[PATH_MAX], model[PATH_MAX + 16];
     struct stat at;

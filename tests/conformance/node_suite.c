@@ -77,9 +77,9 @@ static bool parse_args(int argc, char **argv, struct args *a)
 
 /* ---- one case -------------------------------------------------------------------------------- */
 
-/* Two ways in which the data of onnx 1.12 and older contradict its models. bfloat16 is written as its
- * bits, in uint16: the model says what they are. CastLike's second operand, of which only the type
- * counts, is one element where the model states [3, 4]: the element is repeated. */
+/* Two ways in which the data of onnx 1.12 and older contradict its models. bfloat16 is written as
+ * its bits, in uint16: the model says what they are. CastLike's second operand, of which only the
+ * type counts, is one element where the model states [3, 4]: the element is repeated. */
 static syn_status mend_value(const struct syn_io *io, struct syn_tensor *t, struct syn_err *err)
 {
     int64_t have = 0, want = 0;
