@@ -12,6 +12,8 @@
     X(AVERAGE_POOL_ND, syn_op_average_pool_nd)          \
     X(LP_POOL, syn_op_lp_pool)                          \
     X(GLOBAL_MAX_POOL, syn_op_global_max_pool)          \
-    X(GLOBAL_LP_POOL, syn_op_global_lp_pool)
+    X(GLOBAL_LP_POOL, syn_op_global_lp_pool)            \
+    X(RESIZE_ND, syn_op_resize_nd)                      \
+    X(UPSAMPLE, syn_op_upsample)
 
 #endif

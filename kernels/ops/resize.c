@@ -22,72 +22,31 @@
 #include "kernels/base/alloc.h"
 #include "kernels/ops/check.h"
 #include "kernels/ops/ops.h"
+#include "kernels/ops/place.h"
 #include <inttypes.h>
 #include <math.h>
 
 #define MAX_EXTENT ((double)SYN_MAX_ELEMENTS)
 
-/* A place on the input axis: whole + rest/unit with 0 <= rest < unit. */
-struct place {
-    int64_t whole;
-    double fraction;    /* rest/unit */
-    int32_t half;       /* sign of fraction - 1/2, exact */
-    bool between;       /* fraction > 0, exact */
-};
-
-static struct place place_of_ratio(__int128 num, __int128 den)
-{
-    __int128 whole = num / den, rest = num % den;
-    if (rest < 0) whole--, rest += den;
-    return (struct place){.whole = (int64_t)whole,
-                          .fraction = (double)rest / (double)den,
-                          .half = (2 * rest > den) - (2 * rest < den),
-                          .between = rest > 0};
-}
-
-static struct place place_of_double(double s)
-{
-    double whole = floor(s), fraction = s - whole;
-    return (struct place){.whole = (int64_t)whole,
-                          .fraction = fraction,
-                          .half = (fraction > 0.5) - (fraction < 0.5),
-                          .between = fraction > 0};
-}
-
 /* Where output pixel o lies on the input axis; pixel centres are at whole numbers. */
-static struct place place_of(const struct syn_resize_axis *ax, int64_t o)
+static struct syn_place place_of(const struct syn_resize_axis *ax, int64_t o)
 {
     const __int128 in = ax->in, out = ax->out;
     switch (ax->coord) {
     case SYN_COORD_ALIGN_CORNERS:
-        return out == 1 ? place_of_ratio(0, 1) : place_of_ratio(o * (in - 1), out - 1);
+        return out == 1 ? syn_place_of_ratio(0, 1) : syn_place_of_ratio(o * (in - 1), out - 1);
     case SYN_COORD_ASYMMETRIC:
-        return ax->scale > 0 ? place_of_double((double)o / ax->scale) : place_of_ratio(o * in, out);
+        return ax->scale > 0 ? syn_place_of_double((double)o / ax->scale) : syn_place_of_ratio(o * in, out);
     case SYN_COORD_HALF_PIXEL: break;
     }
-    if (ax->scale > 0) return place_of_double(((double)o + 0.5) / ax->scale - 0.5);
-    return place_of_ratio((2 * (__int128)o + 1) * in - out, 2 * out);
+    if (ax->scale > 0) return syn_place_of_double(((double)o + 0.5) / ax->scale - 0.5);
+    return syn_place_of_ratio((2 * (__int128)o + 1) * in - out, 2 * out);
 }
-
-static int64_t round_place(const struct place *p, enum syn_resize_round how)
-{
-    switch (how) {
-    case SYN_ROUND_PREFER_FLOOR: return p->whole + (p->half > 0);
-    case SYN_ROUND_PREFER_CEIL: return p->whole + (p->half >= 0);
-    case SYN_ROUND_FLOOR: break;
-    case SYN_ROUND_CEIL: return p->whole + p->between;
-    }
-    return p->whole;
-}
-
-/* Keys' kernel at distance d from the pixel, 0 <= d <= 1 and 1 <= d <= 2. */
-static double keys_near(double a, double d) { return ((a + 2) * d - (a + 3)) * d * d + 1; }
-static double keys_far(double a, double d) { return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a; }
 
 int32_t syn_resize_taps(const struct syn_resize_axis *axis, int64_t o, int64_t *first,
                         double weight[4])
 {
-    const struct place p = place_of(axis, o);
+    const struct syn_place p = place_of(axis, o);
     const double f = p.fraction, a = axis->cubic_a;
     switch (axis->mode) {
     case SYN_RESIZE_BILINEAR:
@@ -96,23 +55,14 @@ int32_t syn_resize_taps(const struct syn_resize_axis *axis, int64_t o, int64_t *
         return 2;
     case SYN_RESIZE_BICUBIC:
         *first = p.whole - 1;
-        weight[0] = keys_far(a, 1 + f), weight[1] = keys_near(a, f);
-        weight[2] = keys_near(a, 1 - f), weight[3] = keys_far(a, 2 - f);
+        weight[0] = syn_keys_far(a, 1 + f), weight[1] = syn_keys_near(a, f);
+        weight[2] = syn_keys_near(a, 1 - f), weight[3] = syn_keys_far(a, 2 - f);
         return 4;
     case SYN_RESIZE_NEAREST: break;
     }
-    *first = round_place(&p, axis->round);
+    *first = syn_place_round(&p, axis->round);
     weight[0] = 1;
     return 1;
-}
-
-/* The whole number k for which scale is k/in up to one float32 step; 0 when there is none. */
-static int64_t exact_length(int64_t in, double scale)
-{
-    const double k = nearbyint((double)in * scale), ratio = k / (double)in;
-    if (!(k >= 1 && k <= MAX_EXTENT)) return 0;
-    const float below = (float)ratio;
-    return fabs(scale - ratio) <= (double)(nextafterf(below, INFINITY) - below) ? (int64_t)k : 0;
 }
 
 void syn_resize_axes(const struct syn_op_call *c, struct syn_resize_axis axis[2])
@@ -126,7 +76,7 @@ void syn_resize_axes(const struct syn_op_call *c, struct syn_resize_axis axis[2]
             .round = (enum syn_resize_round)syn_attr_int(c->op, c->attr, "round"),
             .in = in,
             .out = out,
-            .scale = scale > 0 && exact_length(in, scale) == 0 ? scale : 0,
+            .scale = scale > 0 && syn_exact_length(in, scale) == 0 ? scale : 0,
             .cubic_a = syn_attr_float(c->op, c->attr, "cubic_a"),
         };
     }
@@ -149,7 +99,7 @@ static syn_status resize_shape(struct syn_op_call *c, struct syn_err *err)
             y.dim[2 + d] = out;
             continue;
         }
-        const int64_t exact = exact_length(in, scale);
+        const int64_t exact = syn_exact_length(in, scale);
         const double length = exact ? (double)exact : floor((double)in * scale);
         if (!(length >= 1 && length <= MAX_EXTENT))
             return syn_fail(err, SYN_INVALID,
