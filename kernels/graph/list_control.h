@@ -3,6 +3,9 @@
 #ifndef SYN_LIST_CONTROL_H
 #define SYN_LIST_CONTROL_H
 
-#define SYN_LIST_CONTROL(X)
+#define SYN_LIST_CONTROL(X)                             \
+    X(LSTM, syn_op_lstm)                                \
+    X(GRU, syn_op_gru)                                  \
+    X(RNN, syn_op_rnn)
 
 #endif
