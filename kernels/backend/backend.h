@@ -27,7 +27,7 @@ extern "C" {
 struct syn_place {
     int32_t root;        /* the value whose buffer holds this one: itself, or another for a view */
     int32_t block, frame;
-    syn_dtype dtype;     /* F32 or BF16 */
+    syn_dtype dtype;     /* F32 or BF16; dense values of other types: their own */
     int64_t stride_n, stride_c, stride_y; /* elements */
     size_t offset_bytes; /* from the root's buffer to this value's first element (frame included) */
     size_t bytes;        /* of the buffer; 0 for views, constants and external values */
@@ -39,15 +39,17 @@ struct syn_place {
 struct syn_run {
     uint8_t *workspace;
     const size_t *offset;        /* by value: where its buffer starts in the workspace */
-    const void *const *in;       /* the caller's tensors, dense f32 */
+    const void *const *in;       /* the caller's tensors, dense */
     void *const *out;
     void *scratch; /* kernel->scratch_bytes bytes, shared by all kernels of a program */
     struct syn_pool *pool;
+    syn_status *status;          /* a reference that finds values it cannot take (an index out of range), or no memory, */
+    struct syn_err *err;         /* says so here; the program stops */
 };
 
 struct syn_kernel {
     const char *impl;            /* "conv_avx512_bf16": static text, for reports */
-    /* Cannot fail: everything that can was done by prepare. */
+    /* What can be checked before was checked by prepare; the rest goes to r->status. */
     void (*run)(const struct syn_kernel *k, const struct syn_run *r);
     void (*free)(void *state);   /* NULL: syn_free */
     void *state; /* owned by the kernel; NULL for a node that needs no work (a view) */
@@ -127,11 +129,12 @@ static inline int64_t syn_place_row(const struct syn_place *p, int64_t n, int64_
 bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t block, int32_t frame,
                      syn_dtype dtype, size_t *bytes);
 
-/* A node run by its reference on dense f32 copies: gathers operands into scratch, runs, scatters. The way any
- * backend in host memory runs what it has no kernel for. */
-SYN_MUST_CHECK syn_status syn_prepare_reference(const struct syn_placement *p,
-                                                const struct syn_place *place, int32_t node,
-                                                struct syn_kernel *k, struct syn_err *err);
+/* A node run on dense tensors, by a quick version that takes it (list: best first, NULL-ended; may be NULL) or by its
+ * reference: operands that lie otherwise are gathered into scratch as f32, results scattered. The way any backend in host
+ * memory runs what it has no kernel for. threads: of the pool it will run with. */
+SYN_MUST_CHECK syn_status syn_prepare_dense(const struct syn_placement *p, const struct syn_place *place,
+                                            int32_t node, const struct syn_quick *const *list, int32_t threads,
+                                            struct syn_kernel *k, struct syn_err *err);
 /* Copies between a placed value in host memory and dense f32, any layout. */
 void syn_place_gather(const struct syn_place *p, const struct syn_shape *s, const void *from,
                       float *to);

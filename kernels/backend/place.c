@@ -87,28 +87,37 @@ struct move {
     const struct syn_place *place; /* the program's */
     const struct syn_value *of;    /* the program's graph outlives its kernels */
     int32_t value, index;
+    size_t bytes; /* of the dense tensor in its own type */
 };
+
+static bool is_plain(const struct syn_place *p, const struct syn_value *v)
+{
+    return p->block == 0 && p->dtype == v->dtype;
+}
 
 static void run_load(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct move *m = k->state;
-    syn_place_scatter(&m->place[m->value], &m->of->shape, r->in[m->index],
-                      syn_place_at(r, m->place, m->value));
+    if (is_plain(&m->place[m->value], m->of))
+        memcpy(syn_place_at(r, m->place, m->value), r->in[m->index], m->bytes);
+    else
+        syn_place_scatter(&m->place[m->value], &m->of->shape, r->in[m->index],
+                          syn_place_at(r, m->place, m->value));
 }
 static void run_store(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct move *m = k->state;
-    syn_place_gather(&m->place[m->value], &m->of->shape, syn_place_at(r, m->place, m->value),
-                     r->out[m->index]);
+    if (is_plain(&m->place[m->value], m->of))
+        memcpy(r->out[m->index], syn_place_at(r, m->place, m->value), m->bytes);
+    else
+        syn_place_gather(&m->place[m->value], &m->of->shape, syn_place_at(r, m->place, m->value),
+                         r->out[m->index]);
 }
 /* An output that folding made a constant has no place. */
 static void run_store_constant(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct move *m = k->state;
-    float *to = r->out[m->index];
-    int64_t n = 0;
-    if (!syn_shape_elements(&m->of->shape, &n)) return;
-    for (int64_t i = 0; i < n; i++) to[i] = syn_value_float(m->of, i);
+    memcpy(r->out[m->index], m->of->data, m->bytes);
 }
 
 static syn_status prepare_move(const struct syn_placement *p, const struct syn_place *place,
@@ -116,11 +125,16 @@ static syn_status prepare_move(const struct syn_placement *p, const struct syn_p
                                struct syn_err *err)
 {
     struct move *m = syn_calloc(1, sizeof *m);
+    int64_t n = 0;
     if (!m) return syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
     m->place = place;
     m->value = value;
     m->index = index;
     m->of = &p->g->value[value];
+    if (!syn_shape_elements(&m->of->shape, &n) || !syn_mul((size_t)n, syn_dtype_bytes(m->of->dtype), &m->bytes)) {
+        syn_free(m);
+        return syn_fail(err, SYN_TOO_LARGE, "%s: over 2^63 bytes", p->g->value[value].name);
+    }
     k->state = m;
     return SYN_OK;
 }

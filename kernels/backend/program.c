@@ -171,7 +171,10 @@ syn_status syn_program_run(struct syn_program *p, void *workspace, const void *c
                            void *const *out, const atomic_bool *cancel, bool profile,
                            struct syn_err *err)
 {
+    syn_status st = SYN_OK;
     const struct syn_run r = {
+        .status = &st,
+        .err = err,
         .workspace = workspace,
         .offset = p->offset,
         .in = in,
@@ -187,6 +190,9 @@ syn_status syn_program_run(struct syn_program *p, void *workspace, const void *c
                             (int)p->n_steps);
         if (s->kernel.run) s->kernel.run(&s->kernel, &r);
         if (profile) s->seconds = now() - start;
+        if (st != SYN_OK)
+            return s->node < 0 ? st : syn_fail_in(err, st, "%s %s: ", p->g->node[s->node].op->name,
+                                                  p->g->node[s->node].name);
     }
     return SYN_OK;
 }

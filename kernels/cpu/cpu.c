@@ -16,6 +16,7 @@ static void cpu_close(void *state)
 #endif
     syn_pool_free(self->own_pool);
     cpu_packs_free(self->packs);
+    syn_free(self->quick);
     syn_free(self);
 }
 
@@ -66,7 +67,7 @@ static syn_status cpu_open(const struct syn_backend_opts *opts, void **out, stru
     self->bf16 = cpu_conv_isa_bf16();
     self->wino = true;
     self->info.threads = self->threads;
-    if (!(self->packs = cpu_packs_new())) st = syn_fail(err, SYN_NO_MEMORY, "cpu: no memory");
+    if (!(self->packs = cpu_packs_new()) || !cpu_quick_open(self)) st = syn_fail(err, SYN_NO_MEMORY, "cpu: no memory");
     if (st == SYN_OK) st = syn_pool_new(self->threads, &self->own_pool, err);
     if (st == SYN_OK) st = choose(self, opts, err);
     if (st != SYN_OK) {
@@ -99,7 +100,7 @@ static syn_status cpu_prepare(void *state, const struct syn_placement *p,
         return st;
     if ((st = cpu_loop_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
     if ((st = cpu_spatial_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
-    return syn_prepare_reference(p, place, node, k, err);
+    return syn_prepare_dense(p, place, node, cpu_quick(state, n->id), self->threads, k, err);
 }
 
 static syn_status cpu_load(void *state, const struct syn_placement *p,
@@ -125,4 +126,5 @@ const struct syn_backend syn_backend_cpu = {
     .prepare = cpu_prepare,
     .load = cpu_load,
     .store = cpu_store,
+    .quick = cpu_quick,
 };

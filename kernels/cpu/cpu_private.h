@@ -8,6 +8,11 @@
 #include "kernels/cpu/conv_form.h"
 #include "kernels/cpu/conv_pack.h"
 
+#define CPU_MAX_QUICK 4 /* versions of one operator */
+struct cpu_quick_row {
+    const struct syn_quick *quick[CPU_MAX_QUICK + 1]; /* NULL after the last */
+};
+
 /* The backend's state; immutable after open but for packs (guarded by the engine's build lock). */
 struct cpu_self {
     struct syn_backend_info info;
@@ -20,6 +25,7 @@ struct cpu_self {
     bool wino;                        /* Winograd where it fits */
     bool dnnl_bf16;                   /* oneDNN's bf16 convolutions are the quickest */
     struct cpu_packs *packs;
+    struct cpu_quick_row *quick;      /* by operator */
 };
 
 /* True when our row kernels run this convolution in this precision. */
@@ -61,6 +67,10 @@ SYN_MUST_CHECK syn_status cpu_load_prepare(struct cpu_self *self, const struct s
                                            const struct syn_place *place, int32_t value,
                                            int32_t index, bool load, struct syn_kernel *k,
                                            struct syn_err *err);
+
+/* quick.c: what there is for dense tensors, best first, ending with NULL; NULL: nothing. */
+const struct syn_quick *const *cpu_quick(void *self, syn_op_id id);
+bool cpu_quick_open(struct cpu_self *self); /* false: no memory */
 
 /* cpu_place.c */
 SYN_MUST_CHECK syn_status cpu_place(void *self, const struct syn_placement *p,

@@ -56,7 +56,7 @@ static void gather_traits(const struct cpu_self *self, const struct syn_placemen
 static bool is_blocked(const struct syn_placement *p, int32_t v, const struct traits *t)
 {
     const struct syn_shape *s = &p->g->value[v].shape;
-    return s->rank == 4 && (t[v].conv_reads || s->dim[1] > FEW_CHANNELS);
+    return s->rank == 4 && p->g->value[v].dtype == SYN_F32 && (t[v].conv_reads || s->dim[1] > FEW_CHANNELS);
 }
 
 /* May the operands of this concat lie in its result's buffer at all? */
@@ -129,13 +129,14 @@ static syn_status place_roots(const struct cpu_self *self, const struct syn_plac
     const struct syn_graph *g = p->g;
     for (int32_t v = 0; v < g->n_values; v++) {
         const struct syn_shape *s = &g->value[v].shape;
-        const bool picture = s->rank == 4, blocked = is_blocked(p, v, t);
+        const bool picture = s->rank == 4 && g->value[v].dtype == SYN_F32, blocked = is_blocked(p, v, t);
         if (g->value[v].data || place[v].root != v) continue;
         if (!syn_place_shape(&place[v], s,
                              !picture  ? 0
                              : blocked ? CPU_BLOCK
                                        : 1,
-                             blocked ? t[v].frame : 0, dtype_of(self, p, v, blocked, t),
+                             blocked ? t[v].frame : 0,
+                             picture ? dtype_of(self, p, v, blocked, t) : g->value[v].dtype,
                              &place[v].bytes))
             return syn_fail(err, SYN_TOO_LARGE, "%s: over 2^63 bytes", g->value[v].name);
     }

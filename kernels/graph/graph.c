@@ -332,19 +332,27 @@ void syn_graph_replace(struct syn_graph *g, int32_t from, int32_t to)
         if (g->output[i] == from) g->output[i] = to;
 }
 
+/* Without memory for the counts nothing is swept: dead nodes only cost time. */
 int32_t syn_graph_sweep(struct syn_graph *g)
 {
-    int32_t killed = 0;
-    for (int32_t i = g->n_nodes - 1; i >= 0;
-         i--) { /* backwards: a dead reader frees its producers */
+    int32_t killed = 0, *uses = syn_calloc((size_t)g->n_values + 1, sizeof *uses);
+    if (!uses) return 0;
+    for (int32_t i = 0; i < g->n_nodes; i++)
+        for (int32_t k = 0; g->node[i].op && k < g->node[i].n_in; k++)
+            if (g->node[i].in[k] >= 0) uses[g->node[i].in[k]]++;
+    for (int32_t i = 0; i < g->n_outputs; i++) uses[g->output[i]]++;
+    for (int32_t i = g->n_nodes - 1; i >= 0; i--) { /* backwards: a dead reader frees its producers */
         struct syn_node *n = &g->node[i];
-        int32_t uses = 0;
+        int32_t wanted = 0;
         for (int32_t o = 0; n->op && o < n->n_out; o++)
-            if (n->out[o] >= 0) uses += syn_graph_uses(g, n->out[o]);
-        if (!n->op || uses) continue;
+            if (n->out[o] >= 0) wanted += uses[n->out[o]];
+        if (!n->op || wanted) continue;
+        for (int32_t k = 0; k < n->n_in; k++)
+            if (n->in[k] >= 0) uses[n->in[k]]--;
         n->op = NULL;
         killed++;
     }
+    syn_free(uses);
     return killed;
 }
 

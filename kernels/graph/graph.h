@@ -145,6 +145,10 @@ int32_t syn_graph_sweep(struct syn_graph *g);
 SYN_MUST_CHECK syn_status syn_graph_specialise(struct syn_graph *g, const struct syn_shape *shapes,
                                                bool fold, bool *whole, int32_t *at, struct syn_err *err);
 
+/* Computes nodes whose operands are all constants and whose results have at most `most` elements, shapes of the rest
+ * unknown: what a model can be spared once, when it is loaded. */
+SYN_MUST_CHECK syn_status syn_graph_fold_constants(struct syn_graph *g, int64_t most, struct syn_err *err);
+
 /* Runs a node's reference on tensors of their true types: converts for SYN_OP_FLOAT. c->in has data; c->out has
  * shape, dtype and data (or is absent), but for SYN_OP_MAKES, which fills them. */
 SYN_MUST_CHECK syn_status syn_op_reference(struct syn_op_call *c, struct syn_err *err);

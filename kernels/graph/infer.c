@@ -138,6 +138,24 @@ static syn_status infer_node(struct syn_graph *g, int32_t i, struct syn_op_call 
     return SYN_OK;
 }
 
+syn_status syn_graph_fold_constants(struct syn_graph *g, int64_t most, struct syn_err *err)
+{
+    struct syn_op_call *c = syn_alloc(sizeof *c);
+    syn_status st = c ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "graph: no memory");
+    for (int32_t i = 0; st == SYN_OK && i < g->n_nodes; i++) {
+        struct syn_node *n = &g->node[i];
+        bool done;
+        if (!n->op || (n->op->flags & SYN_OP_RANDOM) || has_body(n->op) || n->n_in == 0) continue;
+        syn_graph_call(g, i, c);
+        if (!all_known(c)) continue;
+        if (n->op->shape && (st = n->op->shape(c, err)) == SYN_OK) st = take_outputs(g, n, c, err);
+        if (st == SYN_OK) st = fold_node(g, n, c, most, &done, err);
+        if (st != SYN_OK) st = syn_fail_in(err, st, "%s %s: ", c->op->name, n->name);
+    }
+    syn_free(c);
+    return st;
+}
+
 syn_status syn_graph_specialise(struct syn_graph *g, const struct syn_shape *shapes, bool fold, bool *whole,
                                 int32_t *at, struct syn_err *err)
 {

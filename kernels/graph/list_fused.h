@@ -3,6 +3,7 @@
 #ifndef SYN_LIST_FUSED_H
 #define SYN_LIST_FUSED_H
 
-#define SYN_LIST_FUSED(X)
+#define SYN_LIST_FUSED(X) \
+    X(CHANNEL_NORM, syn_op_channel_norm)
 
 #endif
