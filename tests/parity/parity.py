@@ -1,10 +1,11 @@
-"""Parity: every model of the catalog, against ONNX Runtime on a second reading of its files.
+"""Parity: every model of the catalog, against ONNX Runtime on a second reading of its files; those of
+format onnx by test_onnx_models.py, whose tolerances stand there.
 
-    python3 tests/parity/parity.py [--models DIR] [--run PROGRAM] [--only ID]
+    python3 tests/parity/parity.py [--models DIR] [--run PROGRAM] [--synthd PROGRAM] [--only ID]
 
 DIR holds one folder per model, as `synthd models fetch` makes them; default: $MODELS, or models/ in
-the cache that demo and tests share. PROGRAM: default $BUILD/test/run_model. A model that is not
-there is counted as skipped. Closes with "N passed, N failed, N skipped".
+the cache that demo and tests share. PROGRAM: default $BUILD/test/run_model and $BUILD/synthd. A
+model that is not there is counted as skipped. Closes with "N passed, N failed, N skipped".
 
 Tolerances. The networks' output is a picture with full scale 1.
   f32   2e-4 of full scale: two float32 evaluations of up to 351 convolutions in different orders
@@ -228,11 +229,19 @@ class Net:
         return np.clip(y[0].transpose(1, 2, 0)[: rows * self.scale, : columns * self.scale], 0, 1)
 
 
-def find_nets(models, only, tally):
+def read_catalog():
     with open(os.path.join(os.path.dirname(__file__), "../../config/catalog.json")) as f:
-        catalog = json.load(f)
+        return json.load(f)
+
+
+def onnx_ids():
+    manifests = [entry["manifest"] for entry in read_catalog()["models"]]
+    return [m["id"] for m in manifests if m["format"] == "onnx"]
+
+
+def find_nets(models, only, tally):
     nets = []
-    for entry in catalog["models"]:
+    for entry in read_catalog()["models"]:
         manifest = entry["manifest"]
         if manifest["format"] != "ncnn" or (only and manifest["id"] != only):
             continue
@@ -358,6 +367,10 @@ def main():
     parser.add_argument(
         "--run", default=os.path.join(os.environ.get("BUILD") or "build", "test/run_model")
     )
+    build = os.environ.get("BUILD") or "build"
+    parser.add_argument(
+        "--synthd", default=os.environ.get("SYNTHD") or os.path.join(build, "synthd")
+    )
     parser.add_argument("--only", help="one model's id")
     args = parser.parse_args()
     tally, families = Tally(), set()
@@ -377,6 +390,10 @@ def main():
             except (RuntimeError, ValueError, subprocess.TimeoutExpired) as e:
                 tally.check(False, "%s: %s" % (net.label, e))
             families.add(family)
+    import test_onnx_models  # it reads this file
+
+    if not args.only or args.only in onnx_ids():
+        test_onnx_models.run(args.models, args.synthd, args.only, None, tally)
     return tally.close()
 
 
