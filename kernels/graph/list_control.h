@@ -4,6 +4,15 @@
 #define SYN_LIST_CONTROL_H
 
 #define SYN_LIST_CONTROL(X)                             \
+    X(IF, syn_op_if)                                    \
+    X(LOOP, syn_op_loop)                                \
+    X(SCAN, syn_op_scan)                                \
+    X(RANDOM_NORMAL, syn_op_random_normal)              \
+    X(RANDOM_NORMAL_LIKE, syn_op_random_normal_like)    \
+    X(RANDOM_UNIFORM, syn_op_random_uniform)            \
+    X(RANDOM_UNIFORM_LIKE, syn_op_random_uniform_like)  \
+    X(BERNOULLI, syn_op_bernoulli)                      \
+    X(MULTINOMIAL, syn_op_multinomial)                  \
     X(LSTM, syn_op_lstm)                                \
     X(GRU, syn_op_gru)                                  \
     X(RNN, syn_op_rnn)
