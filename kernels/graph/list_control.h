@@ -13,6 +13,12 @@
     X(RANDOM_UNIFORM_LIKE, syn_op_random_uniform_like)  \
     X(BERNOULLI, syn_op_bernoulli)                      \
     X(MULTINOMIAL, syn_op_multinomial)                  \
+    X(DFT, syn_op_dft)                                  \
+    X(STFT, syn_op_stft)                                \
+    X(HANN_WINDOW, syn_op_hann_window)                  \
+    X(HAMMING_WINDOW, syn_op_hamming_window)            \
+    X(BLACKMAN_WINDOW, syn_op_blackman_window)          \
+    X(MEL_WEIGHT_MATRIX, syn_op_mel_weight_matrix)      \
     X(LSTM, syn_op_lstm)                                \
     X(GRU, syn_op_gru)                                  \
     X(RNN, syn_op_rnn)

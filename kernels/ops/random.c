@@ -11,6 +11,7 @@
  *          exp(x - max) reaches u times the whole.
  * Layer:   kernels/ops.   Threads: pure but for the host's count.   Ownership: allocates nothing. */
 #include "kernels/base/rng.h"
+#include "kernels/ops/onnx_type.h"
 #include "kernels/ops/window.h"
 #include <inttypes.h>
 #include <math.h>
@@ -18,25 +19,12 @@
 
 #define NO_SEED (-3.5e38) /* no float, hence no model's */
 
-/* ONNX's numbers of types (TensorProto.DataType); SYN_DTYPE_COUNT for another. */
-static syn_dtype type_of(int64_t onnx)
-{
-    static const struct {
-        int64_t number;
-        syn_dtype type;
-    } types[] = {{1, SYN_F32}, {2, SYN_U8}, {3, SYN_I8}, {4, SYN_U16}, {5, SYN_I16}, {6, SYN_I32}, {7, SYN_I64},
-                 {9, SYN_BOOL}, {10, SYN_F16}, {11, SYN_F64}, {12, SYN_U32}, {13, SYN_U64}, {16, SYN_BF16}};
-    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
-        if (types[i].number == onnx) return types[i].type;
-    return SYN_DTYPE_COUNT;
-}
-
 /* The type of output 0: attribute dtype, or where it is 0 (not given) `fallback`. */
 static syn_status output_type(const struct syn_op_call *c, syn_dtype fallback, uint32_t types, syn_dtype *out,
                               struct syn_err *err)
 {
     const int64_t dtype = syn_attr_int(c->op, c->attr, "dtype");
-    *out = dtype ? type_of(dtype) : fallback;
+    *out = dtype ? syn_onnx_type(dtype) : fallback;
     if (*out < SYN_DTYPE_COUNT && (types >> *out & 1)) return SYN_OK;
     return syn_fail(err, SYN_UNSUPPORTED, "%s: dtype = %" PRId64 " (%s): not a type that it gives", c->op->name, dtype,
                     *out < SYN_DTYPE_COUNT ? syn_dtype_word(*out) : "unknown");
