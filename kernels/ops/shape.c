@@ -1,10 +1,11 @@
 /* shape.c - moving elements about without changing them: RESHAPE, CONCAT, CROP, PAD.
  *
- * Source:  ONNX Reshape-14 (allowzero = 0), Concat-13, Pad-19 on the last two axes (its "edge" is
+ * Source:  ONNX Reshape-14 (allowzero = 0), Concat-4..13, Pad-19 on the last two axes (its "edge" is
  *          replicate here); ncnn Crop (with and without a second operand).
- * Shapes:  RESHAPE any; CONCAT ranks 1..8, all dimensions but `axis` equal; CROP and PAD [n,c,h,w].
+ * Shapes:  RESHAPE any; CONCAT any type, ranks 1..8, all dimensions but `axis` equal; CROP and PAD [n,c,h,w].
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
-#include "kernels/ops/check.h"
+#include "kernels/graph/element.h"
+#include "kernels/ops/move.h"
 #include "kernels/ops/ops.h"
 #include <inttypes.h>
 #include <math.h>
@@ -59,52 +60,61 @@ static syn_status reshape_reference(const struct syn_op_call *c, struct syn_err 
     return SYN_OK;
 }
 
-/* The axis counted from the front. */
-static int32_t concat_axis(const struct syn_op_call *c)
+/* Operands of one type; our own graphs (opset 0) may have f16 constants among f32. */
+static syn_status concat_check(const struct syn_op_call *c, int32_t i, int32_t axis, struct syn_err *err)
 {
-    int64_t axis = syn_attr_int(c->op, c->attr, "axis");
-    return (int32_t)(axis < 0 ? axis + c->in[0].shape.rank : axis);
+    const struct syn_shape *x0 = &c->in[0].shape, *x = &c->in[i].shape;
+    struct syn_shape want = *x0; /* equal but for the axis */
+    char operand[16], got[192], text[192];
+    syn_status st;
+    snprintf(operand, sizeof operand, "x%d", (int)i);
+    if ((st = syn_ops_operand(c, i, operand, SYN_TYPES_ALL, err)) != SYN_OK) return st;
+    if (c->opset > 0 && (st = syn_ops_same_type(c, 0, i, operand, err)) != SYN_OK) return st;
+    if (x->rank != x0->rank)
+        return syn_fail(err, SYN_INVALID, "%s: %s has shape %s: must have rank %d", c->op->name, operand,
+                        syn_shape_text(x, got, sizeof got), (int)x0->rank);
+    want.dim[axis] = x->dim[axis];
+    if (!syn_shape_equal(x, &want))
+        return syn_fail(err, SYN_INVALID, "%s: %s has shape %s: must be %s (x0's shape off the axis)", c->op->name,
+                        operand, syn_shape_text(x, got, sizeof got), syn_shape_text(&want, text, sizeof text));
+    return SYN_OK;
 }
 
 static syn_status concat_shape(struct syn_op_call *c, struct syn_err *err)
 {
-    syn_status st = syn_ops_check(c, 0, "x0", err);
-    if (st != SYN_OK) return st;
     struct syn_shape y = c->in[0].shape;
-    const int32_t axis = concat_axis(c);
-    if (axis < 0 || axis >= y.rank)
-        return syn_fail(err, SYN_INVALID,
-                        "%s: axis = %" PRId64 ": must be in [%d, %d], x0 has rank %d", c->op->name,
-                        syn_attr_int(c->op, c->attr, "axis"), (int)-y.rank, (int)y.rank - 1,
-                        (int)y.rank);
+    syn_dtype type = c->in[0].dtype;
+    int32_t axis;
+    syn_status st = syn_ops_ranked(c, 0, "x0", SYN_TYPES_ALL, 1, SYN_MAX_RANK, err);
+    if (st == SYN_OK) st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), y.rank, &axis, err);
+    if (st != SYN_OK) return st;
     for (int32_t i = 1; i < c->n_in; i++) {
-        char operand[16];
-        snprintf(operand, sizeof operand, "x%d", (int)i);
-        st = syn_ops_check_rank(c, i, operand, y.rank, err);
-        if (st != SYN_OK) return st;
-        struct syn_shape want = c->in[0].shape; /* equal but for the axis */
-        want.dim[axis] = c->in[i].shape.dim[axis];
-        st = syn_ops_check_shape(c, i, operand, &want, "x0's shape off the axis", err);
-        if (st != SYN_OK) return st;
-        y.dim[axis] += c->in[i].shape.dim[axis]; /* 64 operands of at most 2^40: no overflow */
+        if ((st = concat_check(c, i, axis, err)) != SYN_OK) return st;
+        y.dim[axis] += c->in[i].shape.dim[axis]; /* 64 operands of at most 2^40, unless empty: below 2^63 */
+        if (y.dim[axis] > SYN_MAX_ELEMENTS * SYN_MAX_OPERANDS)
+            return syn_fail(err, SYN_TOO_LARGE, "%s: dimension %d of the result is over 2^46", c->op->name, (int)axis);
     }
-    return syn_ops_out(c, &y, err);
+    if (c->opset == 0 && type == SYN_F16) type = SYN_F32;
+    return syn_ops_result(c, 0, &y, type, err);
 }
 
+/* Bytes are copied; only an f16 constant among f32 is converted. */
 static syn_status concat_reference(const struct syn_op_call *c, struct syn_err *err)
 {
-    const int32_t axis = concat_axis(c);
     const struct syn_shape *s = &c->out[0].shape;
-    int64_t outer = 1, inner = 1;
-    float *y = c->out[0].data;
-    (void)err;
-    for (int32_t d = 0; d < axis; d++) outer *= s->dim[d];
-    for (int32_t d = axis + 1; d < s->rank; d++) inner *= s->dim[d];
+    const syn_dtype to = c->out[0].dtype;
+    char *y = c->out[0].data;
+    int32_t axis;
+    syn_status st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), s->rank, &axis, err);
+    if (st != SYN_OK || syn_ops_elements(s) == 0) return st;
+    const int64_t outer = syn_move_product(s, 0, axis), inner = syn_move_product(s, axis + 1, s->rank);
     for (int64_t o = 0; o < outer; o++)
         for (int32_t i = 0; i < c->n_in; i++) {
             const int64_t run = c->in[i].shape.dim[axis] * inner;
-            memcpy(y, (const float *)c->in[i].data + o * run, (size_t)run * sizeof *y);
-            y += run;
+            const syn_dtype from = c->in[i].dtype;
+            const char *x = (const char *)c->in[i].data + (size_t)(o * run) * syn_dtype_bytes(from);
+            syn_element_convert(from, x, to, y, run);
+            y += (size_t)run * syn_dtype_bytes(to);
         }
     return SYN_OK;
 }
@@ -231,7 +241,7 @@ const struct syn_op syn_op_reshape = {
     .attrs = reshape_attrs, .shape = reshape_shape, .reference = reshape_reference,
 };
 const struct syn_op syn_op_concat = {
-    .name = "Concat", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = SYN_MAX_OPERANDS, .n_out = 1,
+    .name = "Concat", .min_in = 1, .max_in = SYN_MAX_OPERANDS, .n_out = 1,
     .attrs = concat_attrs, .shape = concat_shape, .reference = concat_reference,
 };
 const struct syn_op syn_op_crop = {
