@@ -12,9 +12,14 @@ Works:
     x4plus-start, ...       from before the files are read to the first output, fresh processes
     http512                 a 512x512 photo through the daemon (upload, queue, decode, tiles,
                             encode, download); the peer is our own engine on a tensor as large
+    multistyle26-512, ...   ONNX models (onnx_works.py lists them): there an engine's process loads,
+                            runs once and then some timed times, and ends; the engines take turns,
+                            three rounds of it. NAME-start: from before the file is read to the
+                            first output, of the same processes
 
     python3 tests/bench/bench.py [--work NAME[@SHAPE]] [--runs 7] [--threads 2] [--peers a,b]
                                  [--shapes WxH,...] [--starts 3] [--precision auto|f32|bf16]
+                                 [--prefix "chrt -f 5"]
 """
 
 import argparse
@@ -341,6 +346,57 @@ class Bench:
                     engine.close()
 
 
+    def onnx(self, name, works, maker):
+        """A work on ONNX models and its start, in one go: the same processes give both."""
+        base = name[: -len("-start")] if name.endswith("-start") else name
+        if not works.has(maker, base):
+            print("%-18s left out: its models are not fetched" % base, flush=True)
+            return
+        self.python = self.python or peer_python()
+        prefix = self.args.prefix.split()
+        program = os.environ.get("SYNTHD") or os.path.join(BUILD, "synthd")
+        with tempfile.TemporaryDirectory() as folder:
+            data = os.path.join(folder, "data")
+            commands = {
+                "ours": works.our_command(
+                    program, self.args.threads, self.args.precision, data, prefix
+                )
+            }
+            for peer in self.args.peers:
+                if peer in works.PEERS:
+                    commands[peer] = works.peer_command(
+                        self.python, peer, self.args.threads, prefix
+                    )
+            figures = works.measure(base, maker, folder, commands, self.args.runs)
+        ours = figures.pop("ours")
+        for peer, theirs in figures.items():
+            pairs = [(base, ours.median_ms(), theirs.median_ms(), ours.runs())]
+            pairs += [(base + "-start", ours.start_ms(), theirs.start_ms(), works.ROUNDS)]
+            for work, our_ms, peer_ms, runs in pairs:
+                self.row(
+                    work,
+                    works.WORKS[base][0],
+                    our_ms,
+                    peer,
+                    peer_ms,
+                    ours.peak_mib() * 1024,
+                    theirs.peak_mib() * 1024,
+                    runs,
+                    self.args.precision,
+                )
+
+
+def onnx_works():
+    """The module, or None with a line that says why: it needs what tests/requirements.txt lists."""
+    sys.path.insert(0, HERE)
+    try:
+        import onnx_works as works
+    except ImportError as why:
+        print("ONNX works left out: %s" % why, flush=True)
+        return None
+    return works
+
+
 def parse_shape(text):
     columns, _, rows = text.partition("x")
     return int(columns), int(rows)
@@ -362,10 +418,13 @@ def main():
         help="instead of each work's own",
     )
     parser.add_argument("--http-side", type=int, default=512)
+    parser.add_argument("--prefix", default="", help="before each ONNX engine's command")
     parser.add_argument("--out", default=os.path.join(BUILD, "bench.json"))
     args = parser.parse_args()
     name, _, only = args.work.partition("@")
-    known = [n + s for n in WORKS for s in ("", "-start")] + ["http512"]
+    works = onnx_works()
+    onnx_names = list(works.WORKS) if works else []
+    known = [n + s for n in [*WORKS, *onnx_names] for s in ("", "-start")] + ["http512"]
     if name and name not in known:
         parser.error("--work %s: must be one of %s" % (name, ", ".join(known)))
     bench = Bench(args)
@@ -379,6 +438,11 @@ def main():
         columns, rows = (args.shapes or shapes)[0]
         if name in ("", work + "-start") and only in ("", "%dx%d" % (columns, rows)):
             bench.starts(work + "-start", folder, file, columns, rows)
+    if works:
+        maker = works.reference.Maker(MODELS, works.reference.default_out())
+        for work in onnx_names:
+            if name in ("", work, work + "-start"):
+                bench.onnx(work, works, maker)
     if name in ("", "http512"):
         bench.http()
     with open(args.out, "w") as f:
