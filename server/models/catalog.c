@@ -24,8 +24,8 @@ enum { MAX_PACKAGES = 256, MAX_MODELS = 1024, MAX_PARTS = 1024, CATALOG_LIMIT = 
 static bool argument_plain(const char *text, bool scoped)
 {
     size_t n = strlen(text);
-    size_t fine = strspn(text,
-                         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+");
+    size_t fine =
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+");
     if (scoped && text[0] == '@') { /* npm: @scope/name */
         const char *slash = strchr(text, '/');
         return slash && slash > text + 1 && argument_plain(slash + 1, false) &&
@@ -139,9 +139,10 @@ static syn_status read_parts(const json_t *one, const char *where, struct syn_me
     for (size_t i = 0; i < n; i++) {
         const char *path = json_string_value(json_array_get(parts, i));
         if (!path || strlen(path) >= SYN_MEMBER_SIZE || !member_plain(path))
-            return syn_fail(err, SYN_INVALID,
-                            "%sparts[%zu]: must be a relative path without '..' of at most %d bytes",
-                            where, i, SYN_MEMBER_SIZE - 1);
+            return syn_fail(
+                err, SYN_INVALID,
+                "%sparts[%zu]: must be a relative path without '..' of at most %d bytes", where, i,
+                SYN_MEMBER_SIZE - 1);
         strcpy(to->part[i], path);
     }
     to->n_parts = n;
@@ -187,8 +188,8 @@ static syn_status read_members(const json_t *one, const char *where, struct syn_
                         "%smembers: must be an object with a member for each of %zu files", where,
                         json_array_size(files));
     for (size_t i = 0; i < json_array_size(files); i++) {
-        const json_t *file = json_array_get(files,
-                                            i); /* the manifest's reader has checked its members */
+        const json_t *file =
+            json_array_get(files, i); /* the manifest's reader has checked its members */
         struct syn_member *to = &m->member[i];
         snprintf(to->name, sizeof to->name, "%s", json_string_value(json_object_get(file, "name")));
         snprintf(to->sha256, sizeof to->sha256, "%s",

@@ -159,8 +159,8 @@ static syn_status read_files(const json_t *root, const char *where,
                             f->name);
         if (find_file(files, f->name))
             return syn_fail(err, SYN_INVALID, "%sname = '%s': listed twice", inner, f->name);
-        st = syn_json_int(one, inner, "bytes", false, 1, (int64_t)SYN_MODEL_FILE_LIMIT, &bytes,
-                          err);
+        st =
+            syn_json_int(one, inner, "bytes", false, 1, (int64_t)SYN_MODEL_FILE_LIMIT, &bytes, err);
         if (st != SYN_OK) return st;
         if ((st = syn_json_sha256(one, inner, "sha256", f->sha256, err)) != SYN_OK) return st;
         f->bytes = (uint64_t)bytes;
@@ -247,9 +247,9 @@ static syn_status check_format(const json_t *root, const char *where, const stru
 {
     static const struct {
         const char *format, *key;
-    } owned[] = {{"ncnn", "variants"}, {"ncnn", "input"},         {"ncnn", "output"},
-                 {"ncnn", "edge"},     {"ncnn", "halo"},          {"ncnn", "default_noise"},
-                 {"onnx", "networks"}, {"onnx", "settings"},      {"onnx", "assets"}};
+    } owned[] = {{"ncnn", "variants"}, {"ncnn", "input"},    {"ncnn", "output"},
+                 {"ncnn", "edge"},     {"ncnn", "halo"},     {"ncnn", "default_noise"},
+                 {"onnx", "networks"}, {"onnx", "settings"}, {"onnx", "assets"}};
     bool upscales = !strcmp(m->kind, "upscale");
     for (size_t i = 0; i < COUNT(owned); i++)
         if (json_object_get(root, owned[i].key) && strcmp(owned[i].format, m->format))
@@ -283,10 +283,9 @@ syn_status syn_manifest_from_json(const json_t *root, const char *where, struct 
                                   struct syn_err *err)
 {
     static const char *const keys[] = {
-        "manifest", "id",         "title",      "kind",    "format",        "licence",
-        "source",   "trained_on", "label_term", "files",   "variants",      "input",
-        "output",   "edge",       "halo",       "pin_f32", "default_noise", "networks",
-        "assets",   "settings"};
+        "manifest",   "id",         "title",         "kind",     "format", "licence", "source",
+        "trained_on", "label_term", "files",         "variants", "input",  "output",  "edge",
+        "halo",       "pin_f32",    "default_noise", "networks", "assets", "settings"};
     struct syn_manifest *m = syn_calloc(1, sizeof *m);
     struct syn_manifest_files *files = syn_calloc(1, sizeof *files);
     syn_status st;

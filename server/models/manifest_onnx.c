@@ -44,8 +44,8 @@ static syn_status read_channels(const json_t *object, const char *where, const c
     return SYN_OK;
 }
 
-static syn_status read_picture(const json_t *network, const char *where,
-                               struct syn_picture_form *p, struct syn_err *err)
+static syn_status read_picture(const json_t *network, const char *where, struct syn_picture_form *p,
+                               struct syn_err *err)
 {
     static const char *const keys[] = {"layout", "order",    "mean",    "scale",
                                        "side",   "multiple", "min_side"};
@@ -106,9 +106,8 @@ static syn_status read_ports(const json_t *network, const char *where, const cha
             return syn_fail(err, SYN_INVALID, "%s%.40s: more than %d tensors in all", inner, role,
                             SYN_MAX_PORTS);
         if (strlen(role) >= sizeof p->role || !word_plain(role))
-            return syn_fail(err, SYN_INVALID,
-                            "%s%.40s: a role must be 1 to %zu of a-z, 0-9 and _", inner, role,
-                            sizeof p->role - 1);
+            return syn_fail(err, SYN_INVALID, "%s%.40s: a role must be 1 to %zu of a-z, 0-9 and _",
+                            inner, role, sizeof p->role - 1);
         if ((st = syn_json_text(map, inner, role, p->tensor, sizeof p->tensor, err)) != SYN_OK)
             return st;
         strcpy(p->role, role);

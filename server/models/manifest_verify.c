@@ -35,8 +35,8 @@ static syn_status verify_file(int dir, const char *name, uint64_t bytes, const c
     if (st != SYN_OK) {
         st = syn_fail_in(err, st, "%s: ", name);
     } else if (strcmp(hex, sha256)) {
-        st = syn_fail(err, SYN_INVALID, "%s has sha256 %s: the manifest says %s", name, hex,
-                      sha256);
+        st =
+            syn_fail(err, SYN_INVALID, "%s has sha256 %s: the manifest says %s", name, hex, sha256);
     }
 done:
     close(fd);

@@ -45,8 +45,8 @@ struct unpacker {
 struct reader {
     struct archive *a;
     struct archive *outer;
-    uint8_t *buffer;      /* PIECE bytes of the outer entry */
-    const char *path;     /* of that entry; "" */
+    uint8_t *buffer;  /* PIECE bytes of the outer entry */
+    const char *path; /* of that entry; "" */
 };
 
 static syn_status write_all(int fd, const uint8_t *bytes, size_t n, uint64_t at, const char *name,
@@ -194,8 +194,8 @@ static syn_status next_entry(struct reader *r, long *n, uint64_t *total, struct 
     if (archive_entry_size_is_set(*e)) {
         la_int64_t bytes = archive_entry_size(*e);
         if (bytes < 0 || (uint64_t)bytes > INNER_LIMIT - *total)
-            return syn_fail(err, SYN_TOO_LARGE, "the archive %s unpacks to over %llu bytes", r->path,
-                            (unsigned long long)INNER_LIMIT);
+            return syn_fail(err, SYN_TOO_LARGE, "the archive %s unpacks to over %llu bytes",
+                            r->path, (unsigned long long)INNER_LIMIT);
         *total += (uint64_t)bytes;
     }
     return SYN_OK;
@@ -287,9 +287,11 @@ static syn_status list_pieces(struct unpacker *u, const struct syn_member *membe
         }
         for (size_t k = 0; k < m->n_parts; k++) {
             uint64_t at = k * m->part_bytes;
-            u->piece[u->n++] = (struct piece){
-                .m = m, .path = m->part[k], .at = at,
-                .bytes = k + 1 < m->n_parts ? m->part_bytes : m->bytes - at};
+            u->piece[u->n++] =
+                (struct piece){.m = m,
+                               .path = m->part[k],
+                               .at = at,
+                               .bytes = k + 1 < m->n_parts ? m->part_bytes : m->bytes - at};
         }
     }
     u->left = u->n;

@@ -56,7 +56,7 @@ LOADERS = {
 
 
 def peak_mib():
-    """Of this program alone: getrusage also knows what the process was before it became this one."""
+    """Of this program alone: getrusage also knows what the process was before it was this."""
     with open("/proc/self/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:")) / 1024
 

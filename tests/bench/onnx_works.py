@@ -73,8 +73,8 @@ def denoise(maker):
     ]
 
 
-# name: shape, GFLOP (2 x multiply-adds of convolutions, products of matrices, recurrences), timed runs
-# a round, models, parts. "float": weights and activations without quantisation.
+# name: shape, GFLOP (2 x multiply-adds of convolutions, products of matrices, recurrences), timed
+# runs a round, models, parts. "float": weights and activations without quantisation.
 WORKS = {
     "multistyle26-512": ("512x512", 10.17, 5, ["multistyle26"], multistyle(512)),
     "multistyle26-1024": ("1024x1024", 40.69, 4, ["multistyle26"], multistyle(1024)),
@@ -93,8 +93,8 @@ class Failed(Exception):
 
 
 def ask(command):
-    """The answer of an engine's process. A shell stands between: a process that asks the kernel for its
-    peak of memory is told that of the one which started it, if that was more."""
+    """The answer of an engine's process. A shell stands between: a process that asks the kernel for
+    its peak of memory is told that of the one which started it, if that was more."""
     done = subprocess.run(
         ["sh", "-c", '"$@"; exit $?', "sh", *command], capture_output=True, text=True, timeout=600
     )
@@ -129,8 +129,8 @@ class Figures:
 
 
 def measure(name, maker, folder, commands, runs=None):
-    """{engine: Figures} for commands {engine: f(path, inputs {name: file}, runs) -> command}. An engine
-    that fails is left out with a line that says why; ours ("ours") must not."""
+    """{engine: Figures} for commands {engine: f(path, inputs {name: file}, runs) -> command}. An
+    engine that fails is left out with a line that says why; ours ("ours") must not."""
     _, _, each, _, make = WORKS[name]
     each = max(each, -(-(runs or 0) // ROUNDS))
     parts = make(maker)

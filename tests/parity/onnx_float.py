@@ -3,8 +3,8 @@ out, float16 widened. For tests: what a float engine's results are compared with
 
     python3 onnx_float.py in.onnx out.onnx [--side N]
 
-Constants behind a DequantizeLinear become its float32 result; on other values both are left out. --side N: fixed picture inputs [1,n,n,3] become
-[1,N,N,3].
+Constants behind a DequantizeLinear become its float32 result; elsewhere both are left out.
+--side N: fixed picture inputs [1,n,n,3] become [1,N,N,3].
 """
 
 import sys
@@ -83,7 +83,7 @@ def without_f16(model):
             tensor.CopyFrom(widened(tensor))
     for node in graph.node:
         for attribute in node.attribute:
-            if attribute.name == "to" and node.op_type == "Cast" and attribute.i == TensorProto.FLOAT16:
+            if node.op_type == "Cast" and attribute.i == TensorProto.FLOAT16:
                 attribute.i = TensorProto.FLOAT
             if attribute.HasField("t") and attribute.t.data_type == TensorProto.FLOAT16:
                 attribute.t.CopyFrom(widened(attribute.t))

@@ -49,9 +49,7 @@ class Case:
     given: the form that the engine under test is given, when it is not the reference's.
     """
 
-    def __init__(
-        self, name, file, inputs, outputs, form="", scale=None, literal=False, given=None
-    ):
+    def __init__(self, name, file, inputs, outputs, form="", scale=None, literal=False, given=None):
         self.name, (self.model, self.file), self.inputs = name, file, inputs
         self.outputs, self.form, self.scale = outputs, form, scale
         self.literal, self.given = literal, form if given is None else given
@@ -93,7 +91,8 @@ class Maker:
             options.intra_op_num_threads = 2
             options.log_severity_level = 3
             if literal:
-                options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+                level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+                options.graph_optimization_level = level
             self.sessions[key] = onnxruntime.InferenceSession(
                 self.path(file, form), options, providers=["CPUExecutionProvider"]
             )
@@ -129,7 +128,7 @@ class Maker:
         return found
 
 
-# --- inputs ----------------------------------------------------------------------------------------
+# --- inputs --------------------------------------------------------------------------------------
 
 
 def nchw(picture, multiple=1):
@@ -161,7 +160,7 @@ def weights(**parts):
     return w
 
 
-# --- cases -----------------------------------------------------------------------------------------
+# --- cases ---------------------------------------------------------------------------------------
 
 
 def style_cases():
@@ -292,11 +291,15 @@ def cases(maker, only=None):
     return found, missing
 
 
-# --- golden vectors --------------------------------------------------------------------------------
+# --- golden vectors ------------------------------------------------------------------------------
 
 
 def sample_places(n):
     return [int(i) for i in fmix32(np.arange(1, 17)) % np.uint32(n)]
+
+
+def numbers(*texts):
+    return np.array([float(word) for text in texts for word in text.split()])
 
 
 def check_golden(maker, found, tally):
@@ -312,7 +315,7 @@ def check_golden(maker, found, tally):
         y = made[output].ravel()
         got = [y.mean(dtype=np.float64), y.std(dtype=np.float64), y.min(), y.max()]
         got += [y[i] for i in sample_places(y.size)]
-        worst = np.abs(np.array(got, np.float64) - np.array(list(statistics) + list(samples))).max()
+        worst = np.abs(np.array(got, np.float64) - numbers(statistics, samples)).max()
         tally.check(worst <= limit, "golden %s: within %.2g of %.2g" % (name, worst, limit))
         if name == "voice-golden103":
             tally.check(y.size == PIPER_LENGTH, "golden %s: %d samples" % (name, y.size))

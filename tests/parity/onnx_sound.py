@@ -6,19 +6,25 @@ import numpy as np
 from parity import fmix32
 
 # The phonemes of "The birch canoe slid on the smooth planks, now." by the voice's own table.
-SENTENCE = [1, 0, 41, 0, 59, 0, 3, 0, 15, 0, 120, 0, 62, 0, 122, 0, 32, 0, 96, 0, 3, 0, 23, 0, 59, 0]
-SENTENCE += [26, 0, 120, 0, 33, 0, 122, 0, 3, 0, 31, 0, 24, 0, 120, 0, 74, 0, 17, 0, 3, 0, 54, 0, 26]
-SENTENCE += [0, 3, 0, 41, 0, 59, 0, 3, 0, 31, 0, 25, 0, 120, 0, 33, 0, 122, 0, 41, 0, 3, 0, 28, 0, 24]
-SENTENCE += [0, 120, 0, 39, 0, 44, 0, 23, 0, 31, 0, 8, 0, 3, 0, 26, 0, 120, 0, 14, 0, 100, 0, 10, 0, 2]
+PHONEMES = [
+    int(word)
+    for word in (
+        "41 59 3 15 120 62 122 32 96 3 23 59 26 120 33 122 3 31 24 120 74 17 3 54 26 3 41 "
+        "59 3 31 25 120 33 122 41 3 28 24 120 39 44 23 31 8 3 26 120 14 100 10"
+    ).split()
+]
 
 
 def phrase(n):
-    """Ids of n phonemes of the sentence, over and over: 2 n + 3 ids."""
-    inner = SENTENCE[2:-1:2]
+    """Ids of n phonemes of the sentence, over and over: 2 n + 3 ids. Begin, phonemes with a pad behind
+    each, end."""
     ids = [1, 0]
     for i in range(n):
-        ids += [inner[i % len(inner)], 0]
+        ids += [PHONEMES[i % len(PHONEMES)], 0]
     return ids + [2]
+
+
+SENTENCE = phrase(len(PHONEMES))
 
 
 def voice_inputs(ids, scales=(0, 1, 0)):
@@ -52,7 +58,7 @@ def noisy_speech(speech, rate, seconds, seed=1):
     return (x + noise(len(x), seed) * level).astype(np.float32)
 
 
-# --- DeepFilterNet3: 48 kHz, frames of 960 every 480, 32 ERB bands, 96 filtered bins ---------------
+# --- DeepFilterNet3: 48 kHz, frames of 960 every 480, 32 ERB bands, 96 filtered bins -------------
 
 RATE, FFT, HOP, BANDS, DF_BINS, MIN_BINS = 48000, 960, 480, 32, 96, 2
 

@@ -38,7 +38,13 @@ BF16_L2 = 0.05
 ALL_PASSES = str(2**31 - 1)
 
 # Through the scalar definitions as well: the smallest of each model, they are slow.
-SCALAR = {"multistyle-tiny", "predict-golden-float", "vad-16000-20", "voice-ids5", "face-front-face"}
+SCALAR = {
+    "multistyle-tiny",
+    "predict-golden-float",
+    "vad-16000-20",
+    "voice-ids5",
+    "face-front-face",
+}
 # With all passes off as well: each network once.
 PLAIN = SCALAR | {
     "multistyle-golden128",
@@ -53,7 +59,12 @@ PLAIN = SCALAR | {
     "face-back-face",
     "matte-astronaut",
 }
-BF16 = {"multistyle-astronaut512", "multistyle-rocket640x427", "transform-golden-float", "matte-chelsea"}
+BF16 = {
+    "multistyle-astronaut512",
+    "multistyle-rocket640x427",
+    "transform-golden-float",
+    "matte-chelsea",
+}
 
 
 class Refused(Exception):

@@ -41,10 +41,8 @@ static void write_sized(const char *name, bool zip, const struct entry *e, const
         archive_entry_set_pathname(x, e[i].path);
         archive_entry_set_filetype(x, (unsigned)e[i].type);
         archive_entry_set_perm(x, 0644);
-        if (e[i].type == AE_IFLNK)
-            archive_entry_set_symlink(x, e[i].bytes);
-        else
-            archive_entry_set_size(x, (la_int64_t)size);
+        if (e[i].type == AE_IFLNK) archive_entry_set_symlink(x, e[i].bytes);
+        else archive_entry_set_size(x, (la_int64_t)size);
         fx_need(archive_write_header(a, x) == ARCHIVE_OK, e[i].path);
         if (e[i].type == AE_IFREG)
             fx_need(archive_write_data(a, e[i].bytes, size) == (la_ssize_t)size, path);
@@ -225,14 +223,19 @@ static void test_builtin(void)
     static const struct {
         const char *id, *kind;
         bool optional;
-    } models_of[] = {
-        {"arbitrary-style", "stylize", false},       {"blazeface", "tensor", false},
-        {"deepfilternet3", "denoise-speech", false}, {"en_US-joe-medium", "speak", false},
-        {"isnet", "matte", true},                    {"multistyle26", "stylize", false},
-        {"realcugan-se", "upscale", false},          {"realesr-animevideov3", "upscale", false},
-        {"realesrgan-x4plus", "upscale", false},     {"realesrgan-x4plus-anime", "upscale", false},
-        {"silero-vad", "tensor", false},             {"waifu2x-cunet", "upscale", false},
-        {"waifu2x-upconv7", "upscale", false}};
+    } models_of[] = {{"arbitrary-style", "stylize", false},
+                     {"blazeface", "tensor", false},
+                     {"deepfilternet3", "denoise-speech", false},
+                     {"en_US-joe-medium", "speak", false},
+                     {"isnet", "matte", true},
+                     {"multistyle26", "stylize", false},
+                     {"realcugan-se", "upscale", false},
+                     {"realesr-animevideov3", "upscale", false},
+                     {"realesrgan-x4plus", "upscale", false},
+                     {"realesrgan-x4plus-anime", "upscale", false},
+                     {"silero-vad", "tensor", false},
+                     {"waifu2x-cunet", "upscale", false},
+                     {"waifu2x-upconv7", "upscale", false}};
     const int32_t n = sizeof models_of / sizeof *models_of;
     struct syn_catalog *c = NULL;
     struct syn_err err = {""};
@@ -591,8 +594,10 @@ static void test_inner_archive(void)
         {.name = "enc", .archive = "in/x.tgz", .member = "tmp/enc", .bytes = 3},
         {.name = "dec", .archive = "in/x.tgz", .member = "tmp/dec", .bytes = 4},
         {.name = "note", .member = "note", .bytes = 2}};
-    struct entry outer[4] = {{"in/other", "x", AE_IFREG}, {.path = "in/x.tgz", .type = AE_IFREG},
-                             {"tmp/enc", "ABC", AE_IFREG}, {"note", "hi", AE_IFREG}};
+    struct entry outer[4] = {{"in/other", "x", AE_IFREG},
+                             {.path = "in/x.tgz", .type = AE_IFREG},
+                             {"tmp/enc", "ABC", AE_IFREG},
+                             {"note", "hi", AE_IFREG}};
     char out[PATH_MAX], *bytes;
     size_t sizes[4] = {0};
     struct syn_err err = {""};

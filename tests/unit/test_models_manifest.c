@@ -24,7 +24,8 @@ static const char base[] =
 /* A model of two ONNX networks with every member. */
 static const char two_nets[] =
     "{\"manifest\": 1, \"id\": \"any_Style-2\", \"title\": \"Toy\", \"kind\": \"stylize\","
-    " \"format\": \"onnx\", \"licence\": \"MIT\", \"source\": \"tests\", \"trained_on\": \"nothing\","
+    " \"format\": \"onnx\", \"licence\": \"MIT\", \"source\": \"tests\", \"trained_on\": "
+    "\"nothing\","
     " \"label_term\": \"algorithmicMedia\", \"pin_f32\": true,"
     " \"files\": [{\"name\": \"p.onnx\", \"bytes\": 10, \"sha256\": \"" H64 "\"},"
     " {\"name\": \"t.onnx\", \"bytes\": 20, \"sha256\": \"" H64 "\"},"
@@ -184,20 +185,24 @@ static const struct wrong onnx_wrongs[] = {
 };
 
 static const struct wrong onnx_beyond[] = {
-    {"\"name\": \"transform\"", "\"name\": \"predict\"", "networks[1].name = 'predict': listed twice"},
-    {"\"file\": \"p.onnx\"", "\"file\": \"q.onnx\"", "networks[0].file = 'q.onnx': not among files"},
+    {"\"name\": \"transform\"", "\"name\": \"predict\"",
+     "networks[1].name = 'predict': listed twice"},
+    {"\"file\": \"p.onnx\"", "\"file\": \"q.onnx\"",
+     "networks[0].file = 'q.onnx': not among files"},
     {", \"data\": \"t.data\"", "", "files[2].name = 't.data': no network uses it"},
     {"[\"notes.ini\"]", "[]", "files[3].name = 'notes.ini': no network uses it"},
     {"[\"notes.ini\"]", "[\"notes.ini\", \"notes.ini\"]", "assets[1] = 'notes.ini': listed twice"},
     {"[\"notes.ini\"]", "[\"other.ini\"]", "assets[0].asset = 'other.ini': not among files"},
-    {"{\"picture\": \"in:0\"}", "{\"Picture\": \"in:0\"}", "networks[0].inputs.Picture: a role must"},
+    {"{\"picture\": \"in:0\"}", "{\"Picture\": \"in:0\"}",
+     "networks[0].inputs.Picture: a role must"},
     {"{\"picture\": \"in:0\"}", "{\"picture\": 3}", "networks[0].inputs.picture is a whole number"},
     {"{\"style\": \"a/b\"}", "{}", "a network 'predict' whose outputs name the tensor of 'style'"},
     {"\"styles\": 26", "\"rate\": 48000", "settings.rate: kind stylize has no such setting"},
     {"\"styles\": 26", "\"styles\": 2.5", "settings.styles = 2.5: must be a whole number"},
     {"\"scale\": 2", "\"scale\": [1, 0, 1]", "networks[0].picture.scale = 0"},
     {", \"picture\": {\"layout\": \"nchw\", \"multiple\": 4, \"min_side\": 32},"
-     " \"inputs\"", ", \"inputs\"", "networks[1].picture is missing"},
+     " \"inputs\"",
+     ", \"inputs\"", "networks[1].picture is missing"},
     {"\"kind\": \"stylize\"", "\"kind\": \"matte\"", "settings.styles: kind matte has no such"},
 };
 
@@ -251,7 +256,8 @@ static void expect_refused(const char *of, const struct wrong *w, bool by_schema
 
 static void test_each_member_wrong(void)
 {
-    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++) expect_refused(base, &wrongs[i], true);
+    for (size_t i = 0; i < sizeof wrongs / sizeof *wrongs; i++)
+        expect_refused(base, &wrongs[i], true);
     for (size_t i = 0; i < sizeof beyond_schema / sizeof *beyond_schema; i++)
         expect_refused(base, &beyond_schema[i], false);
     for (size_t i = 0; i < sizeof onnx_wrongs / sizeof *onnx_wrongs; i++)
@@ -307,10 +313,14 @@ static void test_A40_version(void)
         const char *from, *to;
         bool same;
     } cases[] = {
-        {"[0.5, 0.25, 0]", "[0.5, 0.26, 0]", false}, {"\"bgr\"", "\"rgb\"", false},
-        {"\"in:0\"", "\"in:1\"", false},           {"\"styles\": 26", "\"styles\": 25", false},
-        {"\"bytes\": 20", "\"bytes\": 21", false}, {"\"Toy\"", "\"Other\"", true},
-        {"\"tests\"", "\"elsewhere\"", true},      {"\"any_Style-2\"", "\"x\"", true},
+        {"[0.5, 0.25, 0]", "[0.5, 0.26, 0]", false},
+        {"\"bgr\"", "\"rgb\"", false},
+        {"\"in:0\"", "\"in:1\"", false},
+        {"\"styles\": 26", "\"styles\": 25", false},
+        {"\"bytes\": 20", "\"bytes\": 21", false},
+        {"\"Toy\"", "\"Other\"", true},
+        {"\"tests\"", "\"elsewhere\"", true},
+        {"\"any_Style-2\"", "\"x\"", true},
     };
     struct syn_manifest m, other;
     fx_need(syn_manifest_parse(two_nets, strlen(two_nets), &m, NULL) == SYN_OK, "parse");
