@@ -13,6 +13,7 @@
     X(RANDOM_UNIFORM_LIKE, syn_op_random_uniform_like)  \
     X(BERNOULLI, syn_op_bernoulli)                      \
     X(MULTINOMIAL, syn_op_multinomial)                  \
+    X(NON_MAX_SUPPRESSION, syn_op_non_max_suppression)  \
     X(DFT, syn_op_dft)                                  \
     X(STFT, syn_op_stft)                                \
     X(HANN_WINDOW, syn_op_hann_window)                  \
