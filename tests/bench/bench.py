@@ -362,11 +362,11 @@ class Bench:
                     program, self.args.threads, self.args.precision, data, prefix
                 )
             }
-            for peer in self.args.peers:
-                if peer in works.PEERS:
-                    commands[peer] = works.peer_command(
-                        self.python, peer, self.args.threads, prefix
-                    )
+            wanted = works.PEERS if self.args.peers is PEERS else self.args.peers
+            for peer in works.peers_of(base, wanted):
+                commands[peer] = works.peer_command(
+                    self.python, peer, self.args.threads, prefix
+                )
             figures = works.measure(base, maker, folder, commands, self.args.runs)
         ours = figures.pop("ours")
         for peer, theirs in figures.items():

@@ -2,7 +2,8 @@
 
     python3 onnx_peer.py ENGINE MODEL.onnx RUNS THREADS NAME=INPUT.npy...
 
-ENGINE: onnxruntime, openvino-f32, openvino-bf16. Speaks `synthd models run --json`: one line
+ENGINE: onnxruntime, openvino-f32, openvino-bf16, torch-f32, torch-bf16 (networks of pictures only).
+Speaks `synthd models run --json`: one line
 {"load_s", "first_s", "runs_ms", "rss_mib"}. load_s: from before the file is read until the engine
 is ready; first_s: the first run; runs_ms: RUNS more. Imports are not counted in any of them, but
 rss_mib is the process's peak, Python included. Exits with 3 when the peer is not installed.
@@ -48,10 +49,16 @@ def load_openvino(path, inputs, threads, precision):
     return lambda: list(request.infer(inputs).values())
 
 
+def load_torch(path, inputs, threads, precision):
+    return onnx_torch.load(path, inputs, threads, precision)
+
+
 LOADERS = {
     "onnxruntime": load_onnxruntime,
     "openvino-f32": load_openvino,
     "openvino-bf16": load_openvino,
+    "torch-f32": load_torch,
+    "torch-bf16": load_torch,
 }
 
 
@@ -92,6 +99,8 @@ if __name__ == "__main__":
     try:
         if sys.argv[1] == "onnxruntime":
             import onnxruntime
+        elif sys.argv[1].startswith("torch"):
+            import onnx_torch
         else:
             import openvino
     except ImportError:

@@ -85,7 +85,17 @@ WORKS = {
     "piper": ("103 ids", 15.14, 7, ["en_US-joe-medium"], voice),
     "deepfilternet3": ("10 s", 6.615, 5, ["deepfilternet3", "en_US-joe-medium"], denoise),
 }
-PEERS = ["onnxruntime", "openvino-f32", "openvino-bf16"]
+PEERS = ["onnxruntime", "openvino-f32", "openvino-bf16", "torch-f32", "torch-bf16"]
+# As onnx_torch.py reads them; the others' operators are too many, and none has a source in PyTorch.
+TORCH_WORKS = {n for n in WORKS if n.startswith("multistyle26") or n.endswith("-float")}
+
+
+def peers_of(name, wanted):
+    return [
+        peer
+        for peer in PEERS
+        if peer in wanted and (not peer.startswith("torch") or name in TORCH_WORKS)
+    ]
 
 
 class Failed(Exception):
