@@ -90,7 +90,7 @@ static void lstm_step(const struct syn_recurrent *p, const struct weights *w, in
         const double po = w->peep ? (double)w->peep[n + j] * (double)c[j] : 0;
         o[j] = activate(p, d, 0, of_x(p, w, x, n + j) + of_h(p, w, h, n + j) + po);
     }
-    for (int64_t j = 0; j < n; j++) h[j] = o[j] * activate(p, d, 2, (double)c[j]);
+    for (int64_t j = 0; j < n; j++) h[j] = o[j] * syn_gate_apply(&p->gate[d][2], 0, c[j]);
 }
 
 static void gru_step(const struct syn_recurrent *p, const struct weights *w, int32_t d, const float *x, float *h,

@@ -50,7 +50,8 @@ struct syn_recurrent {
     bool reverse;         /* of direction 0; direction 1 is always reversed */
     bool batch_first;     /* layout = 1: x [b,t,in], y [b,t,d,h], states [b,d,h]; else [t,b,in], [t,d,b,h], [d,b,h] */
     bool linear_before_reset, input_forget;
-    float clip;           /* 0: none; else what goes into an activation is held in [-clip, clip] */
+    float clip;           /* 0: none; else what goes into f and g is held in [-clip, clip]; the cell goes into h as
+                             it is, as onnxruntime has it */
     struct syn_gate gate[2][SYN_GATES_MOST]; /* by direction */
 };
 
