@@ -6,8 +6,9 @@
  *          align_corners.
  * Maths:   coordinate g in [-1, 1] of an axis d long, the last axis first, lies at (g + 1)/2*(d - 1) with
  *          align_corners, else at ((g + 1)*d - 1)/2. Nearest rounds ties to even; cubic is Keys' kernel with
- *          a = -0.75. A place outside [0, d - 1] or [-1/2, d - 1/2] is first moved to the nearest pixel (border) or
- *          mirrored at these ends (reflection); pixels outside then read as zero, the nearest, or mirrored.
+ *          a = -0.75. A place outside [0, d - 1] or [-1/2, d - 1/2] is first moved to the nearest pixel (border, but
+ *          for cubic, as PyTorch and onnxruntime have it) or mirrored at these ends (reflection); pixels outside then
+ *          read as zero, the nearest, or mirrored.
  *          A coordinate that is NaN gives NaN (integers: 0).
  *          AffineGrid: theta times (places of the output's pixels in [-1, 1], last axis first, 1); the only
  *          pixel of an axis lies at 0 with align_corners.
@@ -91,8 +92,8 @@ static double place_on(const struct sampler *s, int32_t d, double g)
     double x = s->align ? (g + 1) / 2 * (n - 1) : ((g + 1) * n - 1) / 2;
     if (s->mode == SYN_RESIZE_NEAREST) x = nearbyint(x);
     if (x >= lo && x <= hi) return x;
-    if (s->padding == BORDER) return x < 0 ? 0 : x > n - 1 ? n - 1 : x;
     if (s->padding == REFLECTION) return mirrored(x, lo, hi);
+    if (s->padding == BORDER && s->mode != SYN_RESIZE_BICUBIC) return x < 0 ? 0 : x > n - 1 ? n - 1 : x;
     return x < -8 ? -8 : x > n + 8 ? n + 8 : x; /* outside is outside */
 }
 

@@ -39,13 +39,13 @@ static syn_status roi_shape(struct syn_op_call *c, int64_t columns, int64_t high
 static syn_status read_roi(const struct syn_op_call *c, int64_t r, int64_t batch, struct roi *out, struct syn_err *err)
 {
     const int64_t columns = c->in[1].shape.dim[1], first = (r + 1) * columns - 4;
-    const double scale = syn_attr_float(c->op, c->attr, "spatial_scale");
+    const float scale = (float)syn_attr_float(c->op, c->attr, "spatial_scale");
     double v[4];
     if (batch < 0 || batch >= c->in[0].shape.dim[0])
         return syn_fail(err, SYN_INVALID, "%s: region %" PRId64 ": batch index %" PRId64 ": must be in [0, %" PRId64 ")",
                         c->op->name, r, batch, c->in[0].shape.dim[0]);
     for (int32_t i = 0; i < 4; i++) {
-        v[i] = syn_get(&c->in[1], first + i) * scale;
+        v[i] = (double)((float)syn_get(&c->in[1], first + i) * scale); /* in float: what is a tie there is one here */
         if (!(fabs(v[i]) <= (double)SYN_MAX_ELEMENTS))
             return syn_fail(err, SYN_INVALID, "%s: region %" PRId64 ": corner %d = %g: must be within %" PRId64,
                             c->op->name, r, (int)i, v[i], SYN_MAX_ELEMENTS);
