@@ -1,14 +1,15 @@
-/* pointwise.c - one number in, one number out: RELU, LEAKY_RELU, PRELU, SIGMOID, CLIP, IDENTITY.
+/* pointwise.c - one number in, one number out, as pictures' networks have them: RELU, LEAKY_RELU, SIGMOID, CLIP (our
+ * own, numbers as attributes), CLIP_TO (ONNX's), IDENTITY.
  *
- * Source:  ONNX Relu-14, LeakyRelu-16, PRelu-16, Sigmoid-13, Clip-13, Identity-19.
- * Maths:   relu max(v, 0); leaky v < 0 ? alpha*v : v; prelu the same with a slope per channel;
- *          sigmoid 1/(1 + e^-v); clip min(max(v, lo), hi), so that hi wins where lo > hi.
- *          NaN stays NaN in each, so that a scan of the output finds it.
- * Shapes:  any; PRELU x [n,c,...] with slope [c], [c,1,...,1] (ONNX's spelling) or [1].
+ * Source:  ONNX Relu-6..14, LeakyRelu-6..16, Sigmoid-6..13, Clip-6..13, Identity-1..25.
+ * Types:   floats; Relu whole numbers with a sign too; Clip any numbers; Identity anything.
+ * Maths:   relu max(v, 0); leaky v < 0 ? alpha*v : v; sigmoid 1/(1 + e^-v); clip min(max(v, lo), hi), so that hi
+ *          wins where lo > hi. NaN stays NaN in each, so that a scan of the output finds it.
+ * Clip:    in x, min?, max? (one element of x's type each; attributes before opset 11).
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
-#include "kernels/ops/check.h"
+#include "kernels/ops/element.h"
 #include "kernels/ops/ops.h"
-#include <inttypes.h>
+#include <float.h>
 #include <math.h>
 
 float syn_act_apply(enum syn_act act, float v, float a, float b, float slope)
@@ -28,91 +29,131 @@ float syn_act_apply(enum syn_act act, float v, float a, float b, float slope)
     return v;
 }
 
-static syn_status same_shape(struct syn_op_call *c, struct syn_err *err)
+static syn_status own_shape(struct syn_op_call *c, struct syn_err *err)
 {
     syn_status st = syn_ops_check(c, 0, "x", err);
     return st == SYN_OK ? syn_ops_out(c, &c->in[0].shape, err) : st;
 }
 
-static syn_status apply_all(const struct syn_op_call *c, enum syn_act act, float a, float b)
+static syn_status float_shape(struct syn_op_call *c, struct syn_err *err)
 {
-    const float *x = c->in[0].data;
-    float *y = c->out[0].data;
-    for (int64_t i = 0, n = syn_ops_elements(&c->out[0].shape); i < n; i++)
-        y[i] = syn_act_apply(act, x[i], a, b, 0);
-    return SYN_OK;
+    return syn_element_same(c, SYN_TYPES_FLOAT, err);
+}
+
+static syn_status relu_shape(struct syn_op_call *c, struct syn_err *err)
+{
+    return syn_element_same(c, SYN_TYPES_FLOAT | SYN_TYPES_SIGNED, err);
+}
+
+static syn_status any_shape(struct syn_op_call *c, struct syn_err *err)
+{
+    return syn_element_same(c, SYN_TYPES_ALL, err);
+}
+
+static double relu(double v, const double *p)
+{
+    (void)p;
+    return v < 0 ? 0 : v;
+}
+static int64_t relu_int(int64_t v, const double *p)
+{
+    (void)p;
+    return v < 0 ? 0 : v;
+}
+/* alpha is a float to ONNX, and so is the product where x is f32. */
+static double leaky(double v, const double *p) { return v < 0 ? *p * v : v; }
+static double sigmoid(double v, const double *p)
+{
+    (void)p;
+    return 1 / (1 + exp(-v));
+}
+static double clip(double v, const double *p)
+{
+    const double low = v < p[0] ? p[0] : v;
+    return low > p[1] ? p[1] : low;
 }
 
 static syn_status relu_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     (void)err;
-    return apply_all(c, SYN_ACT_RELU, 0, 0);
+    syn_element_map(c, relu, relu_int, NULL);
+    return SYN_OK;
 }
 
 static syn_status leaky_reference(const struct syn_op_call *c, struct syn_err *err)
 {
+    const double alpha = (double)(float)syn_attr_float(c->op, c->attr, "alpha");
     (void)err;
-    return apply_all(c, SYN_ACT_LEAKY, (float)syn_attr_float(c->op, c->attr, "alpha"), 0);
+    syn_element_map(c, leaky, NULL, &alpha);
+    return SYN_OK;
 }
 
 static syn_status sigmoid_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     (void)err;
-    return apply_all(c, SYN_ACT_SIGMOID, 0, 0);
+    syn_element_map(c, sigmoid, NULL, NULL);
+    return SYN_OK;
 }
 
 static syn_status clip_reference(const struct syn_op_call *c, struct syn_err *err)
 {
+    const double range[2] = {(double)(float)syn_attr_float(c->op, c->attr, "min"),
+                             (double)(float)syn_attr_float(c->op, c->attr, "max")};
     (void)err;
-    return apply_all(c, SYN_ACT_CLIP, (float)syn_attr_float(c->op, c->attr, "min"),
-                     (float)syn_attr_float(c->op, c->attr, "max"));
+    syn_element_map(c, clip, NULL, range);
+    return SYN_OK;
 }
 
 static syn_status identity_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     (void)err;
-    return apply_all(c, SYN_ACT_NONE, 0, 0);
+    syn_element_convert(c->in[0].dtype, c->in[0].data, c->out[0].dtype, c->out[0].data,
+                        syn_ops_elements(&c->out[0].shape));
+    return SYN_OK;
 }
 
-/* Entries of slope when its shape is one of the three allowed, else 0. */
-static int64_t slope_entries(const struct syn_shape *x, const struct syn_shape *slope)
+/* --- ONNX's Clip ----------------------------------------------------------------------------- */
+
+static syn_status clip_to_shape(struct syn_op_call *c, struct syn_err *err)
 {
-    if (slope->rank != 1 && slope->rank != x->rank - 1) return 0;
-    for (int32_t d = 1; d < slope->rank; d++)
-        if (slope->dim[d] != 1) return 0;
-    return slope->dim[0] == 1 || slope->dim[0] == x->dim[1] ? slope->dim[0] : 0;
+    static const char *const words[3] = {"input", "min", "max"};
+    syn_status st = syn_element_same(c, SYN_TYPES_NUMBER, err);
+    for (int32_t i = 1; st == SYN_OK && i < 3; i++) {
+        if (!syn_ops_given(c, i)) continue;
+        st = syn_element_scalar(c, i, words[i], SYN_TYPES_NUMBER, err);
+        if (st == SYN_OK) st = syn_ops_same_type(c, 0, i, words[i], err);
+    }
+    return st;
 }
 
-static syn_status prelu_shape(struct syn_op_call *c, struct syn_err *err)
+/* The bounds of whole numbers are read as such: doubles hold them to 2^53 only. */
+static void clip_whole(const struct syn_op_call *c)
 {
-    const struct syn_shape *x = &c->in[0].shape;
-    char text[192];
-    syn_status st = syn_ops_check(c, 0, "x", err);
-    if (st == SYN_OK) st = syn_ops_check(c, 1, "slope", err);
-    if (st != SYN_OK) return st;
-    if (x->rank < 2)
-        return syn_fail(err, SYN_INVALID, "%s: x has rank %d: must be at least 2", c->op->name,
-                        (int)x->rank);
-    if (slope_entries(x, &c->in[1].shape) == 0)
-        return syn_fail(err, SYN_INVALID,
-                        "%s: slope has shape %s: must be [%" PRId64 "] (x's channels) or [1]",
-                        c->op->name, syn_shape_text(&c->in[1].shape, text, sizeof text), x->dim[1]);
-    return syn_ops_out(c, x, err);
+    const syn_dtype t = c->in[0].dtype;
+    const bool wide = t == SYN_U64;
+    for (int64_t i = 0, n = syn_ops_elements(&c->out[0].shape); i < n; i++) {
+        int64_t v = syn_element_int(t, c->in[0].data, i);
+        for (int32_t k = 1; k < 3; k++) {
+            if (!syn_ops_given(c, k)) continue;
+            const int64_t bound = syn_element_int(t, c->in[k].data, 0), lo = k == 1 ? v : bound, hi = k == 1 ? bound : v;
+            if (wide ? (uint64_t)lo < (uint64_t)hi : lo < hi) v = bound;
+        }
+        syn_element_put_int(t, c->out[0].data, i, v);
+    }
 }
 
-static syn_status prelu_reference(const struct syn_op_call *c, struct syn_err *err)
+static syn_status clip_to_reference(const struct syn_op_call *c, struct syn_err *err)
 {
-    const float *x = c->in[0].data, *slope = c->in[1].data;
-    const struct syn_shape *s = &c->in[0].shape;
-    const bool shared = c->in[1].shape.dim[0] == 1;
-    float *y = c->out[0].data;
-    int64_t plane = 1;
+    double range[2] = {-INFINITY, INFINITY};
     (void)err;
-    for (int32_t d = 2; d < s->rank; d++) plane *= s->dim[d];
-    for (int64_t n = 0; n < s->dim[0]; n++)
-        for (int64_t k = 0; k < s->dim[1]; k++)
-            for (int64_t i = 0; i < plane; i++)
-                *y++ = syn_act_apply(SYN_ACT_PRELU, *x++, 0, 0, slope[shared ? 0 : k]);
+    if (syn_dtype_kind(c->in[0].dtype) != 'F') return clip_whole(c), SYN_OK;
+    if (c->opset < 11) {
+        range[0] = (double)(float)syn_attr_float(c->op, c->attr, "min");
+        range[1] = (double)(float)syn_attr_float(c->op, c->attr, "max");
+    }
+    for (int32_t k = 1; k < 3; k++)
+        if (syn_ops_given(c, k)) range[k - 1] = syn_element_double(c->in[k].dtype, c->in[k].data, 0);
+    syn_element_map(c, clip, NULL, range);
     return SYN_OK;
 }
 
@@ -125,27 +166,32 @@ static const struct syn_attr_spec clip_attrs[] = {
     {"max", SYN_ATTR_FLOAT, INFINITY, -INFINITY, INFINITY},
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
+static const struct syn_attr_spec clip_to_attrs[] = {
+    {"min", SYN_ATTR_FLOAT, -(double)FLT_MAX, -INFINITY, INFINITY},
+    {"max", SYN_ATTR_FLOAT, (double)FLT_MAX, -INFINITY, INFINITY},
+    {NULL, SYN_ATTR_INT, 0, 0, 0},
+};
 const struct syn_op syn_op_relu = {
-    .name = "Relu", .min_in = 1, .max_in = 1, .n_out = 1,
-    .shape = same_shape, .reference = relu_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
+    .name = "Relu", .min_in = 1, .max_in = 1, .n_out = 1, .flags = SYN_OP_POINTWISE,
+    .shape = relu_shape, .reference = relu_reference,
 };
 const struct syn_op syn_op_leaky_relu = {
-    .name = "LeakyRelu", .min_in = 1, .max_in = 1, .n_out = 1,
-    .attrs = leaky_attrs, .shape = same_shape, .reference = leaky_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
-};
-const struct syn_op syn_op_prelu = {
-    .name = "PRelu", .flags = SYN_OP_FLOAT, .min_in = 2, .max_in = 2, .n_out = 1,
-    .shape = prelu_shape, .reference = prelu_reference,
+    .name = "LeakyRelu", .min_in = 1, .max_in = 1, .n_out = 1, .flags = SYN_OP_POINTWISE,
+    .attrs = leaky_attrs, .shape = float_shape, .reference = leaky_reference,
 };
 const struct syn_op syn_op_sigmoid = {
-    .name = "Sigmoid", .min_in = 1, .max_in = 1, .n_out = 1,
-    .shape = same_shape, .reference = sigmoid_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
+    .name = "Sigmoid", .min_in = 1, .max_in = 1, .n_out = 1, .flags = SYN_OP_POINTWISE,
+    .shape = float_shape, .reference = sigmoid_reference,
 };
 const struct syn_op syn_op_clip = {
-    .name = "Clip", .domain = "synthd", .min_in = 1, .max_in = 1, .n_out = 1,
-    .attrs = clip_attrs, .shape = same_shape, .reference = clip_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
+    .name = "Clip", .domain = "synthd", .min_in = 1, .max_in = 1, .n_out = 1, .flags = SYN_OP_POINTWISE,
+    .attrs = clip_attrs, .shape = own_shape, .reference = clip_reference,
+};
+const struct syn_op syn_op_clip_to = {
+    .name = "Clip", .min_in = 1, .max_in = 3, .n_out = 1,
+    .attrs = clip_to_attrs, .shape = clip_to_shape, .reference = clip_to_reference,
 };
 const struct syn_op syn_op_identity = {
-    .name = "Identity", .min_in = 1, .max_in = 1, .n_out = 1,
-    .shape = same_shape, .reference = identity_reference, .flags = SYN_OP_FLOAT | SYN_OP_POINTWISE,
+    .name = "Identity", .min_in = 1, .max_in = 1, .n_out = 1, .flags = SYN_OP_POINTWISE | SYN_OP_VIEW,
+    .shape = any_shape, .reference = identity_reference,
 };
