@@ -99,12 +99,14 @@ class Network:
         if kind == "Clip":
             lo, hi = (float(self.numpy[n]) for n in node.input[1:3])
             return lambda x, *_: x.clamp(lo, hi)
+        if kind == "Pow" and self.numpy[node.input[1]].size == 1:
+            exponent = float(self.numpy[node.input[1]].ravel()[0])
+            return lambda x, *_: torch.pow(x, exponent)
         plain = {
             "Add": torch.add,
             "Sub": torch.sub,
             "Mul": torch.mul,
             "Div": torch.div,
-            "Pow": torch.pow,
             "Sqrt": torch.sqrt,
             "Reciprocal": torch.reciprocal,
             "Relu": torch.relu,
