@@ -72,6 +72,7 @@ $(SERVER_A): $(SERVER_O)
 	@rm -f $@ && ar rcs $@ $^
 
 # Vector code: one file per instruction set, named so; chosen at run time, never required.
+$(BUILD)/obj/%_avx2.o: VECTOR := -O3 -mavx2 -mfma -mf16c
 $(BUILD)/obj/%_avx512.o: VECTOR := -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mfma -mf16c -mprefer-vector-width=512
 $(BUILD)/obj/%_avx512bf16.o: VECTOR := -O3 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512bf16 -mfma -mf16c -mprefer-vector-width=512
 $(BUILD)/obj/kernels/cpu/dnnl_omp.o: VECTOR := -fopenmp

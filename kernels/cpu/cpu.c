@@ -100,6 +100,8 @@ static syn_status cpu_prepare(void *state, const struct syn_placement *p,
         return st;
     if ((st = cpu_loop_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
     if ((st = cpu_spatial_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
+    if ((st = cpu_edges_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
+    if ((st = cpu_norm_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
     return syn_prepare_dense(p, place, node, cpu_quick(state, n->id), self->threads, k, err);
 }
 

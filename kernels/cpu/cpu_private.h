@@ -63,6 +63,14 @@ SYN_MUST_CHECK syn_status cpu_loop_prepare(struct cpu_self *self, const struct s
 SYN_MUST_CHECK syn_status cpu_spatial_prepare(struct cpu_self *self, const struct syn_placement *p,
                                               const struct syn_place *place, int32_t node,
                                               struct syn_kernel *k, struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_norm_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                           const struct syn_place *place, int32_t node,
+                                           struct syn_kernel *k, struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_edges_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                            const struct syn_place *place, int32_t node,
+                                            struct syn_kernel *k, struct syn_err *err);
+/* A PAD's operand lies in the middle of its result: the border alone is to be written. */
+bool cpu_pad_inside(const struct syn_placement *p, const struct syn_place *place, int32_t node);
 SYN_MUST_CHECK syn_status cpu_load_prepare(struct cpu_self *self, const struct syn_placement *p,
                                            const struct syn_place *place, int32_t value,
                                            int32_t index, bool load, struct syn_kernel *k,

@@ -143,12 +143,49 @@ static syn_status place_roots(const struct cpu_self *self, const struct syn_plac
     return SYN_OK;
 }
 
+/* The operand of a PAD may lie in the middle of the result: what writes it then writes there, and the PAD only has the
+ * border left to fill. Not where somebody needs a frame of zeros around it, or other values lie in its buffer. */
+static void view_pad(const struct cpu_self *self, const struct syn_placement *p, int32_t node, struct syn_place *place,
+                     const struct traits *t, int32_t *pad_of)
+{
+    const struct syn_graph *g = p->g;
+    const struct syn_node *n = &g->node[node];
+    const int32_t in = n->in[0], out = n->out[0];
+    if (g->value[in].data || !is_blocked(p, in, t) || !is_blocked(p, out, t) || t[in].frame != 0 ||
+        place[in].root != in || place[out].root != out ||
+        dtype_of(self, p, in, true, t) != dtype_of(self, p, out, true, t))
+        return;
+    for (int32_t v = 0; v < g->n_values; v++)
+        if (v != in && place[v].root == in) return;
+    place[in].root = out;
+    pad_of[in] = node;
+}
+
+/* An operand of a PAD, whose root has been placed. */
+static void place_in_pad(const struct syn_placement *p, struct syn_place *v, const struct syn_place *root, int32_t node)
+{
+    const struct syn_node *n = &p->g->node[node];
+    const struct syn_attr *pads = syn_attr_list(n->op, n->attr, "pads");
+    const int64_t top = pads->n == 4 ? pads->v.i[0] : 0, left = pads->n == 4 ? pads->v.i[1] : 0;
+    const int32_t index = v->root;
+    *v = *root;
+    v->root = index;
+    v->frame = 0;
+    v->offset_bytes = (size_t)((root->frame + top) * root->stride_y + (root->frame + left) * root->block) *
+                      syn_dtype_bytes(root->dtype);
+    v->bytes = 0;
+}
+
 static void place_views(const struct syn_placement *p, struct syn_place *place,
-                        const int64_t *first_channel)
+                        const int64_t *first_channel, const int32_t *pad_of)
 {
     for (int32_t v = 0; v < p->g->n_values; v++) {
         const struct syn_place *root = &place[place[v].root];
         if (place[v].root == v) continue;
+        if (pad_of[v] >= 0) {
+            place_in_pad(p, &place[v], root, pad_of[v]);
+            continue;
+        }
         place[v].block = root->block;
         place[v].frame = root->frame;
         place[v].dtype = root->dtype;
@@ -167,19 +204,22 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
     const struct syn_graph *g = p->g;
     struct traits *t = syn_calloc((size_t)g->n_values + 1, sizeof *t);
     int64_t *first_channel = syn_calloc((size_t)g->n_values + 1, sizeof *first_channel);
-    syn_status st = t && first_channel ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
+    int32_t *pad_of = syn_calloc((size_t)g->n_values + 1, sizeof *pad_of); /* the PAD whose result it lies in */
+    syn_status st = t && first_channel && pad_of ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
     if (st != SYN_OK) goto done;
-    for (int32_t v = 0; v < g->n_values; v++) place[v].root = v;
+    for (int32_t v = 0; v < g->n_values; v++) place[v].root = v, pad_of[v] = -1;
     gather_traits(self, p, t);
     for (int32_t i = g->n_nodes - 1; p->concat_views && i >= 0; i--)
         if (g->node[i].op && g->node[i].id == SYN_OP_CONCAT)
             view_concat(p, &g->node[i], place, t, first_channel);
+    for (int32_t i = 0; p->concat_views && i < g->n_nodes; i++)
+        if (g->node[i].op && g->node[i].id == SYN_OP_PAD) view_pad(self, p, i, place, t, pad_of);
     for (int32_t v = 0; v < g->n_values; v++) { /* one frame for the whole family */
         const int32_t root = place[v].root;
         if (t[v].frame > t[root].frame) t[root].frame = t[v].frame;
     }
     if ((st = place_roots(self, p, place, t, err)) != SYN_OK) goto done;
-    place_views(p, place, first_channel);
+    place_views(p, place, first_channel, pad_of);
     for (int32_t i = 0; i < g->n_outputs; i++) {
         struct syn_place *o = &place[g->output[i]];
         if (o->block == 1 && o->frame == 0 && o->dtype == SYN_F32 && o->root == g->output[i] &&
@@ -187,6 +227,7 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
             o->external = -1 - i, o->bytes = 0;
     }
 done:
+    syn_free(pad_of);
     syn_free(first_channel);
     syn_free(t);
     return st;

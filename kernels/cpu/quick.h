@@ -9,6 +9,30 @@
 
 #include "kernels/backend/quick.h"
 
-#define CPU_QUICK_LIST(X)
+#define CPU_QUICK_LIST(X) \
+    X(CONV_ND, cpu_quick_conv) \
+    X(CONV_TRANSPOSE_ND, cpu_quick_conv) \
+    X(GRU, cpu_quick_recurrent) \
+    X(LSTM, cpu_quick_recurrent) \
+    X(CHAIN, cpu_quick_chain) \
+    X(ADD, cpu_quick_chain) \
+    X(SUB, cpu_quick_chain) \
+    X(MUL, cpu_quick_chain) \
+    X(DIV, cpu_quick_chain) \
+    X(MIN, cpu_quick_chain) \
+    X(MAX, cpu_quick_chain) \
+    X(POW, cpu_quick_chain) \
+    X(NEG, cpu_quick_chain) \
+    X(ABS, cpu_quick_chain) \
+    X(SQRT, cpu_quick_chain) \
+    X(RECIPROCAL, cpu_quick_chain) \
+    X(EXP, cpu_quick_chain) \
+    X(LOG, cpu_quick_chain) \
+    X(RELU, cpu_quick_chain) \
+    X(LEAKY_RELU, cpu_quick_chain) \
+    X(SIGMOID, cpu_quick_chain) \
+    X(TANH, cpu_quick_chain) \
+    X(ERF, cpu_quick_chain) \
+    X(SOFTPLUS, cpu_quick_chain)
 
 #endif

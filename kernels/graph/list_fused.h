@@ -4,6 +4,7 @@
 #define SYN_LIST_FUSED_H
 
 #define SYN_LIST_FUSED(X) \
-    X(CHANNEL_NORM, syn_op_channel_norm)
+    X(CHANNEL_NORM, syn_op_channel_norm)  \
+    X(CHAIN, syn_op_chain)
 
 #endif

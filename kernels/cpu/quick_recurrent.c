@@ -1,0 +1,250 @@
+/* quick_recurrent.c - GRU and LSTM with their usual activations on dense f32.
+ *
+ * What does not wait for the state, W x, is one matrix product over all steps (tile.h) and runs on every thread. The steps
+ * themselves are products of R with one vector: R is packed in blocks of 64 outputs, so that it streams from the
+ * second-level cache in order.
+ * Tests:   tests/unit/test_quick_recurrent.c against the references. */
+#include "kernels/base/alloc.h"
+#include "kernels/cpu/quick.h"
+#include "kernels/cpu/steps.h"
+#include "kernels/cpu/tile.h"
+#include "kernels/ops/recurrent.h"
+#include <string.h>
+
+#define BLOCK 64 /* outputs of R side by side */
+#define MOST_GATES 4
+
+static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
+static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
+
+static bool is_usual(const struct syn_recurrent *p, int32_t d)
+{
+    const bool lstm = p->gates == 4;
+    return p->gate[d][0].act == SYN_GATE_SIGMOID && p->gate[d][1].act == SYN_GATE_TANH &&
+           (!lstm || p->gate[d][2].act == SYN_GATE_TANH);
+}
+
+static bool recurrent_takes(const struct syn_op_call *c)
+{
+    struct syn_recurrent p;
+    for (int32_t i = 0; i < c->n_in; i++)
+        if (i != SYN_RNN_LENGTHS && syn_ops_given(c, i) && c->in[i].dtype != SYN_F32) return false;
+    if (syn_ops_given(c, SYN_RNN_LENGTHS) || syn_ops_given(c, SYN_RNN_P) || !c->in[SYN_RNN_W].data ||
+        !c->in[SYN_RNN_R].data || syn_recurrent_parse(c, &p, NULL) != SYN_OK)
+        return false;
+    return p.gates > 1 && p.clip == 0 && !p.batch_first && !p.input_forget && is_usual(&p, 0) &&
+           (p.dirs == 1 || is_usual(&p, 1)) && p.seq * p.batch * p.in * p.hidden > 0;
+}
+
+/* Floats of one direction: W transposed [in][rows], then R in blocks. */
+static size_t direction_floats(const struct syn_recurrent *p)
+{
+    const int64_t rows = p->gates * p->hidden;
+    return (size_t)(p->in * rows + up(rows, BLOCK) * p->hidden);
+}
+
+static void pack_direction(const struct syn_recurrent *p, const float *w, const float *r, float *to)
+{
+    const int64_t rows = p->gates * p->hidden;
+    for (int64_t k = 0; k < p->in; k++)
+        for (int64_t j = 0; j < rows; j++) *to++ = w[j * p->in + k];
+    for (int64_t b = 0; b < rows; b += BLOCK)
+        for (int64_t k = 0; k < p->hidden; k++)
+            for (int64_t j = b; j < b + BLOCK; j++) *to++ = j < rows ? r[j * p->hidden + k] : 0;
+}
+
+static void pack_all(const struct syn_recurrent *p, const struct syn_op_call *c, float *to)
+{
+    const int64_t rows = p->gates * p->hidden;
+    for (int32_t d = 0; d < p->dirs; d++, to += direction_floats(p))
+        pack_direction(p, (const float *)c->in[SYN_RNN_W].data + d * rows * p->in,
+                       (const float *)c->in[SYN_RNN_R].data + d * rows * p->hidden, to);
+}
+
+static syn_status recurrent_pack(const struct syn_op_call *c, uint64_t constants, void **packed, size_t *bytes,
+                                 struct syn_err *err)
+{
+    struct syn_recurrent p;
+    syn_status st = syn_recurrent_parse(c, &p, err);
+    if (st != SYN_OK || !(constants >> SYN_RNN_W & 1) || !(constants >> SYN_RNN_R & 1)) return st;
+    *bytes = (size_t)p.dirs * direction_floats(&p) * sizeof(float);
+    if (!(*packed = syn_alloc(*bytes))) return syn_fail(err, SYN_NO_MEMORY, "weights: no memory");
+    pack_all(&p, c, *packed);
+    return SYN_OK;
+}
+
+struct layout { /* of scratch, in bytes */
+    size_t packed, gates, off, step, total;
+};
+static struct layout layout_of(const struct syn_recurrent *p, bool packed)
+{
+    const int64_t rows = p->gates * p->hidden;
+    struct layout l = {0};
+    l.gates = packed ? 0 : rounded((size_t)p->dirs * direction_floats(p) * sizeof(float));
+    l.off = l.gates + rounded((size_t)(p->seq * p->batch * rows) * sizeof(float));
+    l.step = l.off + rounded((size_t)p->hidden * sizeof(int64_t));
+    l.total = l.step + rounded((size_t)(up(rows, BLOCK) + 4 * up(p->hidden, BLOCK)) * sizeof(float));
+    return l;
+}
+
+static size_t recurrent_scratch(const struct syn_op_call *c, const void *packed, int32_t threads)
+{
+    struct syn_recurrent p;
+    (void)threads;
+    return syn_recurrent_parse(c, &p, NULL) == SYN_OK ? layout_of(&p, packed != NULL).total : 0;
+}
+
+struct recurrent_run {
+    struct syn_recurrent p;
+    const struct syn_op_call *c;
+    const float *x, *w, *r, *wb, *rb; /* of one direction */
+    float *gates;                     /* [seq*batch][rows]: W x + biases */
+    int64_t rows;
+    cpu_tile_fn *tile;
+    cpu_taps_fn *taps;
+    cpu_step_fn *apply;
+    const int64_t *off;
+    float *product, *h, *c_state, *spare;
+};
+
+/* Eight steps' W x. */
+static void input_task(void *ctx, int64_t task)
+{
+    const struct recurrent_run *run = ctx;
+    const struct syn_recurrent *p = &run->p;
+    const int64_t t0 = task * CPU_TILE_ROWS, steps = p->seq * p->batch;
+    struct cpu_tile t = {.a = run->x + t0 * p->in, .a_row = p->in, .a_k = 1, .x_k = run->rows, .k = p->in,
+                         .y_row = run->rows, .add = true};
+    t.rows = (int32_t)(steps - t0 < CPU_TILE_ROWS ? steps - t0 : CPU_TILE_ROWS);
+    for (int32_t r = 0; r < t.rows; r++) { /* biases first; GRU's R bias of h is inside the reset when that comes late */
+        float *g = run->gates + (t0 + r) * run->rows;
+        for (int64_t j = 0; j < run->rows; j++) {
+            const bool apart = p->gates == 3 && p->linear_before_reset && j >= 2 * p->hidden;
+            g[j] = run->wb ? run->wb[j] + (apart ? 0 : run->rb[j]) : 0;
+        }
+    }
+    for (int64_t j = 0; j < run->rows; j += CPU_TILE_COLS) {
+        t.x = run->w + j;
+        t.y = run->gates + t0 * run->rows + j;
+        t.cols = (int32_t)(run->rows - j < CPU_TILE_COLS ? run->rows - j : CPU_TILE_COLS);
+        run->tile(&t);
+    }
+}
+
+/* product[first, last) = R h, whole blocks. */
+static void times_state(const struct recurrent_run *run, const float *h, int64_t first, int64_t last)
+{
+    for (int64_t b = first / BLOCK * BLOCK; b < last; b += BLOCK)
+        run->taps(h, run->r + b * run->p.hidden, run->off, run->p.hidden, 0, run->product + b, BLOCK);
+}
+
+static const double no_args[2] = {0, 0};
+static void act(const struct recurrent_run *run, syn_step s, const float *a, const float *b, float *y)
+{
+    run->apply(s, a, b, y, run->p.hidden, no_args);
+}
+
+static void gru_step(const struct recurrent_run *run, float *x, float *h)
+{
+    const int64_t n = run->p.hidden;
+    float *z = run->product, *r = z + n, *n_gate = r + n, *xh = x + 2 * n;
+    times_state(run, h, 0, run->p.linear_before_reset ? 3 * n : 2 * n);
+    act(run, SYN_STEP_ADD, z, x, x);
+    act(run, SYN_STEP_SIGMOID, x, NULL, x);
+    act(run, SYN_STEP_ADD, r, x + n, x + n);
+    act(run, SYN_STEP_SIGMOID, x + n, NULL, x + n);
+    if (run->p.linear_before_reset) {
+        if (run->rb) act(run, SYN_STEP_ADD, n_gate, run->rb + 2 * n, n_gate);
+        act(run, SYN_STEP_MUL, n_gate, x + n, n_gate);
+    } else {
+        act(run, SYN_STEP_MUL, h, x + n, run->spare);
+        times_state(run, run->spare, 2 * n, 3 * n);
+    }
+    act(run, SYN_STEP_ADD, n_gate, xh, xh);
+    act(run, SYN_STEP_TANH, xh, NULL, xh);
+    act(run, SYN_STEP_SUB, h, xh, h); /* (1 - z) h' + z h = h' + z (h - h') */
+    act(run, SYN_STEP_MUL, h, x, h);
+    act(run, SYN_STEP_ADD, h, xh, h);
+}
+
+static void lstm_step(const struct recurrent_run *run, float *x, float *h, float *cell)
+{
+    const int64_t n = run->p.hidden;
+    times_state(run, h, 0, 4 * n);
+    for (int32_t g = 0; g < 4; g++) {
+        act(run, SYN_STEP_ADD, run->product + g * n, x + g * n, x + g * n);
+        act(run, g < 3 ? SYN_STEP_SIGMOID : SYN_STEP_TANH, x + g * n, NULL, x + g * n);
+    }
+    act(run, SYN_STEP_MUL, cell, x + 2 * n, cell);
+    act(run, SYN_STEP_MUL, x, x + 3 * n, x);
+    act(run, SYN_STEP_ADD, cell, x, cell);
+    act(run, SYN_STEP_TANH, cell, NULL, run->spare);
+    act(run, SYN_STEP_MUL, run->spare, x + n, h);
+}
+
+static void begin_state(const struct syn_op_call *c, int32_t i, int64_t at, int64_t n, float *to)
+{
+    if (syn_ops_given(c, i)) memcpy(to, (const float *)c->in[i].data + at, (size_t)n * sizeof *to);
+    else memset(to, 0, (size_t)n * sizeof *to);
+}
+static bool wants(const struct syn_op_call *c, int32_t o) { return o < c->n_out && c->out[o].shape.rank >= 0; }
+
+static void run_direction(struct recurrent_run *run, int32_t d)
+{
+    const struct syn_recurrent *p = &run->p;
+    const struct syn_op_call *c = run->c;
+    const bool reverse = d == 1 || p->reverse;
+    for (int64_t b = 0; b < p->batch; b++) {
+        const int64_t state = syn_recurrent_state(p, d, b);
+        begin_state(c, SYN_RNN_H0, state, p->hidden, run->h);
+        if (p->gates == 4) begin_state(c, SYN_RNN_C0, state, p->hidden, run->c_state);
+        for (int64_t s = 0; s < p->seq; s++) {
+            const int64_t t = reverse ? p->seq - 1 - s : s;
+            float *x = run->gates + (t * p->batch + b) * run->rows;
+            if (p->gates == 3) gru_step(run, x, run->h);
+            else lstm_step(run, x, run->h, run->c_state);
+            if (wants(c, 0))
+                memcpy((float *)c->out[0].data + syn_recurrent_y(p, t, d, b), run->h, (size_t)p->hidden * sizeof(float));
+        }
+        if (wants(c, 1)) memcpy((float *)c->out[1].data + state, run->h, (size_t)p->hidden * sizeof(float));
+        if (wants(c, 2)) memcpy((float *)c->out[2].data + state, run->c_state, (size_t)p->hidden * sizeof(float));
+    }
+}
+
+static void recurrent_run(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool)
+{
+    struct recurrent_run run = {.c = c, .x = c->in[SYN_RNN_X].data, .tile = cpu_tile_best(), .taps = cpu_taps_best(),
+                                .apply = cpu_step_best()};
+    const struct syn_recurrent *p = &run.p;
+    struct layout l;
+    char *base = scratch;
+    int64_t *off;
+    const float *weights = packed;
+    if (syn_recurrent_parse(c, &run.p, NULL) != SYN_OK) return;
+    l = layout_of(p, packed != NULL);
+    run.rows = p->gates * p->hidden;
+    run.gates = (float *)(base + l.gates);
+    run.off = off = (int64_t *)(base + l.off);
+    run.product = (float *)(base + l.step);
+    run.h = run.product + up(run.rows, BLOCK);
+    run.c_state = run.h + up(p->hidden, BLOCK);
+    run.spare = run.c_state + up(p->hidden, BLOCK);
+    for (int64_t k = 0; k < p->hidden; k++) off[k] = k * BLOCK;
+    if (!packed) {
+        pack_all(p, c, (float *)base);
+        weights = (const float *)base;
+    }
+    for (int32_t d = 0; d < p->dirs; d++, weights += direction_floats(p)) {
+        run.w = weights;
+        run.r = weights + p->in * run.rows;
+        run.wb = syn_ops_given(c, SYN_RNN_B) ? (const float *)c->in[SYN_RNN_B].data + d * 2 * run.rows : NULL;
+        run.rb = run.wb ? run.wb + run.rows : NULL;
+        syn_pool_run(pool, (p->seq * p->batch + CPU_TILE_ROWS - 1) / CPU_TILE_ROWS, input_task, &run);
+        run_direction(&run, d);
+    }
+}
+
+const struct syn_quick cpu_quick_recurrent = {
+    .impl = "recurrent blocks", .takes = recurrent_takes, .pack = recurrent_pack, .scratch = recurrent_scratch,
+    .run = recurrent_run,
+};

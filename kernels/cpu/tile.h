@@ -1,0 +1,45 @@
+/* tile.h - the one inner loop of matrix products and convolutions on dense f32: a block of rows times a run of columns.
+ *
+ *     y[r][j] = bias[r] + sum over k of a[r*a_row + k*a_k] * x[at(k) + j]      r < rows <= CPU_TILE_ROWS, j < cols
+ * with at(k) = off[k], or k * x_k where off is NULL. A matrix product has a = A, x = B; a convolution has packed weights
+ * as a and, for every tap, the place in the (padded) input where its row of columns begins as off.
+ *
+ * Layer:   kernels/cpu.   Threads: pure functions.
+ * Reads:   x no further than column cols-1 of any k; writes y[r][0, cols) alone. */
+#ifndef SYN_CPU_TILE_H
+#define SYN_CPU_TILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CPU_TILE_ROWS 8
+#define CPU_TILE_COLS 48 /* three registers of 16 */
+
+struct cpu_tile {
+    const float *a, *x;
+    const float *bias;      /* one per row; NULL = 0 */
+    const int64_t *off;
+    int64_t a_row, a_k, x_k, k;
+    float *y;
+    int64_t y_row;
+    int32_t rows, cols;     /* cols <= CPU_TILE_COLS */
+    bool add;               /* y += instead of y = */
+};
+
+typedef void cpu_tile_fn(const struct cpu_tile *t);
+
+void cpu_tile_portable(const struct cpu_tile *t);
+void cpu_tile_avx512(const struct cpu_tile *t);
+void cpu_tile_avx2(const struct cpu_tile *t);
+cpu_tile_fn *cpu_tile_best(void); /* of this CPU */
+
+/* One row: y[j] = bias + sum over k of a[k] * x[off[k] + j], j < cols. Depthwise convolutions. */
+typedef void cpu_taps_fn(const float *a, const float *x, const int64_t *off, int64_t k, float bias, float *y,
+                         int64_t cols);
+void cpu_taps_portable(const float *a, const float *x, const int64_t *off, int64_t k, float bias, float *y,
+                       int64_t cols);
+void cpu_taps_avx512(const float *a, const float *x, const int64_t *off, int64_t k, float bias, float *y,
+                     int64_t cols);
+cpu_taps_fn *cpu_taps_best(void);
+
+#endif

@@ -1,0 +1,220 @@
+/* test_quick.c - quick versions for dense tensors against the references: convolutions of sound and small maps,
+ * recurrences, chains, and the functions of 16 floats over their range. */
+#include "kernels/cpu/quick.h"
+#include "kernels/cpu/steps.h"
+#include "kernels/cpu/tile.h"
+#include "tests/quick_check.h"
+
+extern const struct syn_quick cpu_quick_conv, cpu_quick_recurrent, cpu_quick_chain;
+
+static void test_conv_1d(void)
+{
+    static const struct {
+        int64_t ci, co, group, t, k, stride, dil, before, after;
+    } cases[] = {{1, 1, 1, 1, 1, 1, 1, 0, 0},      {3, 5, 1, 50, 3, 1, 1, 1, 1},    {16, 24, 1, 97, 7, 1, 3, 9, 9},
+                 {8, 8, 8, 103, 3, 1, 9, 9, 9},    {12, 20, 4, 33, 5, 2, 1, 2, 1},  {32, 9, 1, 48, 1, 1, 1, 0, 0},
+                 {2, 17, 1, 200, 16, 8, 1, 4, 4},  {7, 8, 1, 49, 5, 3, 2, 0, 0},    {6, 6, 6, 64, 4, 2, 1, 3, 0},
+                 {4, 40, 2, 15, 3, 1, 1, 2, 2},    {1, 32, 1, 700, 7, 1, 1, 3, 3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int bias = 0; bias < 2; bias++)
+            for (int constant = 0; constant < 2; constant++) {
+                char what[64];
+                struct qc q;
+                snprintf(what, sizeof what, "conv 1d %zu bias %d constant %d", i, bias, constant);
+                qc_begin(&q, SYN_OP_CONV_ND, i);
+                qc_in(&q, QC_DIMS(2, cases[i].ci, cases[i].t), false, -1, 1);
+                qc_in(&q, QC_DIMS(cases[i].co, cases[i].ci / cases[i].group, cases[i].k), constant, -1, 1);
+                if (bias) qc_in(&q, QC_DIMS(cases[i].co), true, -1, 1);
+                qc_attr(&q, syn_attr_of_int("group", cases[i].group));
+                qc_attr(&q, syn_attr_of_ints("strides", QC_DIMS(cases[i].stride)));
+                qc_attr(&q, syn_attr_of_ints("dilations", QC_DIMS(cases[i].dil)));
+                qc_attr(&q, syn_attr_of_ints("pads", QC_DIMS(cases[i].before, cases[i].after)));
+                qc_check(&q, &cpu_quick_conv, 3e-6, what);
+            }
+}
+
+static void test_conv_2d(void)
+{
+    static const struct {
+        int64_t ci, co, group, h, w, kh, kw, sh, sw, dh, dw, top, left, bottom, right;
+    } cases[] = {{1, 64, 1, 12, 32, 3, 3, 1, 1, 1, 1, 0, 1, 0, 1},  {8, 8, 8, 9, 32, 1, 3, 1, 2, 1, 1, 0, 1, 0, 1},
+                 {16, 16, 1, 10, 16, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0}, {6, 10, 2, 7, 5, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1},
+                 {3, 9, 1, 20, 60, 5, 5, 2, 2, 1, 1, 2, 2, 2, 2},   {4, 4, 1, 11, 13, 3, 2, 1, 3, 2, 1, 2, 0, 1, 3},
+                 {5, 7, 1, 6, 97, 2, 4, 3, 1, 1, 5, 0, 0, 0, 0},    {12, 1, 1, 3, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char what[64];
+        struct qc q;
+        snprintf(what, sizeof what, "conv 2d %zu", i);
+        qc_begin(&q, SYN_OP_CONV_ND, 100 + i);
+        qc_in(&q, QC_DIMS(1 + (int64_t)i % 2, cases[i].ci, cases[i].h, cases[i].w), false, -1, 1);
+        qc_in(&q, QC_DIMS(cases[i].co, cases[i].ci / cases[i].group, cases[i].kh, cases[i].kw), true, -1, 1);
+        qc_in(&q, QC_DIMS(cases[i].co), true, -1, 1);
+        qc_attr(&q, syn_attr_of_int("group", cases[i].group));
+        qc_attr(&q, syn_attr_of_ints("strides", QC_DIMS(cases[i].sh, cases[i].sw)));
+        qc_attr(&q, syn_attr_of_ints("dilations", QC_DIMS(cases[i].dh, cases[i].dw)));
+        qc_attr(&q, syn_attr_of_ints("pads", QC_DIMS(cases[i].top, cases[i].left, cases[i].bottom, cases[i].right)));
+        qc_check(&q, &cpu_quick_conv, 3e-6, what);
+    }
+}
+
+static void test_conv_transpose(void)
+{
+    static const struct {
+        int64_t ci, co_g, group, t, k, stride, before, after, extra;
+    } cases[] = {{16, 8, 1, 30, 16, 8, 4, 4, 0}, {8, 12, 1, 61, 8, 4, 2, 2, 0}, {3, 5, 1, 7, 3, 1, 1, 1, 0},
+                 {8, 1, 8, 20, 3, 2, 1, 1, 1},   {6, 4, 3, 11, 5, 3, 0, 2, 2},  {2, 2, 1, 1, 4, 2, 0, 0, 0},
+                 {4, 6, 2, 9, 2, 5, 0, 0, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int two = 0; two < 2; two++) {
+            const int64_t co = cases[i].co_g * cases[i].group;
+            char what[64];
+            struct qc q;
+            snprintf(what, sizeof what, "conv transpose %zu, %d axes", i, 1 + two);
+            qc_begin(&q, SYN_OP_CONV_TRANSPOSE_ND, 200 + i);
+            if (two) qc_in(&q, QC_DIMS(1, cases[i].ci, 4, cases[i].t), false, -1, 1);
+            else qc_in(&q, QC_DIMS(2, cases[i].ci, cases[i].t), false, -1, 1);
+            if (two) qc_in(&q, QC_DIMS(cases[i].ci, cases[i].co_g, 3, cases[i].k), true, -1, 1);
+            else qc_in(&q, QC_DIMS(cases[i].ci, cases[i].co_g, cases[i].k), true, -1, 1);
+            qc_in(&q, QC_DIMS(co), true, -1, 1);
+            qc_attr(&q, syn_attr_of_int("group", cases[i].group));
+            const int64_t strides[2] = {2, cases[i].stride}, pads[4] = {1, cases[i].before, 0, cases[i].after},
+                          one[2] = {cases[i].before, cases[i].after}, extra[2] = {1, cases[i].extra};
+            qc_attr(&q, syn_attr_of_ints("strides", 1 + two, strides + 1 - two));
+            qc_attr(&q, syn_attr_of_ints("pads", 2 + 2 * two, two ? pads : one));
+            qc_attr(&q, syn_attr_of_ints("output_padding", 1 + two, extra + 1 - two));
+            qc_check(&q, &cpu_quick_conv, 3e-6, what);
+        }
+}
+
+static void test_recurrent(void)
+{
+    static const struct {
+        syn_op_id id;
+        int64_t seq, batch, in, hidden;
+        const char *direction;
+        int late;
+    } cases[] = {{SYN_OP_GRU, 5, 1, 8, 16, "forward", 1},     {SYN_OP_GRU, 19, 2, 7, 20, "forward", 0},
+                 {SYN_OP_GRU, 4, 1, 64, 256, "reverse", 1},   {SYN_OP_GRU, 3, 3, 5, 65, "bidirectional", 0},
+                 {SYN_OP_LSTM, 6, 1, 12, 128, "forward", 0},  {SYN_OP_LSTM, 9, 2, 3, 17, "reverse", 0},
+                 {SYN_OP_LSTM, 2, 1, 30, 40, "bidirectional", 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int full = 0; full < 2; full++) {
+            const bool lstm = cases[i].id == SYN_OP_LSTM;
+            const int64_t d = cases[i].direction[0] == 'b' ? 2 : 1, g = lstm ? 4 : 3, h = cases[i].hidden;
+            char what[64];
+            struct qc q;
+            snprintf(what, sizeof what, "recurrent %zu full %d", i, full);
+            qc_begin(&q, cases[i].id, 300 + i);
+            q.c.n_out = lstm ? 3 : 2;
+            qc_in(&q, QC_DIMS(cases[i].seq, cases[i].batch, cases[i].in), false, -1, 1);
+            qc_in(&q, QC_DIMS(d, g * h, cases[i].in), true, -0.3f, 0.3f);
+            qc_in(&q, QC_DIMS(d, g * h, h), true, -0.3f, 0.3f);
+            if (full) {
+                qc_in(&q, QC_DIMS(d, 2 * g * h), true, -1, 1);
+                qc_absent(&q);
+                qc_in(&q, QC_DIMS(d, cases[i].batch, h), false, -1, 1);
+                if (lstm) qc_in(&q, QC_DIMS(d, cases[i].batch, h), false, -1, 1);
+            }
+            qc_attr(&q, syn_attr_of_int("hidden_size", h));
+            qc_attr(&q, syn_attr_of_text("direction", cases[i].direction));
+            if (!lstm) qc_attr(&q, syn_attr_of_int("linear_before_reset", cases[i].late));
+            qc_check(&q, &cpu_quick_recurrent, 1e-5, what);
+        }
+}
+
+static void test_chain(void)
+{
+    const int64_t code[] = {SYN_STEP_MUL, 0, 1, SYN_STEP_ADD, 3, 2, SYN_STEP_TANH, 4, -1, SYN_STEP_SIGMOID, 3, -1,
+                            SYN_STEP_MUL, 5, 6};
+    const double args[10] = {0};
+    static const int64_t shapes[][3][3] = {{{2, 3, 700}, {1, 3, 1}, {2, 1, 700}},   {{1, 1, 1}, {1, 1, 1}, {1, 1, 1}},
+                                           {{5, 1, 17}, {1, 9, 1}, {1, 1, 17}},     {{64, 8, 129}, {64, 8, 129}, {1, 8, 1}},
+                                           {{3, 4, 1}, {3, 1, 1}, {1, 4, 1}},       {{1, 40, 1000}, {1, 1, 1}, {1, 40, 1000}}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct qc q;
+        qc_begin(&q, SYN_OP_CHAIN, 400 + i);
+        for (int k = 0; k < 3; k++) qc_in(&q, 3, shapes[i][k], false, -2, 2);
+        qc_attr(&q, syn_attr_of_ints("code", 15, code));
+        qc_attr(&q, syn_attr_of_floats("args", 10, args));
+        qc_check(&q, &cpu_quick_chain, 1e-6, "chain");
+    }
+    for (int id = 0; id < SYN_STEP_COUNT; id++) {
+        const int64_t one[3] = {id, 0, syn_step_operands((syn_step)id) == 2 ? 1 : -1};
+        const double two[2] = {-0.25, 0.5};
+        struct qc q;
+        char what[32];
+        snprintf(what, sizeof what, "step %d", id);
+        qc_begin(&q, SYN_OP_CHAIN, 500 + (uint64_t)id);
+        qc_in(&q, QC_DIMS(3, 5, 111), false, id == SYN_STEP_POW || id == SYN_STEP_LOG || id == SYN_STEP_SQRT ? 0.01f : -3, 3);
+        if (one[2] >= 0) qc_in(&q, QC_DIMS(5, 1), false, 0.5f, 2);
+        qc_attr(&q, syn_attr_of_ints("code", 3, one));
+        qc_attr(&q, syn_attr_of_floats("args", 2, two));
+        qc_check(&q, &cpu_quick_chain, 1e-6, what);
+    }
+}
+
+/* Every step over its whole range, with what is special. */
+static void test_functions(void)
+{
+    static const float special[] = {0, -0.0f, 1, -1, INFINITY, -INFINITY, NAN, 88, -88, 89, -104, 1e-30f, -1e-30f, 1e30f, 3.4e38f};
+    const double args[2] = {-0.5, 0.75};
+    enum { N = 40000 };
+    float *x = (float *)t_alloc(N * sizeof *x), *y = (float *)t_alloc(N * sizeof *y), *two = (float *)t_alloc(N * sizeof *two);
+    for (int i = 0; i < N; i++) {
+        const double u = (i - N / 2) / (N / 2.0);
+        x[i] = (float)(i % 3 ? u * 12 : u * 100);
+        two[i] = i % 2 ? 2.0f : -1.5f;
+    }
+    memcpy(x, special, sizeof special);
+    for (int id = 0; id < SYN_STEP_COUNT; id++) {
+        const bool binary = syn_step_operands((syn_step)id) == 2;
+        int bad = -1;
+        if (id == SYN_STEP_POW) continue; /* libm's own */
+        cpu_step_best()((syn_step)id, x, binary ? two : NULL, y, N, args);
+        for (int i = 0; i < N; i++) {
+            const double w = (double)(float)syn_step_apply((syn_step)id, (double)x[i], (double)two[i], args), g = (double)y[i];
+            const double slack = id == SYN_STEP_ERF ? 3e-7 : 6e-7 * fabs(w) + 1.2e-7 * (id == SYN_STEP_LOG || id == SYN_STEP_SOFTPLUS);
+            if (isnan(w) ? !isnan(g) : isinf(w) ? g != w : !(fabs(g - w) <= slack + 1e-37)) { bad = i; break; }
+        }
+        T_CHECK(bad < 0, "step %d of %.9g = %.9g, libm %.9g", id, bad < 0 ? 0 : (double)x[bad], bad < 0 ? 0 : (double)y[bad],
+                bad < 0 ? 0 : syn_step_apply((syn_step)id, (double)x[bad], (double)two[bad], args));
+    }
+    free(x), free(y), free(two);
+}
+
+/* Every tile of every instruction set this CPU has, against the portable one. */
+static void test_tiles(void)
+{
+    cpu_tile_fn *const tiles[] = {cpu_tile_best(),
+#if defined(__x86_64__)
+                                  __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? cpu_tile_avx2 : NULL
+#endif
+    };
+    float a[8 * 40], x[40 * 60], want[8 * 50], got[8 * 50], bias[8];
+    for (int i = 0; i < 8 * 40; i++) a[i] = (float)(i * 7 % 13) - 6;
+    for (int i = 0; i < 40 * 60; i++) x[i] = (float)(i * 11 % 17) - 8;
+    for (int i = 0; i < 8; i++) bias[i] = (float)i;
+    for (size_t f = 0; f < sizeof tiles / sizeof *tiles; f++)
+        for (int32_t rows = 1; tiles[f] && rows <= 8; rows++)
+            for (int32_t cols = 1; cols <= CPU_TILE_COLS; cols++)
+                for (int form = 0; form < 4; form++) {
+                    struct cpu_tile t = {.a = a, .x = x, .bias = form & 1 ? bias : NULL, .a_row = 40, .a_k = 1, .x_k = 60,
+                                         .k = 40, .y_row = 50, .rows = rows, .cols = cols, .add = form & 2};
+                    for (int i = 0; i < 8 * 50; i++) want[i] = got[i] = 3;
+                    t.y = want, cpu_tile_portable(&t);
+                    t.y = got, tiles[f](&t);
+                    T_CHECK(memcmp(want, got, sizeof want) == 0, "tile %zu of %d x %d, form %d", f, (int)rows, (int)cols, form);
+                }
+}
+
+int main(void)
+{
+    test_tiles();
+    test_functions();
+    test_conv_1d();
+    test_conv_2d();
+    test_conv_transpose();
+    test_recurrent();
+    test_chain();
+    return t_report();
+}
