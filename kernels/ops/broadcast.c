@@ -1,13 +1,13 @@
 /* broadcast.c - arithmetic of operands that broadcast: ADD, SUB, MUL, DIV, MIN, MAX, SUM, MEAN, POW, MOD, PRELU.
  *
- * Source:  ONNX Add, Sub, Mul, Div-7..14, Min, Max-8..13, Sum-8..13, Mean-8..13, Pow-7..15, Mod-10..13, PRelu-7..16;
- *          multidirectional broadcasting as NumPy does it.
+ * Source:  ONNX Add, Sub, Mul, Div-7..14, Min, Max-8..13, Sum-8..13, Mean-8..13, Pow-7..15, Mod-10..28, PRelu-6..16;
+ *          multidirectional broadcasting as NumPy does it; before opset 7 by the attributes broadcast and axis.
  * Types:   floats, and whole numbers of any width (modulo 2^bits; Div truncates towards zero, a divisor of 0 is
  *          refused). Min, Max, Sum, Mean take 1 to 64 operands; sums are in double.
  * Maths:   MIN and MAX give NaN when any is NaN. POW: the exponent may be of another type; the result has the
  *          base's. MOD: fmod = 0 takes the sign of b (Python's), fmod = 1 that of a (C's).
- *          PRELU v < 0 ? slope * v : v; slope broadcasts to x. In our own graphs (opset 0) slope is per channel:
- *          [c], [c,1,...,1] or [1].
+ *          PRELU v < 0 ? slope * v : v; slope broadcasts to x. In our own graphs (opset 0) and before opset 7 slope is per
+ *          channel: [c], [c,1,...,1] or [1].
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/element.h"
 #include <inttypes.h>
@@ -46,7 +46,8 @@ static double maximum(double a, double b) { return isnan(a) || a > b ? a : b; }
 static double mod_floor(double a, double b)
 {
     const double r = fmod(a, b);
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+    if (r == 0) return copysign(0, b); /* a zero has the sign of b too */
+    return (r < 0) != (b < 0) ? r + b : r;
 }
 
 static int64_t add_int(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
@@ -116,6 +117,7 @@ static syn_status pow_shape(struct syn_op_call *c, struct syn_err *err)
     struct syn_shape y;
     syn_status st = syn_ops_operand(c, 0, "x", SYN_TYPES_NUMBER, err);
     if (st == SYN_OK) st = syn_ops_operand(c, 1, "y", SYN_TYPES_NUMBER, err);
+    if (st == SYN_OK && c->opset > 0 && c->opset < 7) return number_shape(c, err); /* one type, an axis perhaps */
     if (st == SYN_OK) st = syn_ops_broadcast(c, 0, 2, &y, err);
     return st == SYN_OK ? syn_ops_result(c, 0, &y, c->in[0].dtype, err) : st;
 }
@@ -155,12 +157,12 @@ static syn_status pow_reference(const struct syn_op_call *c, struct syn_err *err
 
 /* --- PRelu ----------------------------------------------------------------------------------- */
 
-/* slope as it broadcasts: itself, or, in our own graphs, its entries along x's channels. False when it does not fit. */
+/* slope as it broadcasts: itself, or, before opset 7, its entries along x's channels. False when it does not fit. */
 static bool slope_shape(const struct syn_op_call *c, struct syn_shape *slope)
 {
     const struct syn_shape *x = &c->in[0].shape;
     *slope = c->in[1].shape;
-    if (c->opset == 0) {
+    if (c->opset < 7) {
         if (x->rank < 2 || (slope->rank != 1 && slope->rank != x->rank - 1)) return false;
         for (int32_t d = 1; d < slope->rank; d++)
             if (slope->dim[d] != 1) return false;
@@ -186,9 +188,9 @@ static syn_status prelu_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = syn_ops_operand(c, 1, "slope", SYN_TYPES_NUMBER, err);
     if (st == SYN_OK && c->opset > 0) st = syn_ops_same_type(c, 0, 1, "slope", err);
     if (st != SYN_OK) return st;
-    if (c->opset == 0 && x->rank < 2)
+    if (c->opset < 7 && x->rank < 2)
         return syn_fail(err, SYN_INVALID, "%s: x has rank %d: must be at least 2", c->op->name, (int)x->rank);
-    if (!slope_shape(c, &slope) && c->opset == 0)
+    if (!slope_shape(c, &slope) && c->opset < 7)
         return syn_fail(err, SYN_INVALID, "%s: slope has shape %s: must be [%" PRId64 "] (x's channels) or [1]",
                         c->op->name, syn_shape_text(&c->in[1].shape, a, sizeof a), x->dim[1]);
     if (!slope_shape(c, &slope))
@@ -228,7 +230,8 @@ static const struct syn_attr_spec mod_attrs[] = {
 };
 #define PAIR_ROW(id, word)                                                                         \
     const struct syn_op syn_op_##id = {                                                            \
-        .name = word, .min_in = 2, .max_in = 2, .n_out = 1, .shape = number_shape, .reference = id##_reference}
+        .name = word, .min_in = 2, .max_in = 2, .n_out = 1, .attrs = syn_element_old_attrs,        \
+        .shape = number_shape, .reference = id##_reference}
 #define LIST_ROW(id, word, shape_of, reference_of)                                                 \
     const struct syn_op syn_op_##id = {.name = word, .min_in = 1, .max_in = SYN_MAX_OPERANDS, .n_out = 1, \
                                        .shape = shape_of, .reference = reference_of}
@@ -241,7 +244,7 @@ LIST_ROW(max, "Max", number_shape, max_reference);
 LIST_ROW(sum, "Sum", float_shape, add_reference);
 LIST_ROW(mean, "Mean", float_shape, mean_reference);
 const struct syn_op syn_op_pow = {
-    .name = "Pow", .min_in = 2, .max_in = 2, .n_out = 1, .shape = pow_shape, .reference = pow_reference,
+    .name = "Pow", .min_in = 2, .max_in = 2, .n_out = 1, .attrs = syn_element_old_attrs, .shape = pow_shape, .reference = pow_reference,
 };
 const struct syn_op syn_op_mod = {
     .name = "Mod", .min_in = 2, .max_in = 2, .n_out = 1,

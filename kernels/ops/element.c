@@ -5,6 +5,25 @@
 #include <stdio.h>
 #include <string.h>
 
+const struct syn_attr_spec syn_element_old_attrs[] = {
+    SYN_ELEMENT_OLD_ATTRS,
+    {NULL, SYN_ATTR_INT, 0, 0, 0},
+};
+
+/* Operand k's shape; the second one's with ones behind where an old model says at which axis it begins. Applying it
+ * twice changes nothing. */
+static struct syn_shape placed_shape(const struct syn_op_call *c, int32_t k)
+{
+    struct syn_shape s = c->in[k].shape;
+    int64_t axis;
+    if (k != 1 || c->opset < 1 || c->opset > 6 || !syn_attr_int(c->op, c->attr, "broadcast")) return s;
+    axis = syn_attr_int(c->op, c->attr, "axis");
+    if (axis < -SYN_MAX_RANK || s.rank < 0) return s; /* absent: it ends where the first one does */
+    if (axis < 0) axis += c->in[0].shape.rank;
+    while (s.rank < c->in[0].shape.rank - axis && s.rank < SYN_MAX_RANK) s.dim[s.rank++] = 1;
+    return s;
+}
+
 void syn_element_walk_begin(struct syn_element_walk *w, const struct syn_op_call *c)
 {
     const struct syn_shape *y = &c->out[0].shape;
@@ -18,7 +37,8 @@ void syn_element_walk_begin(struct syn_element_walk *w, const struct syn_op_call
     if (total == 0) return;
     w->rows = total / w->row;
     for (int32_t k = 0; k < w->n; k++) {
-        syn_ops_steps(&c->in[k].shape, y, w->steps[k]);
+        const struct syn_shape s = placed_shape(c, k);
+        syn_ops_steps(&s, y, w->steps[k]);
         w->step[k] = y->rank > 0 ? w->steps[k][y->rank - 1] : 0;
     }
 }
@@ -55,6 +75,7 @@ syn_status syn_element_pair(struct syn_op_call *c, uint32_t types, syn_dtype out
         st = syn_ops_operand(c, i, word, types, err);
         if (st == SYN_OK && !own_mix(c, i)) st = syn_ops_same_type(c, 0, i, word, err);
     }
+    if (st == SYN_OK && c->n_in == 2) c->in[1].shape = placed_shape(c, 1);
     if (st == SYN_OK) st = syn_ops_broadcast(c, 0, c->n_in, &y, err);
     if (st != SYN_OK) return st;
     if (out == SYN_DTYPE_COUNT) out = own_mix(c, 0) ? SYN_F32 : c->in[0].dtype;

@@ -2,10 +2,10 @@
  * BITWISE_AND, BITWISE_OR, BITWISE_XOR, BITWISE_NOT, BIT_SHIFT, WHERE.
  *
  * Source:  ONNX Equal-7..19, Less, Greater-7..13, LessOrEqual, GreaterOrEqual-12..16, And, Or, Xor-7, Not-1, IsNaN-9..20,
- *          IsInf-10..20, BitwiseAnd, Or, Xor, Not-18, BitShift-11, Where-9..16. Operands of two broadcast.
+ *          IsInf-10..20, BitwiseAnd, Or, Xor, Not-18, BitShift-11..28, Where-9..16. Operands of two broadcast.
  * Types:   comparisons: numbers (Equal bool too), bool out, exact for 64-bit whole numbers; NaN compares false. And, Or, Xor,
- *          Not: bool. Bitwise: whole numbers. BitShift: unsigned, direction LEFT or RIGHT; a shift by the type's width or
- *          more leaves 0. Where: bool condition, any type of x and y.
+ *          Not: bool. Bitwise: whole numbers. BitShift: whole numbers, direction LEFT or RIGHT (which keeps the sign);
+ *          a shift that is negative or by the type's width or more leaves 0, or -1 to the right of a negative number. Where: bool condition, any type of x and y.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/element.h"
 #include "kernels/ops/move.h"
@@ -63,7 +63,7 @@ static syn_status compare_shape(struct syn_op_call *c, struct syn_err *err)
         return compare_all(c, relation);                                                           \
     }                                                                                              \
     const struct syn_op syn_op_##id = {.name = word, .min_in = 2, .max_in = 2, .n_out = 1,         \
-                                       .shape = compare_shape, .reference = id##_reference}
+                                       .attrs = syn_element_old_attrs, .shape = compare_shape, .reference = id##_reference}
 COMPARE_ROW(equal, "Equal", REL_EQUAL);
 COMPARE_ROW(less, "Less", REL_LESS);
 COMPARE_ROW(less_or_equal, "LessOrEqual", REL_LESS_OR_EQUAL);
@@ -94,7 +94,7 @@ static syn_status whole_pair(struct syn_op_call *c, struct syn_err *err)
         return SYN_OK;                                                                             \
     }                                                                                              \
     const struct syn_op syn_op_##id = {.name = word, .min_in = 2, .max_in = 2, .n_out = 1,         \
-                                       .shape = shape_of, .reference = id##_reference}
+                                       .attrs = syn_element_old_attrs, .shape = shape_of, .reference = id##_reference}
 BITS_ROW(and, "And", bool_pair, and_of);
 BITS_ROW(or, "Or", bool_pair, or_of);
 BITS_ROW(xor, "Xor", bool_pair, xor_of);
@@ -133,25 +133,28 @@ static syn_status bitwise_not_reference(const struct syn_op_call *c, struct syn_
     return SYN_OK;
 }
 
-/* Narrow types have zeros above, which go when the result is cut to the type. */
+/* In 64 bits: what a left shift moves past a narrow type goes when the result is cut to it, and a right shift brings
+ * in copies of the sign, of which an unsigned value narrower than 64 bits has none. */
 static int64_t shift_left(int64_t a, int64_t b)
 {
     return (uint64_t)b > 63 ? 0 : (int64_t)((uint64_t)a << b);
 }
 static int64_t shift_right(int64_t a, int64_t b)
 {
-    return (uint64_t)b > 63 ? 0 : (int64_t)((uint64_t)a >> b);
+    const uint64_t sign = a < 0 ? UINT64_MAX : 0;
+    return (uint64_t)b > 63 ? (int64_t)sign : (int64_t)(((uint64_t)a ^ sign) >> b ^ sign);
 }
+static uint64_t shift_right_wide(uint64_t a, uint64_t b) { return b > 63 ? 0 : a >> b; }
 static syn_status shift_shape(struct syn_op_call *c, struct syn_err *err)
 {
     const char *way = syn_attr_text(c->op, c->attr, "direction");
     if (!way || (strcmp(way, "LEFT") && strcmp(way, "RIGHT")))
         return syn_fail(err, SYN_INVALID, "%s: direction '%.40s': must be LEFT or RIGHT", c->op->name, way ? way : "");
-    return syn_element_pair(c, SYN_TYPES_UNSIGNED, SYN_DTYPE_COUNT, err);
+    return syn_element_pair(c, SYN_TYPES_WHOLE, SYN_DTYPE_COUNT, err);
 }
 static syn_status shift_reference(const struct syn_op_call *c, struct syn_err *err)
 {
-    static const struct syn_element_rule left = {NULL, shift_left, NULL}, right = {NULL, shift_right, NULL};
+    static const struct syn_element_rule left = {NULL, shift_left, NULL}, right = {NULL, shift_right, shift_right_wide};
     (void)err;
     syn_element_fold(c, strcmp(syn_attr_text(c->op, c->attr, "direction"), "LEFT") == 0 ? &left : &right);
     return SYN_OK;

@@ -1,13 +1,13 @@
 /* move_order.c - elements in another order or repeated: TRANSPOSE, EXPAND, TILE, DEPTH_TO_SPACE, SPACE_TO_DEPTH,
  * REVERSE_SEQUENCE.
  *
- * Source:  ONNX Transpose-1..25, Expand-8..13, Tile-6..13, DepthToSpace-1..13, SpaceToDepth-1..13,
+ * Source:  ONNX Transpose-1..25, Expand-8..13, Tile-6..13, DepthToSpace-1..13, SpaceToDepth-1..28,
  *          ReverseSequence-10. Any type.
  * Transpose: perm (empty = reversed): y.dim[d] = x.dim[perm[d]].
  * Expand:  in input, shape: both broadcast to each other (a 1 in shape leaves input's dimension).
  * Tile:    in input, repeats [rank]: y[at] = x[at mod x's dimensions].
  * DepthToSpace: blocksize b, mode DCR (channels are [b, b, c]) or CRD ([c, b, b]); x [n, c*b*b, h, w].
- *          SpaceToDepth: the inverse of DCR.
+ *          SpaceToDepth: the inverse.
  * ReverseSequence: in x, sequence_lens [batch] in [0, time]: the first sequence_lens[i] steps of row i backwards;
  *          batch_axis = 1, time_axis = 0, each 0 or 1 and different.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
@@ -163,9 +163,12 @@ static syn_status depth_to_space_reference(const struct syn_op_call *c, struct s
 static syn_status space_to_depth_shape(struct syn_op_call *c, struct syn_err *err)
 {
     const int64_t b = syn_attr_int(c->op, c->attr, "blocksize");
+    const char *mode = syn_attr_text(c->op, c->attr, "mode");
     struct syn_shape y = c->in[0].shape;
     syn_status st = syn_ops_ranked(c, 0, "input", SYN_TYPES_ALL, 4, 4, err);
     if (st != SYN_OK) return st;
+    if (strcmp(mode, "DCR") && strcmp(mode, "CRD"))
+        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be DCR or CRD", c->op->name, mode);
     for (int32_t d = 2; d < 4; d++) {
         if (y.dim[d] % b)
             return syn_fail(err, SYN_INVALID, "%s: dimension %d is %" PRId64 ": must be a multiple of %" PRId64,
@@ -180,14 +183,17 @@ static syn_status space_to_depth_shape(struct syn_op_call *c, struct syn_err *er
 static syn_status space_to_depth_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     const int64_t b = syn_attr_int(c->op, c->attr, "blocksize");
+    const bool crd = strcmp(syn_attr_text(c->op, c->attr, "mode"), "CRD") == 0;
     const struct syn_shape *x = &c->in[0].shape, *o = &c->out[0].shape;
-    const int64_t out[6] = {o->dim[0], b, b, x->dim[1], o->dim[2], o->dim[3]};
-    const struct syn_shape y = syn_shape_of(6, out);
     if (syn_ops_elements(x) == 0) return SYN_OK;
-    const int64_t w = x->dim[3], plane = x->dim[2] * w;
-    const int64_t step[SYN_MAX_RANK] = {x->dim[1] * plane, w, 1, plane, b * w, b};
+    const int64_t w = x->dim[3], plane = x->dim[2] * w, ch = x->dim[1];
+    const int64_t dcr_dims[6] = {o->dim[0], b, b, ch, o->dim[2], o->dim[3]};
+    const int64_t crd_dims[6] = {o->dim[0], ch, b, b, o->dim[2], o->dim[3]};
+    const struct syn_shape y = syn_shape_of(6, crd ? crd_dims : dcr_dims);
+    const int64_t dcr_step[SYN_MAX_RANK] = {ch * plane, w, 1, plane, b * w, b};
+    const int64_t crd_step[SYN_MAX_RANK] = {ch * plane, plane, w, 1, b * w, b};
     (void)err;
-    syn_move_strided(c->out[0].data, &y, c->in[0].data, 0, step, syn_dtype_bytes(c->in[0].dtype));
+    syn_move_strided(c->out[0].data, &y, c->in[0].data, 0, crd ? crd_step : dcr_step, syn_dtype_bytes(c->in[0].dtype));
     return SYN_OK;
 }
 
@@ -242,10 +248,6 @@ static const struct syn_attr_spec depth_attrs[] = {
     {"mode", SYN_ATTR_STRING, 0, 0, 0, "DCR"},
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
-static const struct syn_attr_spec space_attrs[] = {
-    {"blocksize", SYN_ATTR_INT, 1, 1, SYN_OPS_MAX_STEP},
-    {NULL, SYN_ATTR_INT, 0, 0, 0},
-};
 static const struct syn_attr_spec reverse_attrs[] = {
     {"batch_axis", SYN_ATTR_INT, 1, 0, 1},
     {"time_axis", SYN_ATTR_INT, 0, 0, 1},
@@ -269,7 +271,7 @@ const struct syn_op syn_op_depth_to_space = {
 };
 const struct syn_op syn_op_space_to_depth = {
     .name = "SpaceToDepth", .min_in = 1, .max_in = 1, .n_out = 1,
-    .attrs = space_attrs, .shape = space_to_depth_shape, .reference = space_to_depth_reference,
+    .attrs = depth_attrs, .shape = space_to_depth_shape, .reference = space_to_depth_reference,
 };
 const struct syn_op syn_op_reverse_sequence = {
     .name = "ReverseSequence", .min_in = 2, .max_in = 2, .n_out = 1,
