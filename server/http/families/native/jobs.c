@@ -78,9 +78,12 @@ static const char *word(struct syn_request *rq, const char *name, char *out, siz
 {
     char pointer[32];
     if (!syn_request_query(rq, name, out, size)) return NULL;
-    if (out[0] && strspn(out, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(out)) return out;
+    if (out[0] &&
+        strspn(out, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+            strlen(out))
+        return out;
     snprintf(pointer, sizeof pointer, "?%s", name);
-    syn_problem_add(p, pointer, SYN_CODE_invalid_field, "must be 1 to %zu of a-z 0-9 . _ -",
+    syn_problem_add(p, pointer, SYN_CODE_invalid_field, "must be 1 to %zu of A-Z a-z 0-9 . _ -",
                     size - 1);
     return NULL;
 }
