@@ -103,6 +103,14 @@ int64_t syn_ops_elements(const struct syn_shape *s)
 
 /* --- operators of any type and rank --------------------------------------------------------- */
 
+/* The first dimension over 2^40, which only an empty tensor can have; -1 when there is none. */
+static int32_t huge_dimension(const struct syn_shape *s)
+{
+    for (int32_t d = 0; d < s->rank && d < SYN_MAX_RANK; d++)
+        if (s->dim[d] > SYN_MAX_ELEMENTS) return d;
+    return -1;
+}
+
 syn_status syn_ops_operand(const struct syn_op_call *c, int32_t i, const char *operand, uint32_t types,
                            struct syn_err *err)
 {
@@ -127,6 +135,9 @@ syn_status syn_ops_ranked(const struct syn_op_call *c, int32_t i, const char *op
     if (!syn_shape_elements(&t->shape, &n))
         return syn_fail(err, SYN_TOO_LARGE, "%s: %s has shape %s: unknown or over %" PRId64 " elements",
                         c->op->name, operand, text, SYN_MAX_ELEMENTS);
+    if (huge_dimension(&t->shape) >= 0)
+        return syn_fail(err, SYN_TOO_LARGE, "%s: %s has shape %s: dimension %d is over %" PRId64, c->op->name, operand,
+                        text, (int)huge_dimension(&t->shape), SYN_MAX_ELEMENTS);
     return SYN_OK;
 }
 
@@ -151,7 +162,7 @@ syn_status syn_ops_result(struct syn_op_call *c, int32_t o, const struct syn_sha
     if (shape->rank < 0 || shape->rank > SYN_MAX_RANK)
         return syn_fail(err, SYN_UNSUPPORTED, "%s: output %d has rank %d: at most %d", c->op->name, (int)o,
                         (int)shape->rank, SYN_MAX_RANK);
-    if (!syn_shape_elements(shape, &n))
+    if (!syn_shape_elements(shape, &n) || huge_dimension(shape) >= 0)
         return syn_fail(err, SYN_TOO_LARGE, "%s: output %d has shape %s: over %" PRId64 " elements",
                         c->op->name, (int)o, syn_shape_text(shape, text, sizeof text), SYN_MAX_ELEMENTS);
     c->out[o].shape = *shape;

@@ -59,8 +59,8 @@ SYN_MUST_CHECK syn_status syn_ops_out(struct syn_op_call *c, const struct syn_sh
 #define SYN_TYPES_NUMBER (SYN_TYPES_FLOAT | SYN_TYPES_SIGNED | SYN_TYPES_UNSIGNED)
 #define SYN_TYPES_ALL (((uint32_t)1 << SYN_DTYPE_COUNT) - 1)
 
-/* Operand i is there, has one of the types, rank 0..SYN_MAX_RANK, known dimensions (0 is fine) and at most 2^40
- * elements. */
+/* Operand i is there, has one of the types, rank 0..SYN_MAX_RANK, known dimensions (0 is fine) of at most 2^40 each,
+ * also beside a 0, and at most 2^40 elements. */
 SYN_MUST_CHECK syn_status syn_ops_operand(const struct syn_op_call *c, int32_t i, const char *operand,
                                           uint32_t types, struct syn_err *err);
 /* The same and its rank is in [lo, hi]. */
