@@ -56,7 +56,6 @@ static const struct need {
     {"denoise-speech", 0, "erb_dec", OUTPUT, "gru0"},
     {"denoise-speech", 0, "erb_dec", OUTPUT, "gru1"},
     {"denoise-speech", 0, "df_dec", INPUT, "emb"},
-    {"denoise-speech", 0, "df_dec", INPUT, "c0"},
     {"denoise-speech", 0, "df_dec", INPUT, "c0_past"},
     {"denoise-speech", 0, "df_dec", INPUT, "gru0"},
     {"denoise-speech", 0, "df_dec", INPUT, "gru1"},
