@@ -14,6 +14,10 @@
     X(BERNOULLI, syn_op_bernoulli)                      \
     X(MULTINOMIAL, syn_op_multinomial)                  \
     X(NON_MAX_SUPPRESSION, syn_op_non_max_suppression)  \
+    X(TF_IDF_VECTORIZER, syn_op_tf_idf_vectorizer)      \
+    X(CAUSAL_CONV_WITH_STATE, syn_op_causal_conv_with_state) \
+    X(LINEAR_ATTENTION, syn_op_linear_attention)        \
+    X(TREE_ENSEMBLE, syn_op_tree_ensemble)              \
     X(DFT, syn_op_dft)                                  \
     X(STFT, syn_op_stft)                                \
     X(HANN_WINDOW, syn_op_hann_window)                  \
