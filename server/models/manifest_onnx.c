@@ -85,16 +85,26 @@ static syn_status read_picture(const json_t *network, const char *where, struct 
 
 /* --- networks --------------------------------------------------------------------------------- */
 
+static const struct syn_port *find_port(const struct syn_manifest *m, int32_t network, bool output,
+                                        const char *role)
+{
+    for (int32_t i = 0; i < m->n_ports; i++)
+        if (m->port[i].network == network && m->port[i].output == output &&
+            !strcmp(m->port[i].role, role))
+            return &m->port[i];
+    return NULL;
+}
+
 /* {role: tensor, ...} of one direction. */
 static syn_status read_ports(const json_t *network, const char *where, const char *key, bool output,
-                             struct syn_manifest *m, struct syn_err *err)
+                             bool inner, struct syn_manifest *m, struct syn_err *err)
 {
     const json_t *map = json_object_get(network, key);
-    char inner[INNER_SIZE];
+    char path[INNER_SIZE];
     const char *role;
     json_t *value;
     if (!map) return SYN_OK;
-    snprintf(inner, sizeof inner, "%s%s.", where, key);
+    snprintf(path, sizeof path, "%s%s.", where, key);
     if (!json_is_object(map) || json_object_size(map) > MAX_NETWORK_PORTS)
         return syn_fail(err, SYN_INVALID, "%s%s: must be an object of at most %d members", where,
                         key, MAX_NETWORK_PORTS);
@@ -103,16 +113,20 @@ static syn_status read_ports(const json_t *network, const char *where, const cha
         struct syn_port *p = &m->port[m->n_ports];
         syn_status st;
         if (m->n_ports == SYN_MAX_PORTS)
-            return syn_fail(err, SYN_INVALID, "%s%.40s: more than %d tensors in all", inner, role,
+            return syn_fail(err, SYN_INVALID, "%s%.40s: more than %d tensors in all", path, role,
                             SYN_MAX_PORTS);
         if (strlen(role) >= sizeof p->role || !word_plain(role))
             return syn_fail(err, SYN_INVALID, "%s%.40s: a role must be 1 to %zu of a-z, 0-9 and _",
-                            inner, role, sizeof p->role - 1);
-        if ((st = syn_json_text(map, inner, role, p->tensor, sizeof p->tensor, err)) != SYN_OK)
+                            path, role, sizeof p->role - 1);
+        if (find_port(m, m->n_variants, output, role))
+            return syn_fail(err, SYN_INVALID, "%s%s: this network has that role already", path,
+                            role);
+        if ((st = syn_json_text(map, path, role, p->tensor, sizeof p->tensor, err)) != SYN_OK)
             return st;
         strcpy(p->role, role);
         p->network = m->n_variants;
         p->output = output;
+        p->inner = inner;
         m->n_ports++;
     }
     return SYN_OK;
@@ -122,7 +136,8 @@ static syn_status read_network(const json_t *one, const char *where,
                                struct syn_manifest_files *files, struct syn_manifest *m,
                                struct syn_err *err)
 {
-    static const char *const keys[] = {"name", "file", "data", "picture", "inputs", "outputs"};
+    static const char *const keys[] = {"name",   "file",    "data", "picture",
+                                       "inputs", "outputs", "cuts", "taps"};
     struct syn_variant *v = &m->variant[m->n_variants];
     char both[129];
     syn_status st;
@@ -142,8 +157,10 @@ static syn_status read_network(const json_t *one, const char *where,
         if (st != SYN_OK) return st;
     }
     if ((st = read_picture(one, where, &v->picture, err)) != SYN_OK) return st;
-    if ((st = read_ports(one, where, "inputs", false, m, err)) != SYN_OK) return st;
-    if ((st = read_ports(one, where, "outputs", true, m, err)) != SYN_OK) return st;
+    if ((st = read_ports(one, where, "inputs", false, false, m, err)) != SYN_OK) return st;
+    if ((st = read_ports(one, where, "outputs", true, false, m, err)) != SYN_OK) return st;
+    if ((st = read_ports(one, where, "cuts", false, true, m, err)) != SYN_OK) return st;
+    if ((st = read_ports(one, where, "taps", true, true, m, err)) != SYN_OK) return st;
     v->scale = 1;
     v->noise = SYN_NOISE_NONE;
     snprintf(both, sizeof both, "%s%s", v->graph_sha256, v->weights_sha256);
@@ -217,9 +234,6 @@ const struct syn_variant *syn_manifest_network(const struct syn_manifest *m, con
 const char *syn_manifest_tensor(const struct syn_manifest *m, const struct syn_variant *network,
                                 bool output, const char *role)
 {
-    for (int32_t i = 0; i < m->n_ports; i++)
-        if (&m->variant[m->port[i].network] == network && m->port[i].output == output &&
-            !strcmp(m->port[i].role, role))
-            return m->port[i].tensor;
-    return NULL;
+    const struct syn_port *p = find_port(m, (int32_t)(network - m->variant), output, role);
+    return p ? p->tensor : NULL;
 }

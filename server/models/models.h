@@ -55,9 +55,10 @@ struct syn_variant {
 struct syn_port {
     int32_t network;            /* index into variant[] */
     bool output;
+    /* A value inside the graph: as input it cuts the graph there (it is given, no longer computed), as
+     * output it is taken besides the graph's own. The network is opened so. */
+    bool inner;
     char role[32];
-    /* An input that is none of the graph's own is a value inside it at which the graph is cut: it is
-     * given instead of computed. An output may be any value of the graph. */
     char tensor[128];
 };
 

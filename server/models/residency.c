@@ -174,13 +174,22 @@ static syn_status make_room(struct syn_models *ms, struct syn_loaded *slot, uint
 static syn_status open_network(struct syn_models *ms, struct syn_loaded *slot,
                                struct syn_model **out, struct syn_err *err)
 {
+    const struct syn_manifest *m = &slot->entry->manifest;
     const struct syn_variant *v = slot->variant;
     const char *folder = slot->entry->folder;
     char graph[PATH_MAX], weights[PATH_MAX];
     struct syn_model_source src = {
-        .format = slot->entry->manifest.format, .graph_path = graph,
+        .format = m->format, .graph_path = graph,
         .weights_path = v->weights_file[0] ? weights : NULL};
-    struct syn_model_opts opts = {.cancel = &slot->cancel};
+    const char *cut[SYN_MAX_PORTS], *tap[SYN_MAX_PORTS];
+    struct syn_model_opts opts = {
+        .cancel = &slot->cancel, .cut_inputs = cut, .extra_outputs = tap};
+    for (int32_t i = 0; i < m->n_ports; i++) {
+        const struct syn_port *p = &m->port[i];
+        if (!p->inner || &m->variant[p->network] != v) continue;
+        if (p->output) tap[opts.n_extra_outputs++] = p->tensor;
+        else cut[opts.n_cut_inputs++] = p->tensor;
+    }
     if (snprintf(graph, sizeof graph, "%s/%s", folder, v->graph_file) >= (int)sizeof graph ||
         snprintf(weights, sizeof weights, "%s/%s", folder, v->weights_file) >= (int)sizeof weights)
         return syn_fail(err, SYN_INVALID, "the model folder's path is too long");

@@ -38,7 +38,8 @@ static const char two_nets[] =
     " \"outputs\": {\"style\": \"a/b\"}},"
     " {\"name\": \"transform\", \"file\": \"t.onnx\", \"data\": \"t.data\","
     " \"picture\": {\"layout\": \"nchw\", \"multiple\": 4, \"min_side\": 32},"
-    " \"inputs\": {\"picture\": \"x\", \"style\": \"s\"}, \"outputs\": {\"picture\": \"y\"}}]}";
+    " \"inputs\": {\"picture\": \"x\"}, \"cuts\": {\"style\": \"/in/side\"},"
+    " \"outputs\": {\"picture\": \"y\"}, \"taps\": {\"state\": \"/gru\"}}]}";
 
 /* `of` with `from` (must be in it) replaced by `to`. */
 static char *changed_in(const char *of, const char *from, const char *to)
@@ -177,6 +178,7 @@ static const struct wrong onnx_wrongs[] = {
     {"\"min_side\": 32", "\"min_side\": 99999", "networks[1].picture.min_side = 99999"},
     {"\"min_side\"", "\"minside\"", "networks[1].picture.minside: no such member"},
     {"{\"picture\": \"in:0\"}", "[]", "networks[0].inputs: must be an object"},
+    {"{\"state\": \"/gru\"}", "7", "networks[1].taps: must be an object"},
     {"\"styles\": 26", "\"styles\": 0", "settings.styles = 0: must be in [1, 1024]"},
     {"\"styles\": 26", "\"styles\": \"26\"", "settings.styles: must be a number"},
     {"\"styles\": 26", "\"stiles\": 26", "settings.stiles: kind stylize has no such setting"},
@@ -197,6 +199,10 @@ static const struct wrong onnx_beyond[] = {
      "networks[0].inputs.Picture: a role must"},
     {"{\"picture\": \"in:0\"}", "{\"picture\": 3}", "networks[0].inputs.picture is a whole number"},
     {"{\"style\": \"a/b\"}", "{}", "a network 'predict' whose outputs name the tensor of 'style'"},
+    {"{\"style\": \"/in/side\"}", "{\"picture\": \"/in/side\"}",
+     "networks[1].cuts.picture: this network has that role already"},
+    {"{\"state\": \"/gru\"}", "{\"picture\": \"/gru\"}",
+     "networks[1].taps.picture: this network has that role already"},
     {"\"styles\": 26", "\"rate\": 48000", "settings.rate: kind stylize has no such setting"},
     {"\"styles\": 26", "\"styles\": 2.5", "settings.styles = 2.5: must be a whole number"},
     {"\"scale\": 2", "\"scale\": [1, 0, 1]", "networks[0].picture.scale = 0"},
@@ -294,8 +300,13 @@ static void test_onnx_members(void)
             "%d", t->picture.multiple);
     T_CHECK(!strcmp(syn_manifest_tensor(&m, p, false, "picture"), "in:0") &&
                 !strcmp(syn_manifest_tensor(&m, p, true, "style"), "a/b") &&
-                !strcmp(syn_manifest_tensor(&m, t, true, "picture"), "y") && m.n_ports == 5,
+                !strcmp(syn_manifest_tensor(&m, t, true, "picture"), "y") && m.n_ports == 6,
             "%d ports", m.n_ports);
+    T_CHECK(!strcmp(syn_manifest_tensor(&m, t, false, "style"), "/in/side") &&
+                !strcmp(syn_manifest_tensor(&m, t, true, "state"), "/gru"),
+            "inner values");
+    for (int32_t i = 0; i < m.n_ports; i++)
+        T_CHECK(m.port[i].inner == (m.port[i].tensor[0] == '/'), "%s", m.port[i].tensor);
     T_CHECK(!syn_manifest_tensor(&m, p, true, "picture") &&
                 !syn_manifest_tensor(&m, t, false, "weights"),
             "none");
