@@ -5,7 +5,7 @@
  * Compress: in x, condition (bool, at most the axis's length); the slices of `axis` where it is true; without axis x
  *          counts as flat.
  * Unique:  in x; axis? (without: flat); sorted = 1. Outputs: y, first indices, inverse indices, counts (i64). Slices
- *          compare element by element; NaN sorts last. sorted = 0: in the order of appearance.
+ *          compare element by element; NaN sorts last; of an empty x there are none. sorted = 0: in the order of appearance.
  * TopK:    in x, k (one i64); axis = -1, largest = 1, sorted = 1. Of equal ones the lower index comes first; NaN
  *          counts as the largest. The result is sorted in any case. Outputs: values, indices (i64).
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: outputs are made for the caller (SYN_OP_MAKES); orders
@@ -223,6 +223,7 @@ static syn_status unique_reference(const struct syn_op_call *call, struct syn_er
     syn_status st = syn_ops_operand(c, 0, "x", SYN_TYPES_ALL, err);
     if (st == SYN_OK) st = slices_of(c, &s, err);
     if (st != SYN_OK) return st;
+    if (syn_ops_elements(&c->in[0].shape) == 0) s.n = 0; /* slices without elements, however many, are none */
     if (!syn_mul((size_t)s.n, 4, &n) || !(order = syn_calloc((size_t)(s.n ? s.n : 1), sizeof *order)) ||
         !(work = syn_calloc(n ? n : 1, sizeof *work))) {
         st = syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " places", c->op->name, s.n);
