@@ -65,7 +65,7 @@ static syn_status causal_reference(const struct syn_op_call *c, struct syn_err *
     const int64_t channels = x->dim[1], length = x->dim[2], k = c->in[1].shape.dim[2], before = k - 1;
     const int64_t rows = syn_ops_elements(&(struct syn_shape){.rank = 2, .dim = {x->dim[0], channels}});
     (void)err;
-    for (int64_t row = 0; row < rows; row++) {
+    for (int64_t row = 0; row < rows && length + before > 0; row++) {
         const int64_t ch = row % channels;
         for (int64_t l = 0; l < length; l++) {
             double sum = syn_ops_given(c, 2) ? syn_get(&c->in[2], ch) : 0;
@@ -196,7 +196,7 @@ static syn_status linear_reference(const struct syn_op_call *c, struct syn_err *
     const int64_t heads = syn_ops_elements(&(struct syn_shape){.rank = 2, .dim = {p.b, p.h}});
     double *s = syn_calloc((size_t)(size + p.dv), sizeof *s);
     if (!s) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
-    for (int64_t i = 0; i < heads; i++) {
+    for (int64_t i = 0; i < heads && (size > 0 || syn_ops_elements(&c->out[0].shape) > 0); i++) {
         const int64_t b = i / p.h, h = i % p.h, each = p.hq / p.h;
         for (int64_t k = 0; k < size; k++) s[k] = syn_ops_given(c, PAST) ? syn_get(&c->in[PAST], i * size + k) : 0;
         for (int64_t t = 0; t < p.t; t++) {

@@ -81,8 +81,13 @@ static syn_status mel_shape(struct syn_op_call *c, struct syn_err *err)
     syn_status st = made_type(c, &t, err);
     if (st == SYN_OK) st = count_of(c, 0, "num_mel_bins", 0, &bins, err);
     if (st == SYN_OK) st = count_of(c, 1, "dft_length", 1, &length, err);
-    for (int32_t i = 3; st == SYN_OK && i < 5; i++)
-        st = syn_ops_operand(c, i, i == 3 ? "lower_edge_hertz" : "upper_edge_hertz", SYN_TYPES_FLOAT, err);
+    for (int32_t i = 3; st == SYN_OK && i < 5; i++) {
+        const char *name = i == 3 ? "lower_edge_hertz" : "upper_edge_hertz";
+        st = syn_ops_operand(c, i, name, SYN_TYPES_FLOAT, err);
+        if (st == SYN_OK && syn_ops_elements(&c->in[i].shape) != 1)
+            st = syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " elements: must have 1", c->op->name, name,
+                          syn_ops_elements(&c->in[i].shape));
+    }
     if (st != SYN_OK) return st;
     const struct syn_shape y = {.rank = 2, .dim = {length / 2 + 1, bins}};
     return syn_ops_result(c, 0, &y, t, err);

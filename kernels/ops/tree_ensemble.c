@@ -222,7 +222,7 @@ static syn_status tree_reference(const struct syn_op_call *c, struct syn_err *er
     const int64_t rows = c->out[0].shape.dim[0], n = c->out[0].shape.dim[1];
     struct forest f;
     syn_status st = parse(c, &f, err);
-    if (st != SYN_OK) return st;
+    if (st != SYN_OK || syn_ops_elements(&c->out[0].shape) == 0) return st;
     int64_t *start = starts_new(&f);
     double *total = syn_calloc((size_t)n, sizeof *total);
     bool *reached = syn_calloc((size_t)n, sizeof *reached);
