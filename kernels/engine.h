@@ -51,7 +51,16 @@ enum {
     SYN_PASS_CONCAT_VIEWS = 1 << 3, /* operands of a concat are written in place */
     SYN_PASS_SHARE_MEMORY = 1 << 4, /* values with disjoint lifetimes share bytes */
     SYN_PASS_WINOGRAD = 1 << 5,     /* 3x3 convolutions with 2.25 times fewer products */
-    SYN_PASS_ALL = (1 << 6) - 1
+    /* The rest is for onnx. */
+    SYN_PASS_QDQ = 1 << 6,        /* quantise-dequantise pairs taken out: real numbers throughout */
+    SYN_PASS_BATCH_NORM = 1 << 7, /* batch normalisation into the convolution before it */
+    SYN_PASS_TRANSPOSE = 1 << 8,  /* transposes moved together and cancelled */
+    SYN_PASS_NORM = 1 << 9,       /* spelled-out instance and layer norms as one node */
+    SYN_PASS_ATTENTION = 1 << 10, /* spelled-out attention as one node */
+    SYN_PASS_LOWER = 1 << 11,     /* rank-4 operators in our own forms, which the passes above know */
+    SYN_PASS_CHAIN = 1 << 12,     /* element-by-element operators in one loop */
+    SYN_PASS_PROGRAM = 1 << 13,   /* networks of pictures planned ahead for a shape, not run node by node */
+    SYN_PASS_ALL = (1 << 14) - 1
 };
 
 struct syn_engine_opts {
@@ -204,8 +213,8 @@ struct syn_run_opts {
     syn_precision precision;
     uint64_t seed;             /* of random operators that have none of their own */
     bool finite;               /* an output that holds NaN or infinity is SYN_NUMERIC */
-    syn_watch *watch;          /* called after every node, in order; may be NULL. Runs then take no shortcuts: every
-                                  value of the model as it was loaded is seen */
+    syn_watch *watch;          /* called after every node, in order; may be NULL. Such runs go node by node; with all
+                                  passes off every value of the file is seen */
     void *watch_ctx;
 };
 

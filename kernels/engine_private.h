@@ -32,7 +32,10 @@ struct syn_model {
     struct syn_graph *graph;        /* immutable after open */
     struct syn_mapfile weights;     /* ncnn: borrowed by graph */
     struct syn_onnx *onnx;          /* onnx: borrowed by graph */
-    struct syn_flow *flow;          /* made by the first syn_model_run; guarded by engine->run_lock */
+    struct syn_flow *flow;          /* made by the first run that goes node by node; guarded by engine->run_lock */
+    struct syn_graph *flow_graph;   /* its: the graph with chains; the same */
+    struct syn_static *statics;     /* programs by shape, newest use first; guarded by lock */
+    atomic_bool only_flow;          /* shapes depend on data, or nodes are no picture's: no program */
     unsigned passes;                /* SYN_PASS_* that are on */
     struct syn_model_info info;     /* immutable after open */
     pthread_mutex_t lock;
@@ -50,5 +53,22 @@ struct syn_plan {
 };
 
 void syn_plans_free(struct syn_model *m); /* all of them; none in use */
+
+/* A general model bound to its inputs' shapes as a program. */
+struct syn_static {
+    struct syn_static *next;
+    int32_t refs;                   /* guarded by model->lock, as is next */
+    syn_precision precision;
+    struct syn_shape *in;           /* n_inputs of them */
+    struct syn_program *program;
+};
+/* *out NULL: the model runs by its flow. Release what is got. */
+SYN_MUST_CHECK syn_status syn_static_get(struct syn_model *m, const struct syn_tensor *in, syn_precision precision,
+                                         struct syn_static **out, struct syn_err *err);
+void syn_static_release(struct syn_model *m, struct syn_static *s);
+void syn_statics_free(struct syn_model *m); /* none in use */
+
+/* engine->run_lock is held. The engine's one workspace, at least this large. */
+SYN_MUST_CHECK syn_status syn_engine_workspace(struct syn_engine *e, uint64_t bytes, struct syn_err *err);
 
 #endif

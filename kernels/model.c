@@ -2,13 +2,10 @@
 #include "kernels/base/alloc.h"
 #include "kernels/engine_private.h"
 #include "kernels/graph/footprint.h"
+#include "kernels/graph/passes.h"
 #include "kernels/load/ncnn.h"
 #include <math.h>
 #include <string.h>
-
-#pragma weak syn_onnx_load
-#pragma weak syn_onnx_close
-#pragma weak syn_onnx_bytes
 
 #define MAX_WEIGHT_BYTES ((uint64_t)16 << 30)
 
@@ -158,17 +155,32 @@ done:
     return st;
 }
 
+#define FOLD_ELEMENTS ((int64_t)1 << 27) /* of one constant computed when a model is opened */
+
+/* The passes that need no shapes. */
+static syn_status simplify(struct syn_model *m, struct syn_err *err)
+{
+    struct syn_graph *g = m->graph;
+    syn_status st = SYN_OK;
+    if (m->passes & SYN_PASS_FOLD) st = syn_graph_fold_constants(g, FOLD_ELEMENTS, err);
+    if (st == SYN_OK && (m->passes & SYN_PASS_QDQ)) st = syn_pass_qdq(g, err);
+    if (st == SYN_OK && (m->passes & SYN_PASS_BATCH_NORM)) st = syn_pass_batch_norm(g, err);
+    if (st == SYN_OK && (m->passes & SYN_PASS_TRANSPOSE)) st = syn_pass_transpose(g, err);
+    if (st == SYN_OK && (m->passes & SYN_PASS_NORM)) st = syn_pass_norm(g, err);
+    return st;
+}
+
 static syn_status open_onnx(struct syn_model *m, const struct syn_model_source *src,
                             const struct syn_model_opts *opts, struct syn_err *err)
 {
     syn_status st;
     if (!src->graph_path) return syn_fail(err, SYN_INVALID, "onnx: needs the file");
-    if (!syn_onnx_load) return syn_fail(err, SYN_UNSUPPORTED, "format onnx: not in this build");
     if ((st = syn_onnx_load(src->graph_path, &m->onnx, &m->graph, err)) != SYN_OK) return st;
     if (opts->cancel && atomic_load(opts->cancel)) return syn_fail(err, SYN_CANCELED, "canceled while loading");
     if (opts->n_cut_inputs || opts->n_extra_outputs)
         st = syn_graph_cut(m->graph, opts->n_cut_inputs, opts->cut_inputs, opts->n_extra_outputs,
                            opts->extra_outputs, err);
+    if (st == SYN_OK) st = simplify(m, err);
     if (st == SYN_OK) count(m, syn_onnx_bytes(m->onnx));
     return st;
 }
@@ -201,9 +213,11 @@ void syn_model_close(struct syn_model *m)
 {
     if (!m) return;
     syn_plans_free(m);
+    syn_statics_free(m);
     syn_flow_free(m->flow);
+    syn_graph_free(m->flow_graph);
     syn_graph_free(m->graph);
-    if (m->onnx) syn_onnx_close(m->onnx);
+    syn_onnx_close(m->onnx);
     syn_mapfile_close(&m->weights);
     pthread_mutex_destroy(&m->lock);
     syn_free(m);

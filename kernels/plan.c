@@ -255,7 +255,7 @@ void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info
 /* --- running -------------------------------------------------------------------------------- */
 
 /* engine->run_lock is held. Pages of a larger workspace are given back before it is asked for anew. */
-static syn_status ensure_workspace(struct syn_engine *e, uint64_t bytes, struct syn_err *err)
+syn_status syn_engine_workspace(struct syn_engine *e, uint64_t bytes, struct syn_err *err)
 {
     void *at;
     if (bytes <= e->workspace_bytes) return SYN_OK;
@@ -317,7 +317,7 @@ syn_status syn_plan_run(struct syn_plan *p, const struct syn_tensor *in, struct 
     if ((st = check_tensor(&out[0], &p->info.out[0], "output", 0, err)) != SYN_OK) return st;
     out_data[0] = out[0].data;
     pthread_mutex_lock(&e->run_lock);
-    st = ensure_workspace(e, p->info.peak_bytes, err);
+    st = syn_engine_workspace(e, p->info.peak_bytes, err);
     if (st == SYN_OK)
         st = syn_program_run(p->program, e->workspace, in_data, out_data,
                              opts ? opts->cancel : NULL, opts && opts->profile, err);

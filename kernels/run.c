@@ -2,6 +2,7 @@
 #include "kernels/base/alloc.h"
 #include "kernels/engine_private.h"
 #include "kernels/graph/element.h"
+#include "kernels/graph/passes.h"
 #include <math.h>
 #include <string.h>
 
@@ -56,7 +57,61 @@ static syn_status flow_of(struct syn_model *m, struct syn_err *err)
 {
     const struct syn_flow_opts opts = {.backend = m->engine->backend, .self = m->engine->self,
                                        .limit_bytes = m->engine->workspace_limit};
-    return m->flow ? SYN_OK : syn_flow_new(m->graph, &opts, &m->flow, err);
+    syn_status st = SYN_OK;
+    if (m->flow) return SYN_OK;
+    if (!m->flow_graph) st = syn_graph_copy(m->graph, &m->flow_graph, err);
+    if (st == SYN_OK && (m->passes & SYN_PASS_CHAIN)) st = syn_pass_chain(m->flow_graph, err);
+    if (st == SYN_OK) st = syn_flow_new(m->flow_graph, &opts, &m->flow, err);
+    if (st != SYN_OK) { /* a graph half rewritten is good for nothing */
+        syn_graph_free(m->flow_graph);
+        m->flow_graph = NULL;
+    }
+    return st;
+}
+
+static syn_status run_flow(struct syn_model *m, const struct syn_tensor *in, struct syn_tensor *out,
+                           struct watching *w, struct syn_err *err)
+{
+    const struct syn_flow_run how = {.cancel = w->opts->cancel, .seed = w->opts->seed, .profile = w->opts->profile,
+                                     .watch = w->opts->watch ? watch_node : NULL, .watch_ctx = w};
+    syn_status st;
+    pthread_mutex_lock(&m->engine->run_lock);
+    st = flow_of(m, err);
+    if (st == SYN_OK) st = syn_flow_exec(m->flow, in, out, &how, err);
+    pthread_mutex_unlock(&m->engine->run_lock);
+    return st;
+}
+
+static syn_status run_static(struct syn_model *m, const struct syn_static *s, const struct syn_tensor *in,
+                             struct syn_tensor *out, const struct syn_run_opts *opts, struct syn_err *err)
+{
+    const struct syn_program *p = s->program;
+    const struct syn_graph *g = p->g;
+    const void **in_data = syn_calloc((size_t)g->n_inputs + 1, sizeof *in_data);
+    void **out_data = syn_calloc((size_t)g->n_outputs + 1, sizeof *out_data);
+    syn_status st = in_data && out_data ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "run: no memory");
+    for (int32_t i = 0; st == SYN_OK && i < g->n_inputs; i++) in_data[i] = in[i].data;
+    for (int32_t i = 0; st == SYN_OK && i < g->n_outputs; i++) {
+        const struct syn_value *v = &g->value[g->output[i]];
+        int64_t n = 0;
+        if (!syn_shape_elements(&v->shape, &n) ||
+            !(out[i].data = syn_alloc((size_t)(n ? n : 1) * syn_dtype_bytes(v->dtype))))
+            st = syn_fail(err, SYN_NO_MEMORY, "output %s: no memory", v->name);
+        out[i].shape = v->shape, out[i].dtype = v->dtype;
+        out_data[i] = out[i].data;
+    }
+    pthread_mutex_lock(&m->engine->run_lock);
+    if (st == SYN_OK) st = syn_engine_workspace(m->engine, p->peak_bytes, err);
+    if (st == SYN_OK)
+        st = syn_program_run(s->program, m->engine->workspace, in_data, out_data, opts->cancel, opts->profile, err);
+    pthread_mutex_unlock(&m->engine->run_lock);
+    for (int32_t i = 0; st != SYN_OK && i < g->n_outputs; i++) {
+        syn_free(out[i].data);
+        out[i].data = NULL;
+    }
+    syn_free(in_data);
+    syn_free(out_data);
+    return st;
 }
 
 syn_status syn_model_run(struct syn_model *m, const struct syn_tensor *in, struct syn_tensor *out,
@@ -64,33 +119,58 @@ syn_status syn_model_run(struct syn_model *m, const struct syn_tensor *in, struc
 {
     static const struct syn_run_opts none = {0};
     struct watching w = {opts ? opts : &none};
-    const struct syn_flow_run how = {.cancel = w.opts->cancel, .seed = w.opts->seed, .profile = w.opts->profile,
-                                     .watch = w.opts->watch ? watch_node : NULL, .watch_ctx = &w};
-    syn_status st;
+    struct syn_static *s = NULL;
+    syn_status st = SYN_OK;
     for (int32_t i = 0; i < m->graph->n_outputs; i++) out[i] = (struct syn_tensor){.data = NULL};
-    pthread_mutex_lock(&m->engine->run_lock);
-    st = flow_of(m, err);
-    if (st == SYN_OK) st = syn_flow_exec(m->flow, in, out, &how, err);
-    pthread_mutex_unlock(&m->engine->run_lock);
+    if (!w.opts->watch) st = syn_static_get(m, in, w.opts->precision, &s, err);
+    if (st == SYN_OK) st = s ? run_static(m, s, in, out, w.opts, err) : run_flow(m, in, out, &w, err);
+    syn_static_release(m, s);
     if (st == SYN_OK && w.opts->finite) st = check_finite(m, out, err);
     return st;
+}
+
+/* The program of the last run, if it was one; model->lock is held. */
+static const struct syn_program *last_program(const struct syn_model *m)
+{
+    return m->statics ? m->statics->program : NULL;
 }
 
 void syn_model_run_info(struct syn_model *m, struct syn_run_info *info)
 {
     struct syn_flow_info f = {0};
+    const struct syn_program *p;
     pthread_mutex_lock(&m->engine->run_lock);
     if (m->flow) syn_flow_info(m->flow, &f);
     pthread_mutex_unlock(&m->engine->run_lock);
     *info = (struct syn_run_info){f.peak_bytes, f.held_bytes, f.weight_bytes, m->graph->n_nodes};
+    pthread_mutex_lock(&m->lock);
+    if ((p = last_program(m))) *info = (struct syn_run_info){p->peak_bytes, 0, p->weight_bytes, p->n_steps};
+    pthread_mutex_unlock(&m->lock);
+}
+
+static void program_step(const struct syn_program *p, int32_t index, struct syn_step_info *info)
+{
+    const struct syn_program_step *s = &p->step[index];
+    const struct syn_graph *g = p->g;
+    info->op = s->node >= 0 ? g->node[s->node].op->name : s->is_load ? "Load" : "Store";
+    info->name = s->node >= 0 ? g->node[s->node].name : g->value[s->value].name;
+    info->impl = s->kernel.impl ? s->kernel.impl : "view";
+    info->out = g->value[s->value].shape;
+    info->seconds = s->seconds;
 }
 
 bool syn_model_step(struct syn_model *m, int32_t index, struct syn_step_info *info)
 {
-    const struct syn_node *n = &m->graph->node[index];
-    bool ran;
+    const struct syn_program *p;
+    const struct syn_node *n = NULL;
+    bool ran = false;
+    pthread_mutex_lock(&m->lock);
+    if ((p = last_program(m))) program_step(p, index, info);
+    pthread_mutex_unlock(&m->lock);
+    if (p) return true;
     pthread_mutex_lock(&m->engine->run_lock);
-    ran = n->op && m->flow && *syn_flow_impl(m->flow, index);
+    if (m->flow) n = &m->flow_graph->node[index];
+    ran = n && n->op && *syn_flow_impl(m->flow, index);
     if (ran)
         *info = (struct syn_step_info){.op = n->op->name, .name = n->name, .impl = syn_flow_impl(m->flow, index),
                                        .out = {.rank = -1}, .seconds = syn_flow_seconds(m->flow, index)};

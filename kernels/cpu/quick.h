@@ -12,6 +12,8 @@
 #define CPU_QUICK_LIST(X) \
     X(CONV_ND, cpu_quick_conv) \
     X(CONV_TRANSPOSE_ND, cpu_quick_conv) \
+    X(MAT_MUL, cpu_quick_matmul) \
+    X(GEMM, cpu_quick_matmul) \
     X(GRU, cpu_quick_recurrent) \
     X(LSTM, cpu_quick_recurrent) \
     X(CHAIN, cpu_quick_chain) \

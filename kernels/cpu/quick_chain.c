@@ -82,23 +82,38 @@ static bool chain_takes(const struct syn_op_call *c)
     return c->out[0].dtype == SYN_F32 && read_steps(c, &p);
 }
 
-/* Columns [j, j + n) of the row at `from` (offsets of the operands). */
+/* Values of a piece: a run of neighbours, or one number for all of it. */
+struct piece_value {
+    const float *at;
+    bool one;
+};
+
+static const float *spread(struct piece_value v, int64_t n, float *to)
+{
+    const float x = *v.at;
+    if (!v.one) return v.at;
+    for (int64_t i = 0; i < n; i++) to[i] = x;
+    return to;
+}
+
+/* Columns [j, j + n) of the row at `from` (offsets of the operands). A step whose operands are one number each is done
+ * once: a scale computed per channel costs nothing along the channel. */
 static void run_piece(const struct plan *p, const int64_t *from, int64_t j, int64_t n, float *y)
 {
-    float repeated[SYN_CHAIN_INPUTS][PIECE], result[SYN_CHAIN_STEPS][PIECE];
-    const float *v[SYN_CHAIN_INPUTS + SYN_CHAIN_STEPS];
+    float result[SYN_CHAIN_STEPS][PIECE], spread_a[PIECE], spread_b[PIECE];
+    struct piece_value v[SYN_CHAIN_INPUTS + SYN_CHAIN_STEPS];
     for (int32_t k = 0; k < p->n_in; k++) {
         const int64_t step = p->move[k][p->rank - 1];
-        v[k] = p->in[k] + from[k] + step * j;
-        if (step != 0) continue;
-        for (int64_t i = 0; i < n; i++) repeated[k][i] = *v[k];
-        v[k] = repeated[k];
+        v[k] = (struct piece_value){p->in[k] + from[k] + step * j, step == 0};
     }
     for (int32_t s = 0; s < p->n_steps; s++) {
         const struct step *e = &p->step[s];
-        float *to = s == p->n_steps - 1 ? y : result[s];
-        p->apply(e->id, v[e->a], e->b < 0 ? NULL : v[e->b], to, n, e->args);
-        v[p->n_in + s] = to;
+        const bool last = s == p->n_steps - 1, one = v[e->a].one && (e->b < 0 || v[e->b].one) && !last;
+        float *to = last ? y : result[s];
+        if (one) p->apply(e->id, v[e->a].at, e->b < 0 ? NULL : v[e->b].at, to, 1, e->args);
+        else
+            p->apply(e->id, spread(v[e->a], n, spread_a), e->b < 0 ? NULL : spread(v[e->b], n, spread_b), to, n, e->args);
+        v[p->n_in + s] = (struct piece_value){to, one};
     }
 }
 

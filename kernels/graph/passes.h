@@ -29,4 +29,24 @@ SYN_MUST_CHECK syn_status syn_pass_fuse_shuffle(struct syn_graph *g, struct syn_
  * kernel is [w2, w1+w2, w0+w1, w0]; borders are exact, as padding zeros sum to zero. */
 SYN_MUST_CHECK syn_status syn_pass_phases(struct syn_graph *g, struct syn_err *err);
 
+/* --- general models (kernels/load/onnx.h) ------------------------------------------------------
+ * Those marked "any time" need no shapes and are applied once, when a model is opened. */
+
+/* Any time. QuantizeLinear -> DequantizeLinear around activations is taken out, through a Transpose or Reshape between
+ * the two as well. Weights behind DequantizeLinear are constants once syn_graph_fold_constants has run. */
+SYN_MUST_CHECK syn_status syn_pass_qdq(struct syn_graph *g, struct syn_err *err);
+/* Any time. BatchNormalization into the weights and bias of the convolution before it. */
+SYN_MUST_CHECK syn_status syn_pass_batch_norm(struct syn_graph *g, struct syn_err *err);
+/* Any time. Transposes move together and cancel. */
+SYN_MUST_CHECK syn_status syn_pass_transpose(struct syn_graph *g, struct syn_err *err);
+/* Any time for the last axis (LayerNormalization); over the spatial axes of pictures (CHANNEL_NORM) once shapes are
+ * known. */
+SYN_MUST_CHECK syn_status syn_pass_norm(struct syn_graph *g, struct syn_err *err);
+/* CHANNEL_NORM -> activation, CHANNEL_NORM -> ADD: into the norm, when nobody else reads its result. */
+SYN_MUST_CHECK syn_status syn_pass_fuse_norm(struct syn_graph *g, struct syn_err *err);
+/* Any time. Operators that work element by element on f32 and follow each other become one CHAIN (chain.h). */
+SYN_MUST_CHECK syn_status syn_pass_chain(struct syn_graph *g, struct syn_err *err);
+/* ONNX's operators in our own rank-4 forms where they do the same. */
+SYN_MUST_CHECK syn_status syn_pass_lower(struct syn_graph *g, struct syn_err *err);
+
 #endif

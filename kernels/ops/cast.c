@@ -1,13 +1,13 @@
 /* cast.c - another element type: CAST, CAST_LIKE, BIT_CAST, and DROPOUT at inference.
  *
  * Source:  ONNX Cast-6..25, CastLike-15..25, BitCast-26, Dropout-7..22.
- * Cast:    attrs to (a number of TensorProto.DataType), saturate = 1 (float8 only: beyond the range its largest value,
- *          else infinity or NaN), round_mode = up, down or nearest (to e8m0 only). Floats to whole numbers truncate;
- *          what does not fit wraps; NaN gives 0. To bool: anything but 0 is true.
- *          CastLike: the type of the second operand.
+ * Cast:    attrs to (a number of TensorProto.DataType), saturate = 1 (float8 only: beyond the
+ *          range its largest value, else infinity or NaN), round_mode = up, down or nearest (to
+ *          e8m0 only). Floats to whole numbers truncate; what does not fit wraps; NaN gives 0. To
+ *          bool: anything but 0 is true. CastLike: the type of the second operand.
  * BitCast: attr to, a type of as many bits; the bits stay.
- * Dropout: in x, ratio?, training_mode?. Outputs x and a mask that is all true (before opset 10: ones of x's type). Training
- *          is refused unless its ratio is 0.
+ * Dropout: in x, ratio?, training_mode?. Outputs x and a mask that is all true (before opset 10:
+ *          ones of x's type). Training is refused unless its ratio is 0.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/element.h"
 #include "kernels/ops/type_number.h"
@@ -17,7 +17,8 @@
 
 /* --- Cast ------------------------------------------------------------------------------------ */
 
-/* The e8m0 pattern of v by a direction: the power of two at or above, at or below, nearest (ties up). */
+/* The e8m0 pattern of v by a direction: the power of two at or above, at or below, nearest (ties
+ * up). */
 static uint8_t e8m0_of(double v, const char *mode, bool saturate)
 {
     int e;
@@ -40,10 +41,13 @@ static void cast_all(const struct syn_op_call *c)
     const int64_t n = syn_ops_elements(&y->shape);
     if (y->dtype == SYN_F8E8M0 && x->dtype != SYN_F8E8M0) {
         for (int64_t i = 0; i < n; i++)
-            ((uint8_t *)y->data)[i] = e8m0_of(syn_element_double(x->dtype, x->data, i), mode, saturate);
-    } else if (!saturate && syn_dtype_bytes(y->dtype) == 1 && syn_dtype_kind(y->dtype) == 'F' && x->dtype != y->dtype) {
+            ((uint8_t *)y->data)[i] =
+                e8m0_of(syn_element_double(x->dtype, x->data, i), mode, saturate);
+    } else if (!saturate && syn_dtype_bytes(y->dtype) == 1 && syn_dtype_kind(y->dtype) == 'F' &&
+               x->dtype != y->dtype) {
         for (int64_t i = 0; i < n; i++)
-            syn_element_put_double(y->dtype, y->data, i, syn_element_double(x->dtype, x->data, i), false);
+            syn_element_put_double(y->dtype, y->data, i, syn_element_double(x->dtype, x->data, i),
+                                   false);
     } else {
         syn_element_convert(x->dtype, x->data, y->dtype, y->data, n);
     }
@@ -53,7 +57,8 @@ static syn_status cast_check(const struct syn_op_call *c, struct syn_err *err)
 {
     const char *mode = syn_attr_text(c->op, c->attr, "round_mode");
     if (strcmp(mode, "up") && strcmp(mode, "down") && strcmp(mode, "nearest"))
-        return syn_fail(err, SYN_INVALID, "%s: round_mode '%.40s': must be up, down or nearest", c->op->name, mode);
+        return syn_fail(err, SYN_INVALID, "%s: round_mode '%.40s': must be up, down or nearest",
+                        c->op->name, mode);
     return syn_ops_operand(c, 0, "input", SYN_TYPES_ALL, err);
 }
 
@@ -61,7 +66,8 @@ static syn_status cast_shape(struct syn_op_call *c, struct syn_err *err)
 {
     syn_dtype to = SYN_F32;
     syn_status st = cast_check(c, err);
-    if (st == SYN_OK) st = syn_ops_type_number(c, "to", syn_attr_int(c->op, c->attr, "to"), &to, err);
+    if (st == SYN_OK)
+        st = syn_ops_type_number(c, "to", syn_attr_int(c->op, c->attr, "to"), &to, err);
     return st == SYN_OK ? syn_ops_result(c, 0, &c->in[0].shape, to, err) : st;
 }
 
@@ -97,11 +103,13 @@ static syn_status bit_cast_shape(struct syn_op_call *c, struct syn_err *err)
 {
     syn_dtype to = SYN_F32;
     syn_status st = syn_ops_operand(c, 0, "input", SYN_TYPES_ALL, err);
-    if (st == SYN_OK) st = syn_ops_type_number(c, "to", syn_attr_int(c->op, c->attr, "to"), &to, err);
+    if (st == SYN_OK)
+        st = syn_ops_type_number(c, "to", syn_attr_int(c->op, c->attr, "to"), &to, err);
     if (st != SYN_OK) return st;
     if (bits_of(to) != bits_of(c->in[0].dtype))
-        return syn_fail(err, SYN_INVALID, "%s: to = %s has %d bits: input's %s has %d", c->op->name, syn_dtype_word(to),
-                        bits_of(to), syn_dtype_word(c->in[0].dtype), bits_of(c->in[0].dtype));
+        return syn_fail(err, SYN_INVALID, "%s: to = %s has %d bits: input's %s has %d", c->op->name,
+                        syn_dtype_word(to), bits_of(to), syn_dtype_word(c->in[0].dtype),
+                        bits_of(c->in[0].dtype));
     return syn_ops_result(c, 0, &c->in[0].shape, to, err);
 }
 
@@ -126,22 +134,28 @@ static syn_status dropout_shape(struct syn_op_call *c, struct syn_err *err)
 {
     const struct syn_shape *x = &c->in[0].shape;
     syn_status st = syn_ops_operand(c, 0, "data", SYN_TYPES_FLOAT, err);
-    if (st == SYN_OK && syn_ops_given(c, 1)) st = syn_element_scalar(c, 1, "ratio", SYN_TYPES_FLOAT, err);
-    if (st == SYN_OK && syn_ops_given(c, 2)) st = syn_element_scalar(c, 2, "training_mode", SYN_TYPE(BOOL), err);
+    if (st == SYN_OK && syn_ops_given(c, 1))
+        st = syn_element_scalar(c, 1, "ratio", SYN_TYPES_FLOAT, err);
+    if (st == SYN_OK && syn_ops_given(c, 2))
+        st = syn_element_scalar(c, 2, "training_mode", SYN_TYPE(BOOL), err);
     if (st == SYN_OK) st = syn_ops_result(c, 0, x, c->in[0].dtype, err);
-    return st == SYN_OK ? syn_ops_result(c, 1, x, c->opset < 10 ? c->in[0].dtype : SYN_BOOL, err) : st;
+    return st == SYN_OK ? syn_ops_result(c, 1, x, c->opset < 10 ? c->in[0].dtype : SYN_BOOL, err)
+                        : st;
 }
 
 static syn_status dropout_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     const int64_t n = syn_ops_elements(&c->in[0].shape);
     if (syn_ops_given(c, 2) && *(const uint8_t *)c->in[2].data) {
-        const double ratio = syn_ops_given(c, 1) ? syn_element_double(c->in[1].dtype, c->in[1].data, 0) : 0.5;
+        const double ratio =
+            syn_ops_given(c, 1) ? syn_element_double(c->in[1].dtype, c->in[1].data, 0) : 0.5;
         if (ratio != 0)
-            return syn_fail(err, SYN_UNSUPPORTED, "%s: training_mode is true with ratio %g: only inference", c->op->name,
+            return syn_fail(err, SYN_UNSUPPORTED,
+                            "%s: training_mode is true with ratio %g: only inference", c->op->name,
                             ratio);
     }
-    if (c->out[0].shape.rank >= 0) syn_element_convert(c->in[0].dtype, c->in[0].data, c->out[0].dtype, c->out[0].data, n);
+    if (c->out[0].shape.rank >= 0)
+        syn_element_convert(c->in[0].dtype, c->in[0].data, c->out[0].dtype, c->out[0].data, n);
     for (int64_t i = 0; c->n_out > 1 && c->out[1].shape.rank >= 0 && i < n; i++)
         syn_element_put_int(c->out[1].dtype, c->out[1].data, i, 1);
     return SYN_OK;

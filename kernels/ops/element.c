@@ -10,13 +10,14 @@ const struct syn_attr_spec syn_element_old_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 
-/* Operand k's shape; the second one's with ones behind where an old model says at which axis it begins. Applying it
- * twice changes nothing. */
+/* Operand k's shape; the second one's with ones behind where an old model says at which axis it
+ * begins. Applying it twice changes nothing. */
 static struct syn_shape placed_shape(const struct syn_op_call *c, int32_t k)
 {
     struct syn_shape s = c->in[k].shape;
     int64_t axis;
-    if (k != 1 || c->opset < 1 || c->opset > 6 || !syn_attr_int(c->op, c->attr, "broadcast")) return s;
+    if (k != 1 || c->opset < 1 || c->opset > 6 || !syn_attr_int(c->op, c->attr, "broadcast"))
+        return s;
     axis = syn_attr_int(c->op, c->attr, "axis");
     if (axis < -SYN_MAX_RANK || s.rank < 0) return s; /* absent: it ends where the first one does */
     if (axis < 0) axis += c->in[0].shape.rank;
@@ -56,7 +57,9 @@ syn_status syn_element_same(struct syn_op_call *c, uint32_t types, struct syn_er
 {
     const syn_dtype t = c->in[0].dtype;
     syn_status st = syn_ops_operand(c, 0, "x", types, err);
-    return st == SYN_OK ? syn_ops_result(c, 0, &c->in[0].shape, c->opset == 0 && t == SYN_F16 ? SYN_F32 : t, err) : st;
+    return st == SYN_OK ? syn_ops_result(c, 0, &c->in[0].shape,
+                                         c->opset == 0 && t == SYN_F16 ? SYN_F32 : t, err)
+                        : st;
 }
 
 static bool own_mix(const struct syn_op_call *c, int32_t i)
@@ -65,7 +68,8 @@ static bool own_mix(const struct syn_op_call *c, int32_t i)
     return c->opset == 0 && both >> c->in[0].dtype & 1 && both >> c->in[i].dtype & 1;
 }
 
-syn_status syn_element_pair(struct syn_op_call *c, uint32_t types, syn_dtype out, struct syn_err *err)
+syn_status syn_element_pair(struct syn_op_call *c, uint32_t types, syn_dtype out,
+                            struct syn_err *err)
 {
     struct syn_shape y;
     syn_status st = SYN_OK;
@@ -84,29 +88,35 @@ syn_status syn_element_pair(struct syn_op_call *c, uint32_t types, syn_dtype out
 
 static void fold_f32_row(const struct syn_element_walk *w, float *y, double (*f)(double, double))
 {
-    const float *a = (const float *)w->c->in[0].data + w->offset[0], *b = (const float *)w->c->in[1].data + w->offset[1];
-    for (int64_t i = 0; i < w->row; i++) y[i] = (float)f((double)a[i * w->step[0]], (double)b[i * w->step[1]]);
+    const float *a = (const float *)w->c->in[0].data + w->offset[0],
+                *b = (const float *)w->c->in[1].data + w->offset[1];
+    for (int64_t i = 0; i < w->row; i++)
+        y[i] = (float)f((double)a[i * w->step[0]], (double)b[i * w->step[1]]);
 }
 
-static void fold_double_row(const struct syn_element_walk *w, int64_t at, double (*f)(double, double))
+static void fold_double_row(const struct syn_element_walk *w, int64_t at,
+                            double (*f)(double, double))
 {
     const struct syn_op_call *c = w->c;
     for (int64_t i = 0; i < w->row; i++) {
         double v = syn_element_double(c->in[0].dtype, c->in[0].data, w->offset[0] + i * w->step[0]);
         for (int32_t k = 1; k < w->n; k++)
-            v = f(v, syn_element_double(c->in[k].dtype, c->in[k].data, w->offset[k] + i * w->step[k]));
+            v = f(v,
+                  syn_element_double(c->in[k].dtype, c->in[k].data, w->offset[k] + i * w->step[k]));
         syn_element_put_double(c->out[0].dtype, c->out[0].data, at + i, v, true);
     }
 }
 
-static void fold_int_row(const struct syn_element_walk *w, int64_t at, const struct syn_element_rule *rule)
+static void fold_int_row(const struct syn_element_walk *w, int64_t at,
+                         const struct syn_element_rule *rule)
 {
     const struct syn_op_call *c = w->c;
     const bool wide = c->in[0].dtype == SYN_U64 && rule->u;
     for (int64_t i = 0; i < w->row; i++) {
         int64_t v = syn_element_int(c->in[0].dtype, c->in[0].data, w->offset[0] + i * w->step[0]);
         for (int32_t k = 1; k < w->n; k++) {
-            const int64_t b = syn_element_int(c->in[k].dtype, c->in[k].data, w->offset[k] + i * w->step[k]);
+            const int64_t b =
+                syn_element_int(c->in[k].dtype, c->in[k].data, w->offset[k] + i * w->step[k]);
             v = wide ? (int64_t)rule->u((uint64_t)v, (uint64_t)b) : rule->i(v, b);
         }
         syn_element_put_int(c->out[0].dtype, c->out[0].data, at + i, v);
@@ -137,15 +147,16 @@ void syn_element_map(const struct syn_op_call *c, double (*f)(double v, const do
         for (int64_t i = 0; i < n; i++) to[i] = (float)f((double)from[i], p);
     } else if (syn_dtype_kind(x->dtype) == 'F' || !w) {
         for (int64_t i = 0; i < n; i++)
-            syn_element_put_double(y->dtype, y->data, i, f(syn_element_double(x->dtype, x->data, i), p), true);
+            syn_element_put_double(y->dtype, y->data, i,
+                                   f(syn_element_double(x->dtype, x->data, i), p), true);
     } else {
         for (int64_t i = 0; i < n; i++)
             syn_element_put_int(y->dtype, y->data, i, w(syn_element_int(x->dtype, x->data, i), p));
     }
 }
 
-syn_status syn_element_scalar(const struct syn_op_call *c, int32_t i, const char *word, uint32_t types,
-                              struct syn_err *err)
+syn_status syn_element_scalar(const struct syn_op_call *c, int32_t i, const char *word,
+                              uint32_t types, struct syn_err *err)
 {
     syn_status st = syn_ops_operand(c, i, word, types, err);
     if (st == SYN_OK && syn_ops_elements(&c->in[i].shape) != 1)

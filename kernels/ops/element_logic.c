@@ -1,11 +1,15 @@
-/* element_logic.c - truth and bits: EQUAL, LESS, LESS_OR_EQUAL, GREATER, GREATER_OR_EQUAL, AND, OR, XOR, NOT, IS_NAN, IS_INF,
- * BITWISE_AND, BITWISE_OR, BITWISE_XOR, BITWISE_NOT, BIT_SHIFT, WHERE.
+/* element_logic.c - truth and bits: EQUAL, LESS, LESS_OR_EQUAL, GREATER, GREATER_OR_EQUAL, AND,
+ * OR, XOR, NOT, IS_NAN, IS_INF, BITWISE_AND, BITWISE_OR, BITWISE_XOR, BITWISE_NOT, BIT_SHIFT,
+ * WHERE.
  *
- * Source:  ONNX Equal-7..19, Less, Greater-7..13, LessOrEqual, GreaterOrEqual-12..16, And, Or, Xor-7, Not-1, IsNaN-9..20,
- *          IsInf-10..20, BitwiseAnd, Or, Xor, Not-18, BitShift-11..28, Where-9..16. Operands of two broadcast.
- * Types:   comparisons: numbers (Equal bool too), bool out, exact for 64-bit whole numbers; NaN compares false. And, Or, Xor,
- *          Not: bool. Bitwise: whole numbers. BitShift: whole numbers, direction LEFT or RIGHT (which keeps the sign);
- *          a shift that is negative or by the type's width or more leaves 0, or -1 to the right of a negative number. Where: bool condition, any type of x and y.
+ * Source:  ONNX Equal-7..19, Less, Greater-7..13, LessOrEqual, GreaterOrEqual-12..16, And, Or,
+ *          Xor-7, Not-1, IsNaN-9..20, IsInf-10..20, BitwiseAnd, Or, Xor, Not-18, BitShift-11..28,
+ *          Where-9..16. Operands of two broadcast.
+ * Types:   comparisons: numbers (Equal bool too), bool out, exact for 64-bit whole numbers; NaN
+ *          compares false. And, Or, Xor, Not: bool. Bitwise: whole numbers. BitShift: whole
+ *          numbers, direction LEFT or RIGHT (which keeps the sign); a shift that is negative or by
+ *          the type's width or more leaves 0, or -1 to the right of a negative number. Where: bool
+ *          condition, any type of x and y.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/element.h"
 #include "kernels/ops/move.h"
@@ -62,8 +66,13 @@ static syn_status compare_shape(struct syn_op_call *c, struct syn_err *err)
         (void)err;                                                                                 \
         return compare_all(c, relation);                                                           \
     }                                                                                              \
-    const struct syn_op syn_op_##id = {.name = word, .min_in = 2, .max_in = 2, .n_out = 1,         \
-                                       .attrs = syn_element_old_attrs, .shape = compare_shape, .reference = id##_reference}
+    const struct syn_op syn_op_##id = {.name = word,                                               \
+                                       .min_in = 2,                                                \
+                                       .max_in = 2,                                                \
+                                       .n_out = 1,                                                 \
+                                       .attrs = syn_element_old_attrs,                             \
+                                       .shape = compare_shape,                                     \
+                                       .reference = id##_reference}
 COMPARE_ROW(equal, "Equal", REL_EQUAL);
 COMPARE_ROW(less, "Less", REL_LESS);
 COMPARE_ROW(less_or_equal, "LessOrEqual", REL_LESS_OR_EQUAL);
@@ -93,8 +102,13 @@ static syn_status whole_pair(struct syn_op_call *c, struct syn_err *err)
         syn_element_fold(c, &rule);                                                                \
         return SYN_OK;                                                                             \
     }                                                                                              \
-    const struct syn_op syn_op_##id = {.name = word, .min_in = 2, .max_in = 2, .n_out = 1,         \
-                                       .attrs = syn_element_old_attrs, .shape = shape_of, .reference = id##_reference}
+    const struct syn_op syn_op_##id = {.name = word,                                               \
+                                       .min_in = 2,                                                \
+                                       .max_in = 2,                                                \
+                                       .n_out = 1,                                                 \
+                                       .attrs = syn_element_old_attrs,                             \
+                                       .shape = shape_of,                                          \
+                                       .reference = id##_reference}
 BITS_ROW(and, "And", bool_pair, and_of);
 BITS_ROW(or, "Or", bool_pair, or_of);
 BITS_ROW(xor, "Xor", bool_pair, xor_of);
@@ -133,8 +147,9 @@ static syn_status bitwise_not_reference(const struct syn_op_call *c, struct syn_
     return SYN_OK;
 }
 
-/* In 64 bits: what a left shift moves past a narrow type goes when the result is cut to it, and a right shift brings
- * in copies of the sign, of which an unsigned value narrower than 64 bits has none. */
+/* In 64 bits: what a left shift moves past a narrow type goes when the result is cut to it, and a
+ * right shift brings in copies of the sign, of which an unsigned value narrower than 64 bits has
+ * none. */
 static int64_t shift_left(int64_t a, int64_t b)
 {
     return (uint64_t)b > 63 ? 0 : (int64_t)((uint64_t)a << b);
@@ -149,20 +164,24 @@ static syn_status shift_shape(struct syn_op_call *c, struct syn_err *err)
 {
     const char *way = syn_attr_text(c->op, c->attr, "direction");
     if (!way || (strcmp(way, "LEFT") && strcmp(way, "RIGHT")))
-        return syn_fail(err, SYN_INVALID, "%s: direction '%.40s': must be LEFT or RIGHT", c->op->name, way ? way : "");
+        return syn_fail(err, SYN_INVALID, "%s: direction '%.40s': must be LEFT or RIGHT",
+                        c->op->name, way ? way : "");
     return syn_element_pair(c, SYN_TYPES_WHOLE, SYN_DTYPE_COUNT, err);
 }
 static syn_status shift_reference(const struct syn_op_call *c, struct syn_err *err)
 {
-    static const struct syn_element_rule left = {NULL, shift_left, NULL}, right = {NULL, shift_right, shift_right_wide};
+    static const struct syn_element_rule left = {NULL, shift_left, NULL},
+                                         right = {NULL, shift_right, shift_right_wide};
     (void)err;
-    syn_element_fold(c, strcmp(syn_attr_text(c->op, c->attr, "direction"), "LEFT") == 0 ? &left : &right);
+    syn_element_fold(c, strcmp(syn_attr_text(c->op, c->attr, "direction"), "LEFT") == 0 ? &left
+                                                                                        : &right);
     return SYN_OK;
 }
 
 /* --- IsNaN, IsInf ---------------------------------------------------------------------------- */
 
-#define TYPES_F8 (SYN_TYPE(F8E4M3FN) | SYN_TYPE(F8E4M3FNUZ) | SYN_TYPE(F8E5M2) | SYN_TYPE(F8E5M2FNUZ))
+#define TYPES_F8                                                                                   \
+    (SYN_TYPE(F8E4M3FN) | SYN_TYPE(F8E4M3FNUZ) | SYN_TYPE(F8E5M2) | SYN_TYPE(F8E5M2FNUZ))
 
 static syn_status test_shape(struct syn_op_call *c, struct syn_err *err)
 {
@@ -201,8 +220,8 @@ static syn_status where_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = syn_ops_operand(c, 1, "x", SYN_TYPES_ALL, err);
     if (st == SYN_OK) st = syn_ops_operand(c, 2, "y", SYN_TYPES_ALL, err);
     if (st == SYN_OK && c->in[1].dtype != c->in[2].dtype)
-        st = syn_fail(err, SYN_INVALID, "%s: y holds %s: must be %s like x", c->op->name, syn_dtype_word(c->in[2].dtype),
-                      syn_dtype_word(c->in[1].dtype));
+        st = syn_fail(err, SYN_INVALID, "%s: y holds %s: must be %s like x", c->op->name,
+                      syn_dtype_word(c->in[2].dtype), syn_dtype_word(c->in[1].dtype));
     if (st == SYN_OK) st = syn_ops_broadcast(c, 0, 3, &y, err);
     return st == SYN_OK ? syn_ops_result(c, 0, &y, c->in[1].dtype, err) : st;
 }
@@ -218,7 +237,9 @@ static syn_status where_reference(const struct syn_op_call *c, struct syn_err *e
     for (int64_t r = 0; r < w.rows; r++, syn_element_walk_next(&w))
         for (int64_t i = 0; i < w.row; i++, y += bytes) {
             const int32_t k = condition[w.offset[0] + i * w.step[0]] ? 1 : 2;
-            syn_move_one(y, (const char *)c->in[k].data + (size_t)(w.offset[k] + i * w.step[k]) * bytes, bytes);
+            syn_move_one(
+                y, (const char *)c->in[k].data + (size_t)(w.offset[k] + i * w.step[k]) * bytes,
+                bytes);
         }
     return SYN_OK;
 }
@@ -253,5 +274,10 @@ const struct syn_op syn_op_is_inf = {
     .attrs = inf_attrs, .shape = test_shape, .reference = is_inf_reference,
 };
 const struct syn_op syn_op_where = {
-    .name = "Where", .min_in = 3, .max_in = 3, .n_out = 1, .shape = where_shape, .reference = where_reference,
+    .name = "Where",
+    .min_in = 3,
+    .max_in = 3,
+    .n_out = 1,
+    .shape = where_shape,
+    .reference = where_reference,
 };

@@ -1,17 +1,19 @@
-/* element_math.c - functions of one number: ABS, NEG, SIGN, CEIL, FLOOR, ROUND, SQRT, EXP, LOG, RECIPROCAL, ERF, SIN, COS, TAN,
- * ASIN, ACOS, ATAN, SINH, COSH, TANH, ASINH, ACOSH, ATANH, and activations: ELU, SELU, CELU, THRESHOLDED_RELU, HARD_SIGMOID,
- * HARD_SWISH, SOFTPLUS, SOFTSIGN, MISH, GELU, SWISH, SHRINK.
+/* element_math.c - functions of one number: ABS, NEG, SIGN, CEIL, FLOOR, ROUND, SQRT, EXP, LOG,
+ * RECIPROCAL, ERF, SIN, COS, TAN, ASIN, ACOS, ATAN, SINH, COSH, TANH, ASINH, ACOSH, ATANH, and
+ * activations: ELU, SELU, CELU, THRESHOLDED_RELU, HARD_SIGMOID, HARD_SWISH, SOFTPLUS, SOFTSIGN,
+ * MISH, GELU, SWISH, SHRINK.
  *
  * Source:  ONNX's operators of these names, opsets 7..26.
- * Types:   floats of any width, in double and rounded once. Abs, Sign, Erf, Shrink take every number, Neg those with a
- *          sign.
+ * Types:   floats of any width, in double and rounded once. Abs, Sign, Erf, Shrink take every
+ *          number, Neg those with a sign.
  * Maths:   Round: to even at ties. With a, b, l the attributes (as floats):
  *          elu v < 0 ? a(e^v - 1) : v                   selu g(v > 0 ? v : a(e^v - 1))
  *          celu max(0, v) + min(0, a(e^(v/a) - 1))      thresholded v > a ? v : 0
  *          hard sigmoid max(0, min(1, a*v + b))         hard swish v * max(0, min(1, v/6 + 1/2))
  *          softplus ln(1 + e^v)                         softsign v/(1 + |v|)
  *          mish v*tanh(softplus(v))                     swish v/(1 + e^(-a*v))
- *          gelu v/2 (1 + erf(v/sqrt 2)), or with approximate = tanh v/2 (1 + tanh(sqrt(2/pi)(v + 0.044715 v^3)))
+ *          gelu v/2 (1 + erf(v/sqrt 2)), or with approximate = tanh
+ *          v/2 (1 + tanh(sqrt(2/pi)(v + 0.044715 v^3)))
  *          shrink v < -l ? v + b : v > l ? v - b : 0.   NaN stays NaN in each.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/element.h"
@@ -38,7 +40,10 @@ static syn_status signed_shape(struct syn_op_call *c, struct syn_err *err)
 
 /* --- plain functions ------------------------------------------------------------------------- */
 
-static double sign(double v) { return v > 0 ? 1 : v < 0 ? -1 : v; } /* a NaN and both zeros as they are */
+static double sign(double v)
+{
+    return v > 0 ? 1 : v < 0 ? -1 : v;
+} /* a NaN and both zeros as they are */
 static double negate(double v) { return -v; }
 static double reciprocal(double v) { return 1 / v; }
 static double softplus(double v) { return v > 0 ? v + log1p(exp(-v)) : log1p(exp(v)); }
@@ -47,7 +52,10 @@ static double mish(double v) { return v * tanh(softplus(v)); }
 static double at_most_one(double v) { return v > 1 ? 1 : v < 0 ? 0 : v; }
 static double hard_swish(double v) { return v * at_most_one(v / 6 + 0.5); }
 static double gelu(double v) { return 0.5 * v * (1 + erf(v * SQRT_HALF)); }
-static double gelu_tanh(double v) { return 0.5 * v * (1 + tanh(SQRT_2_OVER_PI * (v + 0.044715 * v * v * v))); }
+static double gelu_tanh(double v)
+{
+    return 0.5 * v * (1 + tanh(SQRT_2_OVER_PI * (v + 0.044715 * v * v * v)));
+}
 
 static int64_t negate_int(int64_t v, const double *p)
 {
@@ -148,7 +156,8 @@ static syn_status gelu_shape(struct syn_op_call *c, struct syn_err *err)
 {
     const char *text = syn_attr_text(c->op, c->attr, "approximate");
     if (strcmp(text, "none") && strcmp(text, "tanh"))
-        return syn_fail(err, SYN_INVALID, "%s: approximate '%.40s': must be none or tanh", c->op->name, text);
+        return syn_fail(err, SYN_INVALID, "%s: approximate '%.40s': must be none or tanh",
+                        c->op->name, text);
     return float_shape(c, err);
 }
 static syn_status gelu_reference(const struct syn_op_call *c, struct syn_err *err)
@@ -202,6 +211,7 @@ NUMBERS_ROW(selu, "Selu", float_shape, selu_of, NUMBER("alpha", 1.67326319217681
             NUMBER("gamma", 1.05070102214813232421875));
 NUMBERS_ROW(celu, "Celu", float_shape, celu_of, NUMBER("alpha", 1));
 NUMBERS_ROW(thresholded_relu, "ThresholdedRelu", float_shape, thresholded_of, NUMBER("alpha", 1));
-NUMBERS_ROW(hard_sigmoid, "HardSigmoid", float_shape, hard_sigmoid_of, NUMBER("alpha", 0.2), NUMBER("beta", 0.5));
+NUMBERS_ROW(hard_sigmoid, "HardSigmoid", float_shape, hard_sigmoid_of, NUMBER("alpha", 0.2),
+            NUMBER("beta", 0.5));
 NUMBERS_ROW(swish, "Swish", float_shape, swish_of, NUMBER("alpha", 1));
 NUMBERS_ROW(shrink, "Shrink", number_shape, shrink_of, NUMBER("bias", 0), NUMBER("lambd", 0.5));

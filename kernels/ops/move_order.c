@@ -1,15 +1,15 @@
-/* move_order.c - elements in another order or repeated: TRANSPOSE, EXPAND, TILE, DEPTH_TO_SPACE, SPACE_TO_DEPTH,
- * REVERSE_SEQUENCE.
+/* move_order.c - elements in another order or repeated: TRANSPOSE, EXPAND, TILE, DEPTH_TO_SPACE,
+ * SPACE_TO_DEPTH, REVERSE_SEQUENCE.
  *
  * Source:  ONNX Transpose-1..25, Expand-8..13, Tile-6..13, DepthToSpace-1..13, SpaceToDepth-1..28,
  *          ReverseSequence-10. Any type.
  * Transpose: perm (empty = reversed): y.dim[d] = x.dim[perm[d]].
  * Expand:  in input, shape: both broadcast to each other (a 1 in shape leaves input's dimension).
  * Tile:    in input, repeats [rank]: y[at] = x[at mod x's dimensions].
- * DepthToSpace: blocksize b, mode DCR (channels are [b, b, c]) or CRD ([c, b, b]); x [n, c*b*b, h, w].
- *          SpaceToDepth: the inverse.
- * ReverseSequence: in x, sequence_lens [batch] in [0, time]: the first sequence_lens[i] steps of row i backwards;
- *          batch_axis = 1, time_axis = 0, each 0 or 1 and different.
+ * DepthToSpace: blocksize b, mode DCR (channels are [b, b, c]) or CRD ([c, b, b]); x [n, c*b*b, h,
+ *          w]. SpaceToDepth: the inverse.
+ * ReverseSequence: in x, sequence_lens [batch] in [0, time]: the first sequence_lens[i] steps of
+ *          row i backwards; batch_axis = 1, time_axis = 0, each 0 or 1 and different.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/graph/element.h"
 #include "kernels/ops/move.h"
@@ -33,8 +33,8 @@ static syn_status transpose_shape(struct syn_op_call *c, struct syn_err *err)
     for (int32_t d = 0; d < x->rank; d++) {
         const int32_t from = perm_at(c, d);
         if (from >= x->rank || seen >> from & 1)
-            return syn_fail(err, SYN_INVALID, "%s: perm[%d] = %d: must be a permutation of [0, %d)", c->op->name,
-                            (int)d, (int)from, (int)x->rank);
+            return syn_fail(err, SYN_INVALID, "%s: perm[%d] = %d: must be a permutation of [0, %d)",
+                            c->op->name, (int)d, (int)from, (int)x->rank);
         seen |= (uint32_t)1 << from;
         y.dim[d] = x->dim[from];
     }
@@ -47,7 +47,8 @@ static syn_status transpose_reference(const struct syn_op_call *c, struct syn_er
     (void)err;
     syn_move_strides(&c->in[0].shape, stride);
     for (int32_t d = 0; d < c->in[0].shape.rank; d++) step[d] = stride[perm_at(c, d)];
-    syn_move_strided(c->out[0].data, &c->out[0].shape, c->in[0].data, 0, step, syn_dtype_bytes(c->in[0].dtype));
+    syn_move_strided(c->out[0].data, &c->out[0].shape, c->in[0].data, 0, step,
+                     syn_dtype_bytes(c->in[0].dtype));
     return SYN_OK;
 }
 
@@ -69,8 +70,10 @@ static syn_status expand_shape(struct syn_op_call *c, struct syn_err *err)
         const int32_t dx = d - (y.rank - x->rank), dw = d - (y.rank - want.rank);
         const int64_t have = dx < 0 ? 1 : x->dim[dx], ask = dw < 0 ? 1 : want.dim[dw];
         if (ask < 0 || (have != ask && have != 1 && ask != 1))
-            return syn_fail(err, SYN_INVALID, "%s: input %s does not broadcast with shape %s: dimension %d",
-                            c->op->name, syn_shape_text(x, a, sizeof a), syn_shape_text(&want, b, sizeof b), (int)d);
+            return syn_fail(err, SYN_INVALID,
+                            "%s: input %s does not broadcast with shape %s: dimension %d",
+                            c->op->name, syn_shape_text(x, a, sizeof a),
+                            syn_shape_text(&want, b, sizeof b), (int)d);
         y.dim[d] = have == 1 ? ask : have;
     }
     return syn_move_result(c, &y, err);
@@ -82,7 +85,8 @@ static syn_status expand_reference(const struct syn_op_call *c, struct syn_err *
     (void)err;
     if (syn_ops_elements(&c->out[0].shape) == 0) return SYN_OK;
     syn_ops_steps(&c->in[0].shape, &c->out[0].shape, step);
-    syn_move_strided(c->out[0].data, &c->out[0].shape, c->in[0].data, 0, step, syn_dtype_bytes(c->in[0].dtype));
+    syn_move_strided(c->out[0].data, &c->out[0].shape, c->in[0].data, 0, step,
+                     syn_dtype_bytes(c->in[0].dtype));
     return SYN_OK;
 }
 
@@ -96,11 +100,12 @@ static syn_status tile_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = syn_ops_ints(c, 1, "repeats", repeats, SYN_MAX_RANK, &n, &given, err);
     if (st != SYN_OK) return st;
     if (n != y.rank)
-        return syn_fail(err, SYN_INVALID, "%s: repeats has %d entries: must have %d (input's rank)", c->op->name,
-                        (int)n, (int)y.rank);
+        return syn_fail(err, SYN_INVALID, "%s: repeats has %d entries: must have %d (input's rank)",
+                        c->op->name, (int)n, (int)y.rank);
     for (int32_t d = 0; d < n; d++)
         if (repeats[d] < 0 || __builtin_mul_overflow(y.dim[d], repeats[d], &y.dim[d]))
-            return syn_fail(err, SYN_INVALID, "%s: repeats[%d] = %" PRId64 ": must be at least 0 and fit",
+            return syn_fail(err, SYN_INVALID,
+                            "%s: repeats[%d] = %" PRId64 ": must be at least 0 and fit",
                             c->op->name, (int)d, repeats[d]);
     return syn_move_result(c, &y, err);
 }
@@ -132,14 +137,17 @@ static syn_status depth_to_space_shape(struct syn_op_call *c, struct syn_err *er
     syn_status st = syn_ops_ranked(c, 0, "input", SYN_TYPES_ALL, 4, 4, err);
     if (st != SYN_OK) return st;
     if (strcmp(mode, "DCR") && strcmp(mode, "CRD"))
-        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be DCR or CRD", c->op->name, mode);
+        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be DCR or CRD", c->op->name,
+                        mode);
     if (y.dim[1] % (b * b))
-        return syn_fail(err, SYN_INVALID, "%s: input has %" PRId64 " channels: must be a multiple of %" PRId64,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: input has %" PRId64 " channels: must be a multiple of %" PRId64,
                         c->op->name, y.dim[1], b * b);
     y.dim[1] /= b * b;
     for (int32_t d = 2; d < 4; d++)
         if (__builtin_mul_overflow(y.dim[d], b, &y.dim[d]))
-            return syn_fail(err, SYN_TOO_LARGE, "%s: dimension %d is too large", c->op->name, (int)d);
+            return syn_fail(err, SYN_TOO_LARGE, "%s: dimension %d is too large", c->op->name,
+                            (int)d);
     return syn_move_result(c, &y, err);
 }
 
@@ -149,7 +157,8 @@ static syn_status depth_to_space_reference(const struct syn_op_call *c, struct s
     const bool crd = strcmp(syn_attr_text(c->op, c->attr, "mode"), "CRD") == 0;
     const struct syn_shape *x = &c->in[0].shape;
     const int64_t ch = x->dim[1] / (b * b), w = x->dim[3], plane = x->dim[2] * x->dim[3];
-    const int64_t out[6] = {x->dim[0], ch, x->dim[2], b, w, b}; /* n, c, h, block row, w, block column */
+    const int64_t out[6] = {x->dim[0], ch, x->dim[2],
+                            b,         w,  b}; /* n, c, h, block row, w, block column */
     const struct syn_shape y = syn_shape_of(6, out);
     if (syn_ops_elements(x) == 0) return SYN_OK;
     const int64_t step[SYN_MAX_RANK] = {x->dim[1] * plane, crd ? b * b * plane : plane,
@@ -168,10 +177,12 @@ static syn_status space_to_depth_shape(struct syn_op_call *c, struct syn_err *er
     syn_status st = syn_ops_ranked(c, 0, "input", SYN_TYPES_ALL, 4, 4, err);
     if (st != SYN_OK) return st;
     if (strcmp(mode, "DCR") && strcmp(mode, "CRD"))
-        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be DCR or CRD", c->op->name, mode);
+        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be DCR or CRD", c->op->name,
+                        mode);
     for (int32_t d = 2; d < 4; d++) {
         if (y.dim[d] % b)
-            return syn_fail(err, SYN_INVALID, "%s: dimension %d is %" PRId64 ": must be a multiple of %" PRId64,
+            return syn_fail(err, SYN_INVALID,
+                            "%s: dimension %d is %" PRId64 ": must be a multiple of %" PRId64,
                             c->op->name, (int)d, y.dim[d], b);
         y.dim[d] /= b;
         if (__builtin_mul_overflow(y.dim[1], b, &y.dim[1]))
@@ -193,7 +204,8 @@ static syn_status space_to_depth_reference(const struct syn_op_call *c, struct s
     const int64_t dcr_step[SYN_MAX_RANK] = {ch * plane, w, 1, plane, b * w, b};
     const int64_t crd_step[SYN_MAX_RANK] = {ch * plane, plane, w, 1, b * w, b};
     (void)err;
-    syn_move_strided(c->out[0].data, &y, c->in[0].data, 0, crd ? crd_step : dcr_step, syn_dtype_bytes(c->in[0].dtype));
+    syn_move_strided(c->out[0].data, &y, c->in[0].data, 0, crd ? crd_step : dcr_step,
+                     syn_dtype_bytes(c->in[0].dtype));
     return SYN_OK;
 }
 
@@ -206,10 +218,13 @@ static syn_status reverse_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = syn_ops_ranked(c, 1, "sequence_lens", SYN_TYPES_INDEX, 1, 1, err);
     if (st != SYN_OK) return st;
     if (batch == syn_attr_int(c->op, c->attr, "time_axis"))
-        return syn_fail(err, SYN_INVALID, "%s: batch_axis and time_axis are both %" PRId64, c->op->name, batch);
+        return syn_fail(err, SYN_INVALID, "%s: batch_axis and time_axis are both %" PRId64,
+                        c->op->name, batch);
     if (c->in[1].shape.dim[0] != c->in[0].shape.dim[batch])
-        return syn_fail(err, SYN_INVALID, "%s: sequence_lens has %" PRId64 " entries: must have %" PRId64
-                        " (the batch)", c->op->name, c->in[1].shape.dim[0], c->in[0].shape.dim[batch]);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: sequence_lens has %" PRId64 " entries: must have %" PRId64
+                        " (the batch)",
+                        c->op->name, c->in[1].shape.dim[0], c->in[0].shape.dim[batch]);
     return syn_move_result(c, &c->in[0].shape, err);
 }
 
@@ -224,7 +239,9 @@ static syn_status reverse_reference(const struct syn_op_call *c, struct syn_err 
     for (int64_t i = 0; i < s->dim[batch]; i++) {
         const int64_t length = syn_element_int(c->in[1].dtype, c->in[1].data, i);
         if (length < 0 || length > time)
-            return syn_fail(err, SYN_INVALID, "%s: sequence_lens[%" PRId64 "] = %" PRId64 ": must be in [0, %" PRId64 "]",
+            return syn_fail(err, SYN_INVALID,
+                            "%s: sequence_lens[%" PRId64 "] = %" PRId64 ": must be in [0, %" PRId64
+                            "]",
                             c->op->name, i, length, time);
     }
     for (int64_t i = 0; i < rows; i++)

@@ -1,11 +1,13 @@
 /* move_pad.c - PAD_ND: elements put around a tensor, or cut off it.
  *
  * Source:  ONNX Pad-2..25. Any type.
- * Operands: data, pads [2 * axes] (all begins, then all ends; attribute before opset 11), constant_value? (one element
- *          of data's type; attribute `value` before 11), axes? (all when absent).
- * Maths:   a negative pad cuts; what is left, the region, is then extended: constant, edge (the nearest), reflect (the
- *          edge not repeated, going to and fro), wrap (from the other side).
- * Layer:   kernels/ops.   Threads: pure functions.   Ownership: the reference allocates the places of each axis. */
+ * Operands: data, pads [2 * axes] (all begins, then all ends; attribute before opset 11),
+ *          constant_value? (one element of data's type; attribute `value` before 11), axes? (all
+ *          when absent).
+ * Maths:   a negative pad cuts; what is left, the region, is then extended: constant, edge (the
+ *          nearest), reflect (the edge not repeated, going to and fro), wrap (from the other side).
+ * Layer:   kernels/ops.   Threads: pure functions.   Ownership: the reference allocates the places
+ *          of each axis. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"
 #include "kernels/ops/move.h"
@@ -24,8 +26,8 @@ static enum mode mode_of(const struct syn_op_call *c)
 }
 
 /* pads per axis of data: begin[d], end[d]. */
-static syn_status pads_of(const struct syn_op_call *c, int64_t begin[SYN_MAX_RANK], int64_t end[SYN_MAX_RANK],
-                          struct syn_err *err)
+static syn_status pads_of(const struct syn_op_call *c, int64_t begin[SYN_MAX_RANK],
+                          int64_t end[SYN_MAX_RANK], struct syn_err *err)
 {
     const int32_t rank = c->in[0].shape.rank;
     int64_t pads[2 * SYN_MAX_RANK];
@@ -37,12 +39,13 @@ static syn_status pads_of(const struct syn_op_call *c, int64_t begin[SYN_MAX_RAN
     if (n_axes < 0)
         for (n_axes = 0; n_axes < rank; n_axes++) axes[n_axes] = n_axes;
     if (n != 2 * n_axes)
-        return syn_fail(err, SYN_INVALID, "%s: pads has %d entries: must have %d, two an axis", c->op->name, (int)n,
-                        2 * (int)n_axes);
+        return syn_fail(err, SYN_INVALID, "%s: pads has %d entries: must have %d, two an axis",
+                        c->op->name, (int)n, 2 * (int)n_axes);
     memset(begin, 0, SYN_MAX_RANK * sizeof *begin), memset(end, 0, SYN_MAX_RANK * sizeof *end);
     for (int32_t k = 0; k < n; k++) {
         if (pads[k] < -SYN_MAX_ELEMENTS || pads[k] > SYN_MAX_ELEMENTS)
-            return syn_fail(err, SYN_INVALID, "%s: pads[%d] = %" PRId64 ": must be in [-2^40, 2^40]", c->op->name,
+            return syn_fail(err, SYN_INVALID,
+                            "%s: pads[%d] = %" PRId64 ": must be in [-2^40, 2^40]", c->op->name,
                             (int)k, pads[k]);
         (k < n_axes ? begin : end)[axes[k % n_axes]] = pads[k];
     }
@@ -64,23 +67,28 @@ static syn_status pad_shape(struct syn_op_call *c, struct syn_err *err)
     syn_status st = syn_ops_operand(c, 0, "data", SYN_TYPES_ALL, err);
     if (st != SYN_OK) return st;
     if (mode == MODE_COUNT)
-        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be constant, edge, reflect or wrap", c->op->name,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: mode '%.40s': must be constant, edge, reflect or wrap", c->op->name,
                         syn_attr_text(c->op, c->attr, "mode"));
     if (syn_ops_given(c, 2)) {
         if ((st = syn_ops_operand(c, 2, "constant_value", SYN_TYPES_ALL, err)) != SYN_OK ||
             (st = syn_ops_same_type(c, 0, 2, "constant_value", err)) != SYN_OK)
             return st;
         if (syn_ops_elements(&c->in[2].shape) > 1)
-            return syn_fail(err, SYN_INVALID, "%s: constant_value must be one element", c->op->name);
+            return syn_fail(err, SYN_INVALID, "%s: constant_value must be one element",
+                            c->op->name);
     }
     if ((st = pads_of(c, begin, end, err)) != SYN_OK) return st;
     for (int32_t d = 0; d < y.rank; d++) {
         region_of(y.dim[d], begin[d], end[d], &lo, &hi);
         if (hi < lo)
-            return syn_fail(err, SYN_INVALID, "%s: pads %" PRId64 " and %" PRId64 " cut more than dimension %d has, %" PRId64,
+            return syn_fail(err, SYN_INVALID,
+                            "%s: pads %" PRId64 " and %" PRId64
+                            " cut more than dimension %d has, %" PRId64,
                             c->op->name, begin[d], end[d], (int)d, y.dim[d]);
         if (hi == lo && mode != MODE_CONSTANT && (begin[d] > 0 || end[d] > 0))
-            return syn_fail(err, SYN_INVALID, "%s: dimension %d is empty: mode %s has nothing to repeat", c->op->name,
+            return syn_fail(err, SYN_INVALID,
+                            "%s: dimension %d is empty: mode %s has nothing to repeat", c->op->name,
                             (int)d, words[mode]);
         y.dim[d] += begin[d] + end[d];
     }
@@ -111,7 +119,8 @@ static void constant_of(const struct syn_op_call *c, char value[8])
 }
 
 /* One row of the result: places of the last axis, `base` where the row begins in data. */
-static char *pad_row(char *dst, const char *row, const int64_t *place, int64_t n, const char *value, size_t bytes)
+static char *pad_row(char *dst, const char *row, const int64_t *place, int64_t n, const char *value,
+                     size_t bytes)
 {
     for (int64_t i = 0; i < n;) {
         int64_t run = 1;
@@ -131,7 +140,8 @@ static syn_status pad_reference(const struct syn_op_call *c, struct syn_err *err
     const struct syn_shape *x = &c->in[0].shape, *y = &c->out[0].shape;
     const enum mode mode = mode_of(c);
     const size_t bytes = syn_dtype_bytes(c->in[0].dtype);
-    int64_t begin[SYN_MAX_RANK], end[SYN_MAX_RANK], stride[SYN_MAX_RANK], at[SYN_MAX_RANK] = {0}, lo, hi;
+    int64_t begin[SYN_MAX_RANK], end[SYN_MAX_RANK], stride[SYN_MAX_RANK], at[SYN_MAX_RANK] = {0},
+                                                                          lo, hi;
     const int64_t last = y->rank ? y->dim[y->rank - 1] : 1, total = syn_ops_elements(y);
     int64_t *place;
     struct syn_shape rows = *y;
@@ -141,10 +151,12 @@ static syn_status pad_reference(const struct syn_op_call *c, struct syn_err *err
     constant_of(c, value);
     if (y->rank == 0) return syn_move_one(dst, c->in[0].data, bytes), SYN_OK;
     if (!(place = syn_calloc((size_t)last, sizeof *place)))
-        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " places", c->op->name, last);
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " places", c->op->name,
+                        last);
     region_of(x->dim[x->rank - 1], begin[x->rank - 1], end[x->rank - 1], &lo, &hi);
     for (int64_t i = 0; i < last; i++) {
-        const int64_t p = source_of(mode, i - (begin[x->rank - 1] > 0 ? begin[x->rank - 1] : 0), hi - lo);
+        const int64_t p =
+            source_of(mode, i - (begin[x->rank - 1] > 0 ? begin[x->rank - 1] : 0), hi - lo);
         place[i] = p < 0 ? -1 : lo + p;
     }
     syn_move_strides(x, stride);
@@ -158,8 +170,8 @@ static syn_status pad_reference(const struct syn_op_call *c, struct syn_err *err
             inside = inside && p >= 0;
             if (inside) from += (lo + p) * stride[d];
         }
-        dst = pad_row(dst, inside ? (const char *)c->in[0].data + (size_t)from * bytes : NULL, place, last, value,
-                      bytes);
+        dst = pad_row(dst, inside ? (const char *)c->in[0].data + (size_t)from * bytes : NULL,
+                      place, last, value, bytes);
         syn_ops_next(&rows, at);
     }
     syn_free(place);

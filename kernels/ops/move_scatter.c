@@ -1,13 +1,16 @@
 /* move_scatter.c - writing by index: SCATTER, SCATTER_ELEMENTS, SCATTER_ND, TENSOR_SCATTER.
  *
- * Source:  ONNX Scatter-9..11, ScatterElements-11..18, ScatterND-11..18, TensorScatter-24. Any type of data, indices
- *          i32 or i64; negative indices count from the end, others outside are refused.
+ * Source:  ONNX Scatter-9..11, ScatterElements-11..18, ScatterND-11..18, TensorScatter-24. Any
+ *          type of data, indices i32 or i64; negative indices count from the end, others outside
+ *          are refused.
  * Scatter, ScatterElements: y = data; y[at with indices[at] on the axis] = updates[at].
- * ScatterND: y = data; y[indices[i..]] = updates[i..] (blocks where the indices have fewer coordinates than data).
- * reduction: none (the last of equal indices wins), add, mul, min, max of what is there and the update; NaN wins min
- *          and max. Numbers, and bool, where add is "or" and mul "and".
- * TensorScatter: past_cache [b, .., length, ..], update [b, .., n, ..], write_indices? [b]; axis = -2, mode linear (what
- *          does not fit is refused) or circular (modulo length): update's steps are written from write_indices[b] on.
+ * ScatterND: y = data; y[indices[i..]] = updates[i..] (blocks where the indices have fewer
+ *          coordinates than data).
+ * reduction: none (the last of equal indices wins), add, mul, min, max of what is there and the
+ *          update; NaN wins min and max. Numbers, and bool, where add is "or" and mul "and".
+ * TensorScatter: past_cache [b, .., length, ..], update [b, .., n, ..], write_indices? [b]; axis =
+ *          -2, mode linear (what does not fit is refused) or circular (modulo length): update's
+ *          steps are written from write_indices[b] on.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/graph/element.h"
 #include "kernels/ops/move.h"
@@ -57,16 +60,21 @@ static void put(const struct syn_op_call *c, enum reduction r, int64_t to, int64
     void *y = c->out[0].data;
     const void *u = c->in[2].data;
     if (r == RED_NONE) {
-        memcpy((char *)y + (size_t)to * bytes, (const char *)u + (size_t)from * bytes, (size_t)n * bytes);
+        memcpy((char *)y + (size_t)to * bytes, (const char *)u + (size_t)from * bytes,
+               (size_t)n * bytes);
         return;
     }
     for (int64_t i = 0; i < n; i++) {
         if (syn_dtype_kind(t) == 'F')
-            syn_element_put_double(t, y, to + i, combine_double(r, syn_element_double(t, y, to + i),
-                                                                syn_element_double(t, u, from + i)), true);
+            syn_element_put_double(t, y, to + i,
+                                   combine_double(r, syn_element_double(t, y, to + i),
+                                                  syn_element_double(t, u, from + i)),
+                                   true);
         else
-            syn_element_put_int(t, y, to + i, combine_int(r, syn_element_int(t, y, to + i),
-                                                          syn_element_int(t, u, from + i), syn_dtype_kind(t) == 'U'));
+            syn_element_put_int(t, y, to + i,
+                                combine_int(r, syn_element_int(t, y, to + i),
+                                            syn_element_int(t, u, from + i),
+                                            syn_dtype_kind(t) == 'U'));
     }
 }
 
@@ -77,7 +85,8 @@ static syn_status check_scatter(const struct syn_op_call *c, struct syn_err *err
     if (st == SYN_OK) st = syn_ops_operand(c, 2, "updates", SYN_TYPES_ALL, err);
     if (st == SYN_OK) st = syn_ops_same_type(c, 0, 2, "updates", err);
     if (st == SYN_OK && reduction_of(c) == RED_COUNT)
-        return syn_fail(err, SYN_INVALID, "%s: reduction '%.40s': must be none, add, mul, min or max", c->op->name,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: reduction '%.40s': must be none, add, mul, min or max", c->op->name,
                         syn_attr_text(c->op, c->attr, "reduction"));
     return st;
 }
@@ -92,7 +101,8 @@ static void copy_data(const struct syn_op_call *c)
 
 static syn_status axis_of(const struct syn_op_call *c, int32_t *axis, struct syn_err *err)
 {
-    return syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), c->in[0].shape.rank, axis, err);
+    return syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), c->in[0].shape.rank, axis,
+                        err);
 }
 
 static syn_status elements_shape(struct syn_op_call *c, struct syn_err *err)
@@ -105,12 +115,14 @@ static syn_status elements_shape(struct syn_op_call *c, struct syn_err *err)
     if (st != SYN_OK) return st;
     if (!syn_shape_equal(k, &c->in[2].shape))
         return syn_fail(err, SYN_INVALID, "%s: updates %s must have indices' shape %s", c->op->name,
-                        syn_shape_text(&c->in[2].shape, a, sizeof a), syn_shape_text(k, b, sizeof b));
+                        syn_shape_text(&c->in[2].shape, a, sizeof a),
+                        syn_shape_text(k, b, sizeof b));
     bool fits = k->rank == x->rank;
     for (int32_t d = 0; fits && d < x->rank; d++) fits = d == axis || k->dim[d] <= x->dim[d];
     if (!fits)
-        return syn_fail(err, SYN_INVALID, "%s: indices %s do not fit data %s off axis %d", c->op->name,
-                        syn_shape_text(k, a, sizeof a), syn_shape_text(x, b, sizeof b), (int)axis);
+        return syn_fail(err, SYN_INVALID, "%s: indices %s do not fit data %s off axis %d",
+                        c->op->name, syn_shape_text(k, a, sizeof a), syn_shape_text(x, b, sizeof b),
+                        (int)axis);
     return syn_move_result(c, x, err);
 }
 
@@ -144,13 +156,16 @@ static syn_status nd_shape(struct syn_op_call *c, struct syn_err *err)
     if (st != SYN_OK) return st;
     const int64_t width = k->dim[k->rank - 1];
     if (width < 1 || width > x->rank || k->rank - 1 + x->rank - width > SYN_MAX_RANK)
-        return syn_fail(err, SYN_INVALID, "%s: indices %s have %" PRId64 " coordinates: data %s takes 1 to %d", c->op->name,
-                        syn_shape_text(k, a, sizeof a), width, syn_shape_text(x, b, sizeof b), (int)x->rank);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: indices %s have %" PRId64 " coordinates: data %s takes 1 to %d",
+                        c->op->name, syn_shape_text(k, a, sizeof a), width,
+                        syn_shape_text(x, b, sizeof b), (int)x->rank);
     for (int32_t d = 0; d < want.rank; d++) want.dim[d] = k->dim[d];
     for (int32_t d = (int32_t)width; d < x->rank; d++) want.dim[want.rank++] = x->dim[d];
     if (!syn_shape_equal(&want, &c->in[2].shape))
-        return syn_fail(err, SYN_INVALID, "%s: updates %s must be %s (of indices and data)", c->op->name,
-                        syn_shape_text(&c->in[2].shape, a, sizeof a), syn_shape_text(&want, b, sizeof b));
+        return syn_fail(err, SYN_INVALID, "%s: updates %s must be %s (of indices and data)",
+                        c->op->name, syn_shape_text(&c->in[2].shape, a, sizeof a),
+                        syn_shape_text(&want, b, sizeof b));
     return syn_move_result(c, x, err);
 }
 
@@ -188,17 +203,21 @@ static syn_status cache_shape(struct syn_op_call *c, struct syn_err *err)
     syn_status st = syn_ops_ranked(c, 0, "past_cache", SYN_TYPES_ALL, 2, SYN_MAX_RANK, err);
     if (st == SYN_OK) st = syn_ops_operand(c, 1, "update", SYN_TYPES_ALL, err);
     if (st == SYN_OK) st = syn_ops_same_type(c, 0, 1, "update", err);
-    if (st == SYN_OK && syn_ops_given(c, 2)) st = syn_ops_ranked(c, 2, "write_indices", SYN_TYPES_INDEX, 1, 1, err);
+    if (st == SYN_OK && syn_ops_given(c, 2))
+        st = syn_ops_ranked(c, 2, "write_indices", SYN_TYPES_INDEX, 1, 1, err);
     if (st == SYN_OK) st = axis_of(c, &axis, err);
     if (st != SYN_OK) return st;
     if (strcmp(mode, "linear") && strcmp(mode, "circular"))
-        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be linear or circular", c->op->name, mode);
+        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be linear or circular",
+                        c->op->name, mode);
     if (axis == 0) return syn_fail(err, SYN_INVALID, "%s: axis = 0 is the batch", c->op->name);
     bool fits = u->rank == x->rank && (!syn_ops_given(c, 2) || c->in[2].shape.dim[0] == x->dim[0]);
-    for (int32_t d = 0; fits && d < x->rank; d++) fits = d == axis ? u->dim[d] <= x->dim[d] : u->dim[d] == x->dim[d];
+    for (int32_t d = 0; fits && d < x->rank; d++)
+        fits = d == axis ? u->dim[d] <= x->dim[d] : u->dim[d] == x->dim[d];
     if (!fits)
-        return syn_fail(err, SYN_INVALID, "%s: update %s or write_indices do not fit past_cache %s", c->op->name,
-                        syn_shape_text(u, a, sizeof a), syn_shape_text(x, b, sizeof b));
+        return syn_fail(err, SYN_INVALID, "%s: update %s or write_indices do not fit past_cache %s",
+                        c->op->name, syn_shape_text(u, a, sizeof a),
+                        syn_shape_text(x, b, sizeof b));
     return syn_move_result(c, x, err);
 }
 
@@ -209,14 +228,19 @@ static syn_status cache_reference(const struct syn_op_call *c, struct syn_err *e
     int32_t axis;
     syn_status st = axis_of(c, &axis, err);
     if (st != SYN_OK || syn_ops_elements(x) == 0) return st;
-    const int64_t length = x->dim[axis], steps = u->dim[axis], middle = syn_move_product(x, 1, axis);
-    const size_t run = (size_t)syn_move_product(x, axis + 1, x->rank) * syn_dtype_bytes(c->in[0].dtype);
+    const int64_t length = x->dim[axis], steps = u->dim[axis],
+                  middle = syn_move_product(x, 1, axis);
+    const size_t run =
+        (size_t)syn_move_product(x, axis + 1, x->rank) * syn_dtype_bytes(c->in[0].dtype);
     copy_data(c);
     for (int64_t b = 0; b < x->dim[0]; b++) {
-        const int64_t first = syn_ops_given(c, 2) ? syn_element_int(c->in[2].dtype, c->in[2].data, b) : 0;
+        const int64_t first =
+            syn_ops_given(c, 2) ? syn_element_int(c->in[2].dtype, c->in[2].data, b) : 0;
         if (first < 0 || (circular ? first >= length : first > length - steps))
-            return syn_fail(err, SYN_INVALID, "%s: write_indices[%" PRId64 "] = %" PRId64 ": %" PRId64
-                            " steps do not fit a cache of %" PRId64, c->op->name, b, first, steps, length);
+            return syn_fail(err, SYN_INVALID,
+                            "%s: write_indices[%" PRId64 "] = %" PRId64 ": %" PRId64
+                            " steps do not fit a cache of %" PRId64,
+                            c->op->name, b, first, steps, length);
         for (int64_t m = 0; m < middle; m++)
             for (int64_t s = 0; s < steps; s++) {
                 const int64_t row = b * middle + m, to = (first + s) % length;

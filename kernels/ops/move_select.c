@@ -1,15 +1,19 @@
-/* move_select.c - results whose size only the data tells, and the largest entries: NON_ZERO, COMPRESS, UNIQUE, TOP_K.
+/* move_select.c - results whose size only the data tells, and the largest entries: NON_ZERO,
+ * COMPRESS, UNIQUE, TOP_K.
  *
  * Source:  ONNX NonZero-9..13, Compress-9..11, Unique-11, TopK-10..24.
- * NonZero: the places of what is not 0 (NaN is not), i64 [rank, n], in row-major order; a scalar gives [0, n].
- * Compress: in x, condition (bool, at most the axis's length); the slices of `axis` where it is true; without axis x
- *          counts as flat.
- * Unique:  in x; axis? (without: flat); sorted = 1. Outputs: y, first indices, inverse indices, counts (i64). Slices
- *          compare element by element; NaN sorts last; of an empty x there are none. sorted = 0: in the order of appearance.
- * TopK:    in x, k (one i64); axis = -1, largest = 1, sorted = 1. Of equal ones the lower index comes first; NaN
- *          counts as the largest. The result is sorted in any case. Outputs: values, indices (i64).
- * Layer:   kernels/ops.   Threads: pure functions.   Ownership: outputs are made for the caller (SYN_OP_MAKES); orders
- *          are allocated and freed here. */
+ * NonZero: the places of what is not 0 (NaN is not), i64 [rank, n], in row-major order; a scalar
+ *          gives [0, n].
+ * Compress: in x, condition (bool, at most the axis's length); the slices of `axis` where it is
+ *          true; without axis x counts as flat.
+ * Unique:  in x; axis? (without: flat); sorted = 1. Outputs: y, first indices, inverse indices,
+ *          counts (i64). Slices compare element by element; NaN sorts last; of an empty x there
+ *          are none. sorted = 0: in the order of appearance.
+ * TopK:    in x, k (one i64); axis = -1, largest = 1, sorted = 1. Of equal ones the lower index
+ *          comes first; NaN counts as the largest. The result is sorted in any case. Outputs:
+ *          values, indices (i64).
+ * Layer:   kernels/ops.   Threads: pure functions.   Ownership: outputs are made for the caller
+ *          (SYN_OP_MAKES); orders are allocated and freed here. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"
 #include "kernels/ops/move.h"
@@ -22,12 +26,14 @@
 
 static bool is_zero(syn_dtype t, const void *data, int64_t i)
 {
-    return syn_dtype_kind(t) == 'F' ? syn_element_double(t, data, i) == 0 : syn_element_int(t, data, i) == 0;
+    return syn_dtype_kind(t) == 'F' ? syn_element_double(t, data, i) == 0
+                                    : syn_element_int(t, data, i) == 0;
 }
 
 static syn_status non_zero_reference(const struct syn_op_call *call, struct syn_err *err)
 {
-    struct syn_op_call *c = (struct syn_op_call *)(uintptr_t)call; /* such references fill in outputs */
+    struct syn_op_call *c =
+        (struct syn_op_call *)(uintptr_t)call; /* such references fill in outputs */
     const struct syn_tensor *x = &c->in[0];
     int64_t found = 0, at[SYN_MAX_RANK] = {0};
     syn_status st = syn_ops_operand(c, 0, "x", SYN_TYPES_ALL, err);
@@ -79,7 +85,8 @@ static struct syn_shape with_slices(const struct syn_op_call *c, const struct sl
 }
 
 /* Copies slice pick[k] of in[0] to slice k of out[0], k < n. */
-static void copy_slices(const struct syn_op_call *c, const struct slices *s, const int64_t *pick, int64_t n)
+static void copy_slices(const struct syn_op_call *c, const struct slices *s, const int64_t *pick,
+                        int64_t n)
 {
     const size_t run = (size_t)s->inner * syn_dtype_bytes(c->in[0].dtype);
     if (syn_ops_elements(&c->out[0].shape) == 0) return;
@@ -101,12 +108,14 @@ static syn_status compress_reference(const struct syn_op_call *call, struct syn_
     const int64_t length = c->in[1].shape.dim[0];
     const uint8_t *condition = c->in[1].data;
     if (!(pick = syn_calloc((size_t)(length ? length : 1), sizeof *pick)))
-        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " places", c->op->name, length);
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " places", c->op->name,
+                        length);
     for (int64_t i = 0; i < length; i++) {
         if (!condition[i]) continue;
         if (i >= s.n) {
-            st = syn_fail(err, SYN_INVALID, "%s: condition[%" PRId64 "] is true: the axis has %" PRId64, c->op->name, i,
-                          s.n);
+            st = syn_fail(err, SYN_INVALID,
+                          "%s: condition[%" PRId64 "] is true: the axis has %" PRId64, c->op->name,
+                          i, s.n);
             break;
         }
         pick[n++] = i;
@@ -144,22 +153,27 @@ struct sorter {
 static int compare(const struct sorter *o, int64_t i, int64_t k)
 {
     const struct slices *s = &o->s;
-    if (!o->whole) return compare_elements(o->x->dtype, o->x->data, o->base + i * s->inner, o->base + k * s->inner);
+    if (!o->whole)
+        return compare_elements(o->x->dtype, o->x->data, o->base + i * s->inner,
+                                o->base + k * s->inner);
     for (int64_t u = 0; u < s->outer; u++)
         for (int64_t v = 0; v < s->inner; v++) {
-            const int sign = compare_elements(o->x->dtype, o->x->data, (u * s->n + i) * s->inner + v,
-                                              (u * s->n + k) * s->inner + v);
+            const int sign =
+                compare_elements(o->x->dtype, o->x->data, (u * s->n + i) * s->inner + v,
+                                 (u * s->n + k) * s->inner + v);
             if (sign) return sign;
         }
     return 0;
 }
 
-/* Merge sort: stable, n log n whatever the data. from and to hold n entries; the result is in from. */
+/* Merge sort: stable, n log n whatever the data. from and to hold n entries; the result is in
+ * from. */
 static void sort(const struct sorter *o, int64_t *from, int64_t *to, int64_t n)
 {
     for (int64_t width = 1; width < n; width *= 2) {
         for (int64_t lo = 0; lo < n; lo += 2 * width) {
-            const int64_t mid = lo + width < n ? lo + width : n, hi = lo + 2 * width < n ? lo + 2 * width : n;
+            const int64_t mid = lo + width < n ? lo + width : n,
+                          hi = lo + 2 * width < n ? lo + 2 * width : n;
             int64_t a = lo, b = mid;
             for (int64_t k = lo; k < hi; k++) {
                 bool left = a < mid;
@@ -176,21 +190,25 @@ static void sort(const struct sorter *o, int64_t *from, int64_t *to, int64_t n)
 
 /* --- Unique ---------------------------------------------------------------------------------- */
 
-/* Orders the groups by their first index instead: rank[g] = place of group g. Groups' firsts are in first[]. */
-static void by_appearance(const int64_t *first, int64_t groups, const int64_t *group_of, int64_t n, int64_t *rank)
+/* Orders the groups by their first index instead: rank[g] = place of group g. Groups' firsts are
+ * in first[]. */
+static void by_appearance(const int64_t *first, int64_t groups, const int64_t *group_of, int64_t n,
+                          int64_t *rank)
 {
     int64_t next = 0;
     for (int64_t i = 0; i < n && next < groups; i++)
         if (first[group_of[i]] == i) rank[group_of[i]] = next++;
 }
 
-static syn_status unique_write(struct syn_op_call *c, const struct slices *s, const int64_t *order, int64_t *work,
-                               struct syn_err *err)
+static syn_status unique_write(struct syn_op_call *c, const struct slices *s, const int64_t *order,
+                               int64_t *work, struct syn_err *err)
 {
     const struct sorter o = {.x = &c->in[0], .s = *s, .whole = true};
-    int64_t *first = work, *group_of = work + s->n, *count = work + 2 * s->n, *rank = work + 3 * s->n, groups = 0;
+    int64_t *first = work, *group_of = work + s->n, *count = work + 2 * s->n,
+            *rank = work + 3 * s->n, groups = 0;
     for (int64_t k = 0; k < s->n; k++) { /* stable: the first of a group has its lowest index */
-        if (k == 0 || compare(&o, order[k - 1], order[k])) first[groups] = order[k], rank[groups] = groups, groups++;
+        if (k == 0 || compare(&o, order[k - 1], order[k]))
+            first[groups] = order[k], rank[groups] = groups, groups++;
         group_of[order[k]] = groups - 1;
         count[groups - 1]++;
     }
@@ -223,8 +241,10 @@ static syn_status unique_reference(const struct syn_op_call *call, struct syn_er
     syn_status st = syn_ops_operand(c, 0, "x", SYN_TYPES_ALL, err);
     if (st == SYN_OK) st = slices_of(c, &s, err);
     if (st != SYN_OK) return st;
-    if (syn_ops_elements(&c->in[0].shape) == 0) s.n = 0; /* slices without elements, however many, are none */
-    if (!syn_mul((size_t)s.n, 4, &n) || !(order = syn_calloc((size_t)(s.n ? s.n : 1), sizeof *order)) ||
+    if (syn_ops_elements(&c->in[0].shape) == 0)
+        s.n = 0; /* slices without elements, however many, are none */
+    if (!syn_mul((size_t)s.n, 4, &n) ||
+        !(order = syn_calloc((size_t)(s.n ? s.n : 1), sizeof *order)) ||
         !(work = syn_calloc(n ? n : 1, sizeof *work))) {
         st = syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " places", c->op->name, s.n);
         goto done;
@@ -250,11 +270,12 @@ static syn_status top_k_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = syn_ops_ranked(c, 1, "k", SYN_TYPES_INDEX, 0, 1, err);
     if (st == SYN_OK) st = slices_of(c, &s, err);
     if (st != SYN_OK) return st;
-    if (syn_ops_elements(&c->in[1].shape) != 1) return syn_fail(err, SYN_INVALID, "%s: k must be one number", c->op->name);
+    if (syn_ops_elements(&c->in[1].shape) != 1)
+        return syn_fail(err, SYN_INVALID, "%s: k must be one number", c->op->name);
     y.dim[s.axis] = syn_element_int(c->in[1].dtype, c->in[1].data, 0);
     if (y.dim[s.axis] < 0 || y.dim[s.axis] > s.n)
-        return syn_fail(err, SYN_INVALID, "%s: k = %" PRId64 ": must be in [0, %" PRId64 "]", c->op->name, y.dim[s.axis],
-                        s.n);
+        return syn_fail(err, SYN_INVALID, "%s: k = %" PRId64 ": must be in [0, %" PRId64 "]",
+                        c->op->name, y.dim[s.axis], s.n);
     st = syn_ops_result(c, 0, &y, c->in[0].dtype, err);
     return st == SYN_OK ? syn_ops_result(c, 1, &y, SYN_I64, err) : st;
 }
@@ -269,9 +290,11 @@ static syn_status top_k_reference(const struct syn_op_call *c, struct syn_err *e
     const int64_t k = syn_element_int(c->in[1].dtype, c->in[1].data, 0);
     char *values = c->n_out > 0 && c->out[0].shape.rank >= 0 ? c->out[0].data : NULL;
     int64_t *indices = c->n_out > 1 && c->out[1].shape.rank >= 0 ? c->out[1].data : NULL;
-    struct sorter o = {.x = &c->in[0], .s = s, .descending = syn_attr_int(c->op, c->attr, "largest") != 0};
+    struct sorter o = {
+        .x = &c->in[0], .s = s, .descending = syn_attr_int(c->op, c->attr, "largest") != 0};
     order = syn_calloc((size_t)s.n, sizeof *order), work = syn_calloc((size_t)s.n, sizeof *work);
-    if (!order || !work) st = syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " places", c->op->name, s.n);
+    if (!order || !work)
+        st = syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " places", c->op->name, s.n);
     for (int64_t line = 0; st == SYN_OK && line < s.outer * s.inner; line++) {
         const int64_t u = line / s.inner, v = line % s.inner;
         o.base = u * s.n * s.inner + v;
@@ -281,7 +304,9 @@ static syn_status top_k_reference(const struct syn_op_call *c, struct syn_err *e
             const size_t to = (size_t)((u * k + i) * s.inner + v);
             if (values)
                 syn_move_one(values + to * bytes,
-                             (const char *)c->in[0].data + (size_t)(o.base + order[i] * s.inner) * bytes, bytes);
+                             (const char *)c->in[0].data +
+                                 (size_t)(o.base + order[i] * s.inner) * bytes,
+                             bytes);
             if (indices) indices[to] = order[i];
         }
     }
@@ -306,7 +331,12 @@ static const struct syn_attr_spec top_k_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_non_zero = {
-    .name = "NonZero", .min_in = 1, .max_in = 1, .n_out = 1, .flags = SYN_OP_MAKES, .reference = non_zero_reference,
+    .name = "NonZero",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .flags = SYN_OP_MAKES,
+    .reference = non_zero_reference,
 };
 const struct syn_op syn_op_compress = {
     .name = "Compress", .min_in = 2, .max_in = 2, .n_out = 1, .flags = SYN_OP_MAKES,

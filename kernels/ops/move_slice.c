@@ -1,12 +1,13 @@
 /* move_slice.c - parts of a tensor: SLICE, SPLIT, CENTER_CROP_PAD.
  *
  * Source:  ONNX Slice-1..13, Split-2..18, CenterCropPad-18. Any type.
- * Slice:   in data, starts, ends, axes?, steps? (the first three as attributes before opset 10). Negative places
- *          count from the end; places outside are clamped; a step < 0 goes backwards, a step of 0 is refused.
- * Split:   in input, split? (attribute before 13); axis = 0; num_outputs. Without sizes: equal parts, the last one
- *          smaller where they do not divide.
- * CenterCropPad: in data, shape; axes: each named axis is cropped or zero padded about its middle; an odd
- *          surplus leaves one element more cut or padded at the end.
+ * Slice:   in data, starts, ends, axes?, steps? (the first three as attributes before opset 10).
+ *          Negative places count from the end; places outside are clamped; a step < 0 goes
+ *          backwards, a step of 0 is refused.
+ * Split:   in input, split? (attribute before 13); axis = 0; num_outputs. Without sizes: equal
+ *          parts, the last one smaller where they do not divide.
+ * CenterCropPad: in data, shape; axes: each named axis is cropped or zero padded about its middle;
+ *          an odd surplus leaves one element more cut or padded at the end.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/move.h"
 #include <inttypes.h>
@@ -34,11 +35,13 @@ static struct cut cut_of(int64_t n, int64_t start, int64_t end, int64_t step)
         cut.start = clamp(start, 0, n - 1), end = clamp(end, -1, n - 1);
         if (end < cut.start) cut.count = (cut.start - end - 1) / -cut.step + 1;
     }
-    if (cut.count <= 1) cut.step = 0; /* so that step times stride is an element's place, or nothing */
+    if (cut.count <= 1)
+        cut.step = 0; /* so that step times stride is an element's place, or nothing */
     return cut;
 }
 
-static syn_status slice_parse(const struct syn_op_call *c, struct cut cut[SYN_MAX_RANK], struct syn_err *err)
+static syn_status slice_parse(const struct syn_op_call *c, struct cut cut[SYN_MAX_RANK],
+                              struct syn_err *err)
 {
     const struct syn_shape *x = &c->in[0].shape;
     int64_t start[SYN_MAX_RANK], end[SYN_MAX_RANK], step[SYN_MAX_RANK];
@@ -46,7 +49,8 @@ static syn_status slice_parse(const struct syn_op_call *c, struct cut cut[SYN_MA
     bool given, stepped;
     syn_status st = syn_ops_operand(c, 0, "data", SYN_TYPES_ALL, err);
     if (st == SYN_OK) st = syn_ops_ints(c, 1, "starts", start, SYN_MAX_RANK, &n_start, &given, err);
-    if (st == SYN_OK && !given) st = syn_fail(err, SYN_INVALID, "%s: starts are missing", c->op->name);
+    if (st == SYN_OK && !given)
+        st = syn_fail(err, SYN_INVALID, "%s: starts are missing", c->op->name);
     if (st == SYN_OK) st = syn_ops_ints(c, 2, "ends", end, SYN_MAX_RANK, &n_end, &given, err);
     if (st == SYN_OK) st = syn_move_axes(c, 3, x->rank, axes, &n_axes, err);
     if (st == SYN_OK) st = syn_ops_ints(c, 4, "steps", step, SYN_MAX_RANK, &n_step, &stepped, err);
@@ -54,12 +58,14 @@ static syn_status slice_parse(const struct syn_op_call *c, struct cut cut[SYN_MA
     if (n_axes < 0)
         for (n_axes = 0; n_axes < n_start && n_axes < x->rank; n_axes++) axes[n_axes] = n_axes;
     if (n_end != n_start || n_axes != n_start || (stepped && n_step != n_start))
-        return syn_fail(err, SYN_INVALID, "%s: %d starts, %d ends, %d axes, %d steps: must be as many", c->op->name,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: %d starts, %d ends, %d axes, %d steps: must be as many", c->op->name,
                         (int)n_start, (int)n_end, (int)n_axes, (int)(stepped ? n_step : n_start));
     for (int32_t d = 0; d < x->rank; d++) cut[d] = (struct cut){0, x->dim[d], 1};
     for (int32_t k = 0; k < n_start; k++) {
         if (stepped && step[k] == 0)
-            return syn_fail(err, SYN_INVALID, "%s: steps[%d] = 0: must not be", c->op->name, (int)k);
+            return syn_fail(err, SYN_INVALID, "%s: steps[%d] = 0: must not be", c->op->name,
+                            (int)k);
         cut[axes[k]] = cut_of(x->dim[axes[k]], start[k], end[k], stepped ? step[k] : 1);
     }
     return SYN_OK;
@@ -94,8 +100,8 @@ static syn_status slice_reference(const struct syn_op_call *c, struct syn_err *e
 /* --- Split ----------------------------------------------------------------------------------- */
 
 /* Sizes along the axis of the n_out parts: given, or equal ones with the rest last. */
-static syn_status split_sizes(const struct syn_op_call *c, int64_t length, int64_t size[SYN_MAX_OPERANDS],
-                              struct syn_err *err)
+static syn_status split_sizes(const struct syn_op_call *c, int64_t length,
+                              int64_t size[SYN_MAX_OPERANDS], struct syn_err *err)
 {
     const int64_t parts = syn_attr_int(c->op, c->attr, "num_outputs");
     int64_t sum = 0;
@@ -104,8 +110,8 @@ static syn_status split_sizes(const struct syn_op_call *c, int64_t length, int64
     syn_status st = syn_ops_ints(c, 1, "split", size, SYN_MAX_OPERANDS, &n, &given, err);
     if (st != SYN_OK) return st;
     if (parts && parts != c->n_out)
-        return syn_fail(err, SYN_INVALID, "%s: num_outputs = %" PRId64 ": the node has %d", c->op->name, parts,
-                        (int)c->n_out);
+        return syn_fail(err, SYN_INVALID, "%s: num_outputs = %" PRId64 ": the node has %d",
+                        c->op->name, parts, (int)c->n_out);
     if (!given) {
         const int64_t each = (length + c->n_out - 1) / c->n_out;
         for (int32_t o = 0; o < c->n_out; o++) {
@@ -115,17 +121,18 @@ static syn_status split_sizes(const struct syn_op_call *c, int64_t length, int64
         return SYN_OK;
     }
     if (n != c->n_out)
-        return syn_fail(err, SYN_INVALID, "%s: split has %d entries: the node has %d outputs", c->op->name, (int)n,
-                        (int)c->n_out);
+        return syn_fail(err, SYN_INVALID, "%s: split has %d entries: the node has %d outputs",
+                        c->op->name, (int)n, (int)c->n_out);
     for (int32_t o = 0; o < n; o++) {
         if (size[o] < 0 || size[o] > length - sum)
-            return syn_fail(err, SYN_INVALID, "%s: split[%d] = %" PRId64 ": must be in [0, %" PRId64 "]",
-                            c->op->name, (int)o, size[o], length - sum);
+            return syn_fail(err, SYN_INVALID,
+                            "%s: split[%d] = %" PRId64 ": must be in [0, %" PRId64 "]", c->op->name,
+                            (int)o, size[o], length - sum);
         sum += size[o];
     }
     if (sum != length)
-        return syn_fail(err, SYN_INVALID, "%s: split adds up to %" PRId64 ": the axis has %" PRId64, c->op->name,
-                        sum, length);
+        return syn_fail(err, SYN_INVALID, "%s: split adds up to %" PRId64 ": the axis has %" PRId64,
+                        c->op->name, sum, length);
     return SYN_OK;
 }
 
@@ -135,7 +142,8 @@ static syn_status split_shape(struct syn_op_call *c, struct syn_err *err)
     int64_t size[SYN_MAX_OPERANDS];
     int32_t axis;
     syn_status st = syn_ops_ranked(c, 0, "input", SYN_TYPES_ALL, 1, SYN_MAX_RANK, err);
-    if (st == SYN_OK) st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), y.rank, &axis, err);
+    if (st == SYN_OK)
+        st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), y.rank, &axis, err);
     if (st == SYN_OK) st = split_sizes(c, y.dim[axis], size, err);
     for (int32_t o = 0; st == SYN_OK && o < c->n_out; o++) {
         y.dim[axis] = size[o];
@@ -149,7 +157,8 @@ static syn_status split_reference(const struct syn_op_call *c, struct syn_err *e
     const struct syn_shape *x = &c->in[0].shape;
     int64_t stride[SYN_MAX_RANK], size[SYN_MAX_OPERANDS], base = 0;
     int32_t axis;
-    syn_status st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->rank, &axis, err);
+    syn_status st =
+        syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->rank, &axis, err);
     if (st == SYN_OK) st = split_sizes(c, x->dim[axis], size, err);
     if (st != SYN_OK) return st;
     syn_move_strides(x, stride);
@@ -175,7 +184,8 @@ static syn_status center_shape(struct syn_op_call *c, struct syn_err *err)
     if (n_axes < 0)
         for (n_axes = 0; n_axes < y.rank; n_axes++) axes[n_axes] = n_axes;
     if (n != n_axes)
-        return syn_fail(err, SYN_INVALID, "%s: shape has %d entries for %d axes", c->op->name, (int)n, (int)n_axes);
+        return syn_fail(err, SYN_INVALID, "%s: shape has %d entries for %d axes", c->op->name,
+                        (int)n, (int)n_axes);
     for (int32_t k = 0; k < n; k++) y.dim[axes[k]] = size[k];
     return syn_move_result(c, &y, err);
 }
@@ -189,7 +199,8 @@ static syn_status center_reference(const struct syn_op_call *c, struct syn_err *
     (void)err;
     syn_move_strides(x, stride);
     for (int32_t d = 0; d < y->rank; d++) /* where x's part begins, or how far in y it is put */
-        shift[d] = x->dim[d] >= y->dim[d] ? (x->dim[d] - y->dim[d]) / 2 : -((y->dim[d] - x->dim[d]) / 2);
+        shift[d] =
+            x->dim[d] >= y->dim[d] ? (x->dim[d] - y->dim[d]) / 2 : -((y->dim[d] - x->dim[d]) / 2);
     for (int64_t i = 0, n = syn_ops_elements(y); i < n; i++, dst += bytes) {
         int64_t from = 0;
         bool inside = true;
@@ -227,8 +238,15 @@ const struct syn_op syn_op_slice = {
     .attrs = slice_attrs, .shape = slice_shape, .reference = slice_reference,
 };
 const struct syn_op syn_op_split = {
-    .name = "Split", .min_in = 1, .max_in = 2, .n_out = 1, .max_out = SYN_MAX_OPERANDS, .reads = 1 << 1,
-    .attrs = split_attrs, .shape = split_shape, .reference = split_reference,
+    .name = "Split",
+    .min_in = 1,
+    .max_in = 2,
+    .n_out = 1,
+    .max_out = SYN_MAX_OPERANDS,
+    .reads = 1 << 1,
+    .attrs = split_attrs,
+    .shape = split_shape,
+    .reference = split_reference,
 };
 const struct syn_op syn_op_center_crop_pad = {
     .name = "CenterCropPad", .min_in = 2, .max_in = 2, .n_out = 1, .reads = 1 << 1,

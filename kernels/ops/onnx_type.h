@@ -8,7 +8,7 @@
 #include "kernels/graph/tensor.h"
 
 /* SYN_DTYPE_COUNT for a number that is none of the usual types. */
-static inline syn_dtype syn_onnx_type(int64_t number)
+static inline syn_dtype syn_ops_dtype(int64_t number)
 {
     static const struct {
         int64_t number;

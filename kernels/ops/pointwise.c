@@ -1,10 +1,11 @@
-/* pointwise.c - one number in, one number out, as pictures' networks have them: RELU, LEAKY_RELU, SIGMOID, CLIP (our
- * own, numbers as attributes), CLIP_TO (ONNX's), IDENTITY.
+/* pointwise.c - one number in, one number out, as pictures' networks have them: RELU, LEAKY_RELU,
+ * SIGMOID, CLIP (our own, numbers as attributes), CLIP_TO (ONNX's), IDENTITY.
  *
  * Source:  ONNX Relu-6..14, LeakyRelu-6..16, Sigmoid-6..13, Clip-6..13, Identity-1..25.
  * Types:   floats; Relu whole numbers with a sign too; Clip any numbers; Identity anything.
- * Maths:   relu max(v, 0); leaky v < 0 ? alpha*v : v; sigmoid 1/(1 + e^-v); clip min(max(v, lo), hi), so that hi
- *          wins where lo > hi. NaN stays NaN in each, so that a scan of the output finds it.
+ * Maths:   relu max(v, 0); leaky v < 0 ? alpha*v : v; sigmoid 1/(1 + e^-v); clip min(max(v, lo),
+ *          hi), so that hi wins where lo > hi. NaN stays NaN in each, so that a scan of the output
+ *          finds it.
  * Clip:    in x, min?, max? (one element of x's type each; attributes before opset 11).
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/element.h"
@@ -135,7 +136,8 @@ static void clip_whole(const struct syn_op_call *c)
         int64_t v = syn_element_int(t, c->in[0].data, i);
         for (int32_t k = 1; k < 3; k++) {
             if (!syn_ops_given(c, k)) continue;
-            const int64_t bound = syn_element_int(t, c->in[k].data, 0), lo = k == 1 ? v : bound, hi = k == 1 ? bound : v;
+            const int64_t bound = syn_element_int(t, c->in[k].data, 0), lo = k == 1 ? v : bound,
+                          hi = k == 1 ? bound : v;
             if (wide ? (uint64_t)lo < (uint64_t)hi : lo < hi) v = bound;
         }
         syn_element_put_int(t, c->out[0].data, i, v);
@@ -152,7 +154,8 @@ static syn_status clip_to_reference(const struct syn_op_call *c, struct syn_err 
         range[1] = (double)(float)syn_attr_float(c->op, c->attr, "max");
     }
     for (int32_t k = 1; k < 3; k++)
-        if (syn_ops_given(c, k)) range[k - 1] = syn_element_double(c->in[k].dtype, c->in[k].data, 0);
+        if (syn_ops_given(c, k))
+            range[k - 1] = syn_element_double(c->in[k].dtype, c->in[k].data, 0);
     syn_element_map(c, clip, NULL, range);
     return SYN_OK;
 }
@@ -184,14 +187,26 @@ const struct syn_op syn_op_sigmoid = {
     .shape = float_shape, .reference = sigmoid_reference,
 };
 const struct syn_op syn_op_clip = {
-    .name = "Clip", .domain = "synthd", .min_in = 1, .max_in = 1, .n_out = 1, .flags = SYN_OP_POINTWISE,
-    .attrs = clip_attrs, .shape = own_shape, .reference = clip_reference,
+    .name = "Clip",
+    .domain = "synthd",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .flags = SYN_OP_POINTWISE,
+    .attrs = clip_attrs,
+    .shape = own_shape,
+    .reference = clip_reference,
 };
 const struct syn_op syn_op_clip_to = {
     .name = "Clip", .min_in = 1, .max_in = 3, .n_out = 1,
     .attrs = clip_to_attrs, .shape = clip_to_shape, .reference = clip_to_reference,
 };
 const struct syn_op syn_op_identity = {
-    .name = "Identity", .min_in = 1, .max_in = 1, .n_out = 1, .flags = SYN_OP_POINTWISE | SYN_OP_VIEW,
-    .shape = any_shape, .reference = identity_reference,
+    .name = "Identity",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .flags = SYN_OP_POINTWISE | SYN_OP_VIEW,
+    .shape = any_shape,
+    .reference = identity_reference,
 };

@@ -1,26 +1,32 @@
-/* quantize.c - whole numbers and small floats for floats: QUANTIZE_LINEAR, DEQUANTIZE_LINEAR, DYNAMIC_QUANTIZE_LINEAR.
+/* quantize.c - whole numbers and small floats for floats: QUANTIZE_LINEAR, DEQUANTIZE_LINEAR,
+ * DYNAMIC_QUANTIZE_LINEAR.
  *
  * Source:  ONNX QuantizeLinear-10..25, DequantizeLinear-10..25, DynamicQuantizeLinear-11.
- * Operands: x, scale, zero_point? of one shape: one element (for the tensor), [x.dim[axis]] (each slice of axis = 1), or, with
- *          block_size b > 0, x's shape with ceil(dim/b) on the axis (each block of b).
- * Quantize: y = saturate(round(x / scale) + zero_point), ties to even; to float8 and float4 x / scale is converted
- *          instead (saturate = 1). The quotient is rounded to the type of `precision`, by default scale's. y has
- *          zero_point's type, else output_dtype's, else u8.
+ * Operands: x, scale, zero_point? of one shape: one element (for the tensor), [x.dim[axis]] (each
+ *          slice of axis = 1), or, with block_size b > 0, x's shape with ceil(dim/b) on the axis
+ *          (each block of b).
+ * Quantize: y = saturate(round(x / scale) + zero_point), ties to even; to float8 and float4 x /
+ *          scale is converted instead (saturate = 1). The quotient is rounded to the type of
+ *          `precision`, by default scale's. y has zero_point's type, else output_dtype's, else u8.
  * Dequantize: y = (x - zero_point) * scale, of output_dtype's type, else scale's.
- * Dynamic: x f32 -> y u8, scale = (max(0, x) - min(0, x)) / 255 (1 where all is 0), zero_point = round(-min / scale).
+ * Dynamic: x f32 -> y u8, scale = (max(0, x) - min(0, x)) / 255 (1 where all is 0), zero_point =
+ *          round(-min / scale).
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/element.h"
 #include "kernels/ops/type_number.h"
 #include <inttypes.h>
 #include <math.h>
 
-#define TYPES_F8 (SYN_TYPE(F8E4M3FN) | SYN_TYPE(F8E4M3FNUZ) | SYN_TYPE(F8E5M2) | SYN_TYPE(F8E5M2FNUZ) | SYN_TYPE(F4E2M1))
+#define TYPES_F8                                                                                   \
+    (SYN_TYPE(F8E4M3FN) | SYN_TYPE(F8E4M3FNUZ) | SYN_TYPE(F8E5M2) | SYN_TYPE(F8E5M2FNUZ) |         \
+     SYN_TYPE(F4E2M1))
 #define TYPES_NARROW                                                                               \
     (SYN_TYPE(I8) | SYN_TYPE(U8) | SYN_TYPE(I16) | SYN_TYPE(U16) | SYN_TYPE(I4) | SYN_TYPE(U4) | SYN_TYPE(I2) |       \
      SYN_TYPE(U2) | TYPES_F8)
 #define TYPES_SCALE (SYN_TYPES_FLOAT | SYN_TYPE(F8E8M0))
 
-/* Which scale belongs to an element: x as [outer, length, inner], blocks of `block` along the middle. */
+/* Which scale belongs to an element: x as [outer, length, inner], blocks of `block` along the
+ * middle. */
 struct grid {
     int64_t length, inner, block, blocks; /* block = 0: one scale for all */
 };
@@ -35,12 +41,15 @@ static syn_status grid_of(const struct syn_op_call *c, struct grid *g, struct sy
     syn_status st;
     *g = (struct grid){1, 1, 0, 1};
     if (block == 0 && s->rank <= 1 && syn_ops_elements(s) == 1) return SYN_OK;
-    if ((st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->rank, &axis, err)) != SYN_OK) return st;
+    if ((st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->rank, &axis, err)) !=
+        SYN_OK)
+        return st;
     if (block > 0) want.dim[axis] = (x->dim[axis] + block - 1) / block;
     else want = (struct syn_shape){.rank = 1, .dim = {x->dim[axis]}};
     if (!syn_shape_equal(s, &want))
-        return syn_fail(err, SYN_INVALID, "%s: scale has shape %s: must be %s or one element", c->op->name,
-                        syn_shape_text(s, a, sizeof a), syn_shape_text(&want, b, sizeof b));
+        return syn_fail(err, SYN_INVALID, "%s: scale has shape %s: must be %s or one element",
+                        c->op->name, syn_shape_text(s, a, sizeof a),
+                        syn_shape_text(&want, b, sizeof b));
     g->length = x->dim[axis];
     for (int32_t d = axis + 1; d < x->rank; d++)
         if (__builtin_mul_overflow(g->inner, x->dim[d], &g->inner))
@@ -54,7 +63,8 @@ static syn_status grid_of(const struct syn_op_call *c, struct grid *g, struct sy
 static int64_t scale_at(const struct grid *g, int64_t i)
 {
     if (g->block == 0) return 0;
-    const int64_t inner = i % g->inner, at = i / g->inner % g->length, outer = i / g->inner / g->length;
+    const int64_t inner = i % g->inner, at = i / g->inner % g->length,
+                  outer = i / g->inner / g->length;
     return g->blocks == 0 ? at : (outer * g->blocks + at / g->block) * g->inner + inner;
 }
 
@@ -66,8 +76,9 @@ static syn_status check_zero_point(const struct syn_op_call *c, uint32_t types, 
     syn_status st = syn_ops_operand(c, 2, "zero_point", types, err);
     if (st != SYN_OK) return st;
     if (!syn_shape_equal(s, z) && !(syn_ops_elements(s) == 1 && syn_ops_elements(z) == 1))
-        return syn_fail(err, SYN_INVALID, "%s: zero_point has shape %s: must be scale's %s", c->op->name,
-                        syn_shape_text(z, a, sizeof a), syn_shape_text(s, b, sizeof b));
+        return syn_fail(err, SYN_INVALID, "%s: zero_point has shape %s: must be scale's %s",
+                        c->op->name, syn_shape_text(z, a, sizeof a),
+                        syn_shape_text(s, b, sizeof b));
     return SYN_OK;
 }
 
@@ -83,24 +94,28 @@ static syn_status quantize_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = syn_ops_operand(c, 1, "y_scale", TYPES_SCALE | SYN_TYPE(I32), err);
     if (st == SYN_OK) st = check_zero_point(c, TYPES_NARROW, err);
     if (st == SYN_OK && number) st = syn_ops_type_number(c, "output_dtype", number, &out, err);
-    if (st == SYN_OK && precision) st = syn_ops_type_number(c, "precision", precision, &unused, err);
+    if (st == SYN_OK && precision)
+        st = syn_ops_type_number(c, "precision", precision, &unused, err);
     if (st == SYN_OK) st = grid_of(c, &g, err);
     if (st != SYN_OK) return st;
     if (syn_ops_given(c, 2)) {
         if (number && out != c->in[2].dtype)
-            return syn_fail(err, SYN_INVALID, "%s: output_dtype is %s: zero_point holds %s", c->op->name,
-                            syn_dtype_word(out), syn_dtype_word(c->in[2].dtype));
+            return syn_fail(err, SYN_INVALID, "%s: output_dtype is %s: zero_point holds %s",
+                            c->op->name, syn_dtype_word(out), syn_dtype_word(c->in[2].dtype));
         out = c->in[2].dtype;
     }
     if (!((uint32_t)TYPES_NARROW >> out & 1))
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: output_dtype is %s: must be at most 16 bits wide", c->op->name,
+        return syn_fail(err, SYN_UNSUPPORTED,
+                        "%s: output_dtype is %s: must be at most 16 bits wide", c->op->name,
                         syn_dtype_word(out));
     return syn_ops_result(c, 0, &c->in[0].shape, out, err);
 }
 
 static void range_of(syn_dtype t, double *lo, double *hi)
 {
-    const int bits = t == SYN_I4 || t == SYN_U4 ? 4 : t == SYN_I2 || t == SYN_U2 ? 2 : (int)syn_dtype_bytes(t) * 8;
+    const int bits = t == SYN_I4 || t == SYN_U4   ? 4
+                     : t == SYN_I2 || t == SYN_U2 ? 2
+                                                  : (int)syn_dtype_bytes(t) * 8;
     const bool is_signed = syn_dtype_kind(t) == 'I';
     *hi = (double)((1 << (is_signed ? bits - 1 : bits)) - 1);
     *lo = is_signed ? -*hi - 1 : 0;
@@ -118,14 +133,16 @@ static syn_dtype quotient_type(const struct syn_op_call *c)
 {
     const int64_t precision = syn_attr_int(c->op, c->attr, "precision");
     syn_dtype t = c->in[1].dtype;
-    if (precision && syn_ops_type_number(c, "precision", precision, &t, NULL) != SYN_OK) t = SYN_F32;
+    if (precision && syn_ops_type_number(c, "precision", precision, &t, NULL) != SYN_OK)
+        t = SYN_F32;
     return syn_dtype_kind(t) == 'F' && t != SYN_F8E8M0 ? t : SYN_F32;
 }
 
 static syn_status quantize_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     const struct syn_tensor *x = &c->in[0], *s = &c->in[1], *z = &c->in[2], *y = &c->out[0];
-    const bool with_zero = syn_ops_given(c, 2), saturate = syn_attr_int(c->op, c->attr, "saturate") != 0;
+    const bool with_zero = syn_ops_given(c, 2),
+               saturate = syn_attr_int(c->op, c->attr, "saturate") != 0;
     const syn_dtype between = quotient_type(c);
     double lo = 0, hi = 0;
     struct grid g;
@@ -134,7 +151,8 @@ static syn_status quantize_reference(const struct syn_op_call *c, struct syn_err
     if (syn_dtype_kind(y->dtype) != 'F') range_of(y->dtype, &lo, &hi);
     for (int64_t i = 0, n = syn_ops_elements(&y->shape); i < n; i++) {
         const int64_t k = scale_at(&g, i);
-        double v = rounded_to(between, syn_element_double(x->dtype, x->data, i) / syn_element_double(s->dtype, s->data, k));
+        double v = rounded_to(between, syn_element_double(x->dtype, x->data, i) /
+                                           syn_element_double(s->dtype, s->data, k));
         if (syn_dtype_kind(y->dtype) == 'F') { /* a zero point there is 0 */
             syn_element_put_double(y->dtype, y->data, i, v, saturate);
             continue;
@@ -160,7 +178,8 @@ static syn_status dequantize_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK && number) st = syn_ops_type_number(c, "output_dtype", number, &out, err);
     if (st == SYN_OK) st = grid_of(c, &g, err);
     if (st == SYN_OK && !((uint32_t)SYN_TYPES_FLOAT >> out & 1))
-        st = syn_fail(err, SYN_UNSUPPORTED, "%s: output_dtype is %s: must be a float of 16 bits or more", c->op->name,
+        st = syn_fail(err, SYN_UNSUPPORTED,
+                      "%s: output_dtype is %s: must be a float of 16 bits or more", c->op->name,
                       syn_dtype_word(out));
     return st == SYN_OK ? syn_ops_result(c, 0, &c->in[0].shape, out, err) : st;
 }
@@ -176,7 +195,8 @@ static syn_status dequantize_reference(const struct syn_op_call *c, struct syn_e
         const int64_t k = scale_at(&g, i);
         double v = syn_element_double(x->dtype, x->data, i);
         if (with_zero) v -= syn_element_double(z->dtype, z->data, k);
-        syn_element_put_double(y->dtype, y->data, i, v * syn_element_double(s->dtype, s->data, k), true);
+        syn_element_put_double(y->dtype, y->data, i, v * syn_element_double(s->dtype, s->data, k),
+                               true);
     }
     return SYN_OK;
 }

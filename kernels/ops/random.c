@@ -24,7 +24,7 @@ static syn_status output_type(const struct syn_op_call *c, syn_dtype fallback, u
                               struct syn_err *err)
 {
     const int64_t dtype = syn_attr_int(c->op, c->attr, "dtype");
-    *out = dtype ? syn_onnx_type(dtype) : fallback;
+    *out = dtype ? syn_ops_dtype(dtype) : fallback;
     if (*out < SYN_DTYPE_COUNT && (types >> *out & 1)) return SYN_OK;
     return syn_fail(err, SYN_UNSUPPORTED, "%s: dtype = %" PRId64 " (%s): not a type that it gives", c->op->name, dtype,
                     *out < SYN_DTYPE_COUNT ? syn_dtype_word(*out) : "unknown");

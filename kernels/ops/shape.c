@@ -1,8 +1,9 @@
 /* shape.c - moving elements about without changing them: RESHAPE, CONCAT, CROP, PAD.
  *
- * Source:  ONNX Reshape-14 (allowzero = 0), Concat-4..13, Pad-19 on the last two axes (its "edge" is
- *          replicate here); ncnn Crop (with and without a second operand).
- * Shapes:  RESHAPE any; CONCAT any type, ranks 1..8, all dimensions but `axis` equal; CROP and PAD [n,c,h,w].
+ * Source:  ONNX Reshape-14 (allowzero = 0), Concat-4..13, Pad-19 on the last two axes (its "edge"
+ *          is replicate here); ncnn Crop (with and without a second operand).
+ * Shapes:  RESHAPE any; CONCAT any type, ranks 1..8, all dimensions but `axis` equal; CROP and PAD
+ *          [n,c,h,w].
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/graph/element.h"
 #include "kernels/ops/move.h"
@@ -61,7 +62,8 @@ static syn_status reshape_reference(const struct syn_op_call *c, struct syn_err 
 }
 
 /* Operands of one type; our own graphs (opset 0) may have f16 constants among f32. */
-static syn_status concat_check(const struct syn_op_call *c, int32_t i, int32_t axis, struct syn_err *err)
+static syn_status concat_check(const struct syn_op_call *c, int32_t i, int32_t axis,
+                               struct syn_err *err)
 {
     const struct syn_shape *x0 = &c->in[0].shape, *x = &c->in[i].shape;
     struct syn_shape want = *x0; /* equal but for the axis */
@@ -71,12 +73,14 @@ static syn_status concat_check(const struct syn_op_call *c, int32_t i, int32_t a
     if ((st = syn_ops_operand(c, i, operand, SYN_TYPES_ALL, err)) != SYN_OK) return st;
     if (c->opset > 0 && (st = syn_ops_same_type(c, 0, i, operand, err)) != SYN_OK) return st;
     if (x->rank != x0->rank)
-        return syn_fail(err, SYN_INVALID, "%s: %s has shape %s: must have rank %d", c->op->name, operand,
-                        syn_shape_text(x, got, sizeof got), (int)x0->rank);
+        return syn_fail(err, SYN_INVALID, "%s: %s has shape %s: must have rank %d", c->op->name,
+                        operand, syn_shape_text(x, got, sizeof got), (int)x0->rank);
     want.dim[axis] = x->dim[axis];
     if (!syn_shape_equal(x, &want))
-        return syn_fail(err, SYN_INVALID, "%s: %s has shape %s: must be %s (x0's shape off the axis)", c->op->name,
-                        operand, syn_shape_text(x, got, sizeof got), syn_shape_text(&want, text, sizeof text));
+        return syn_fail(err, SYN_INVALID,
+                        "%s: %s has shape %s: must be %s (x0's shape off the axis)", c->op->name,
+                        operand, syn_shape_text(x, got, sizeof got),
+                        syn_shape_text(&want, text, sizeof text));
     return SYN_OK;
 }
 
@@ -86,7 +90,8 @@ static syn_status concat_shape(struct syn_op_call *c, struct syn_err *err)
     syn_dtype type = c->in[0].dtype;
     int32_t axis;
     syn_status st = syn_ops_ranked(c, 0, "x0", SYN_TYPES_ALL, 1, SYN_MAX_RANK, err);
-    if (st == SYN_OK) st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), y.rank, &axis, err);
+    if (st == SYN_OK)
+        st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), y.rank, &axis, err);
     if (st != SYN_OK) return st;
     for (int32_t i = 1; i < c->n_in; i++) {
         if ((st = concat_check(c, i, axis, err)) != SYN_OK) return st;
@@ -103,9 +108,11 @@ static syn_status concat_reference(const struct syn_op_call *c, struct syn_err *
     const syn_dtype to = c->out[0].dtype;
     char *y = c->out[0].data;
     int32_t axis;
-    syn_status st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), s->rank, &axis, err);
+    syn_status st =
+        syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), s->rank, &axis, err);
     if (st != SYN_OK || syn_ops_elements(s) == 0) return st;
-    const int64_t outer = syn_move_product(s, 0, axis), inner = syn_move_product(s, axis + 1, s->rank);
+    const int64_t outer = syn_move_product(s, 0, axis),
+                  inner = syn_move_product(s, axis + 1, s->rank);
     for (int64_t o = 0; o < outer; o++)
         for (int32_t i = 0; i < c->n_in; i++) {
             const int64_t run = c->in[i].shape.dim[axis] * inner;
@@ -235,8 +242,15 @@ static const struct syn_attr_spec pad_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_reshape = {
-    .name = "Reshape", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1, .n_out = 1,
-    .attrs = reshape_attrs, .shape = reshape_shape, .reference = reshape_reference,
+    .name = "Reshape",
+    .domain = "synthd",
+    .flags = SYN_OP_FLOAT,
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = reshape_attrs,
+    .shape = reshape_shape,
+    .reference = reshape_reference,
 };
 const struct syn_op syn_op_concat = {
     .name = "Concat", .min_in = 1, .max_in = SYN_MAX_OPERANDS, .n_out = 1,

@@ -17,7 +17,7 @@
 static syn_status made_type(const struct syn_op_call *c, syn_dtype *out, struct syn_err *err)
 {
     const int64_t number = syn_attr_int(c->op, c->attr, "output_datatype");
-    *out = syn_onnx_type(number);
+    *out = syn_ops_dtype(number);
     if (*out < SYN_DTYPE_COUNT && (SYN_TYPES_NUMBER >> *out & 1)) return SYN_OK;
     return syn_fail(err, SYN_UNSUPPORTED, "%s: output_datatype = %" PRId64 ": not a type that it gives", c->op->name,
                     number);
