@@ -2,7 +2,8 @@
  *
  * Call:    "Conv@11 f32[1,2,4,5] f32[3,2,3,3] - pads:is=1,0,0,1 group:i=1 out=1": operator and opset, operands (`-`
  *          absent; `=v,v,..` for values, else a ramp: element i of operand k is (7i + 3k) % 11 - 5, for floats times
- *          0.25, for unsigned types without the - 5), attributes by kind (i f s is fs ss), outputs.
+ *          0.25, for unsigned types without the - 5), attributes by kind (i f s is fs ss t), outputs. An operator of
+ *          another domain than the main one: "ai.onnx.ml/TreeEnsemble@5". A tensor: "weights:t=f32[2]=1,2".
  * Result:  "f32[1,3]= 1 2 nan | i64[2]= 4 5" by output; `-`: not looked at.
  * Memory:  operands and outputs lie in blocks of exactly their size, so that a sanitizer sees strays.
  * Layer:   tests. */
@@ -25,6 +26,7 @@ struct op_line {
         double f[64];
         const char *s[64];
     } list[SYN_MAX_ATTRS];
+    struct syn_tensor tensor[SYN_MAX_ATTRS]; /* of attributes */
     char *text; /* the call's copy, which attributes point into */
     bool made;  /* outputs are the reference's */
     struct syn_op_host host;
@@ -55,16 +57,11 @@ static inline void line_value(struct syn_tensor *t, int64_t i, double v)
     syn_element_put_double(t->dtype, t->data, i, v, true);
 }
 
-static inline bool line_operand(struct op_line *l, char *word)
+/* "f32[2]=1,2" or, without values, the ramp of operand k. */
+static inline bool line_tensor(struct syn_tensor *t, char *word, int32_t k)
 {
-    struct syn_tensor *t = &l->c.in[l->c.n_in];
-    const int32_t k = l->c.n_in++;
     int64_t n;
     char *at;
-    if (!strcmp(word, "-")) {
-        t->shape.rank = -1;
-        return true;
-    }
     if (!(at = line_head(word, t)) || t->dtype == SYN_DTYPE_COUNT || !syn_shape_elements(&t->shape, &n)) return false;
     if (n > 1 << 20) return true; /* shapes alone */
     t->data = t_alloc((size_t)n * syn_dtype_bytes(t->dtype));
@@ -81,6 +78,14 @@ static inline bool line_operand(struct op_line *l, char *word)
     return true;
 }
 
+static inline bool line_operand(struct op_line *l, char *word)
+{
+    struct syn_tensor *t = &l->c.in[l->c.n_in++];
+    if (strcmp(word, "-")) return line_tensor(t, word, l->c.n_in - 1);
+    t->shape.rank = -1;
+    return true;
+}
+
 static inline bool line_attribute(struct op_line *l, char *word, char *colon)
 {
     const int32_t at = l->n_given++;
@@ -91,6 +96,10 @@ static inline bool line_attribute(struct op_line *l, char *word, char *colon)
     if (!strcmp(kind, "s")) {
         l->given[at] = syn_attr_of_text(word, value);
         return true;
+    }
+    if (!strcmp(kind, "t")) {
+        l->given[at] = syn_attr_of_tensor(word, &l->tensor[at]);
+        return line_tensor(&l->tensor[at], value, 0);
     }
     for (char *rest = value; rest && *rest && n < 64; n++) {
         char *comma = strchr(rest, ',');
@@ -120,7 +129,9 @@ static inline bool line_parse(struct op_line *l, const char *call)
     if (!(word = strtok_r(l->text, " ", &rest)) || !(at = strchr(word, '@'))) return false;
     *at = 0;
     l->c.opset = (int32_t)strtol(at + 1, NULL, 10);
-    const syn_op_id id = syn_op_find("", word);
+    char *slash = strchr(word, '/');
+    if (slash) *slash = 0;
+    const syn_op_id id = slash ? syn_op_find(word, slash + 1) : syn_op_find("", word);
     if (id == SYN_OP_COUNT) return false;
     l->c.op = syn_op_get(id);
     while ((word = strtok_r(NULL, " ", &rest))) {
@@ -137,6 +148,7 @@ static inline void line_free(struct op_line *l)
         if (l->made) syn_free(l->c.out[i].data);
         else free(l->c.out[i].data);
     }
+    for (int32_t i = 0; i < SYN_MAX_ATTRS; i++) free(l->tensor[i].data);
     free(l->text);
 }
 

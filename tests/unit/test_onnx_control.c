@@ -1,5 +1,6 @@
-/* test_onnx_control.c - ONNX's bodies, recurrent layers, transforms, selection and random numbers: onnxruntime's numbers
- * (1.32, CPU), Random123's known answers (A22), and what must be refused. */
+/* test_onnx_control.c - ONNX's bodies, recurrent layers, transforms, selection, random numbers, counts and trees:
+ * onnxruntime's numbers (1.32, CPU; layers of opset 27: ONNX's reference), Random123's known answers (A22), and what
+ * must be refused. */
 #include "kernels/base/rng.h"
 #include "tests/op_lines.h"
 
@@ -68,6 +69,36 @@ static const struct vector vectors[] = {
      "f64[4]= 1.490116e-08 0.34 1 0.34"},
     {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=8000 f32[]=100 f32[]=4000",
      "f32[9,3]= 1 0 0 0 1 0 0 0.5 0.5 0 0 1 0 0 0.5 0 0 0 0 0 0 0 0 0 0 0 0"},
+    {"TfIdfVectorizer@9 i64[2,5]=1,2,3,1,2,4,2,3,4,4 mode:s=TFIDF ngram_counts:is=0,3 "
+     "ngram_indexes:is=2,0,1,3,4 pool_int64s:is=1,2,4,1,2,2,1 min_gram_length:i=1 "
+     "max_gram_length:i=2 max_skip_count:i=2 weights:fs=0.5,2,3,4,5",
+     "f32[2,5]= 4 0 1 8 5 2 9 0 0 0"},
+    {"TfIdfVectorizer@9 i32[5]=1,2,3,1,2 mode:s=IDF ngram_counts:is=0,3 ngram_indexes:is=2,0,1,3,4 "
+     "pool_int64s:is=1,2,4,1,2,2,1 min_gram_length:i=2 max_gram_length:i=2 max_skip_count:i=0 "
+     "weights:fs=0.5,2,3,4,5",
+     "f32[5]= 0 0 0 4 0"},
+    {"ai.onnx.ml/TreeEnsemble@5 f32[4,3]=0,1,1,0,3,1,0.5,1,0,nan,2,1 tree_roots:is=0,2 "
+     "nodes_featureids:is=0,1,2 nodes_truenodeids:is=1,0,2 nodes_falsenodeids:is=2,1,3 "
+     "nodes_trueleafs:is=0,1,1 nodes_falseleafs:is=1,1,1 leaf_targetids:is=0,1,0,1 n_targets:i=2 "
+     "aggregate_function:i=0 nodes_modes:t=u8[3]=0,6,4 nodes_splits:t=f32[3]=0.3,0,1 "
+     "leaf_weights:t=f32[4]=0.5,0.25,0.75,0.125 membership_values:t=f32[3]=1,2,nan "
+     "nodes_missing_value_tracks_true:is=1,0,1",
+     "f32[4,2]= 0.625 0 0.375 0.125 0.375 0.0625 0.625 0"},
+    {"CausalConvWithState@27 f32[1,2,4] f32[2,1,3] f32[2] f32[1,2,2] activation:s=silu out=2",
+     "f32[1,2,4]= -0.2041702 -0.2775263 1.097507 -0.1320327 0.509384 -0.272884 -0.263427 "
+     "0.5627716 | f32[1,2,2]= -0.5 1.25 1 0"},
+    {"CausalConvWithState@27 f32[2,1,1] f32[1,1,3] out=2",
+     "f32[2,1,1]= -0.3125 0.125 | f32[2,1,2]= 0 -1.25 0 0.5"},
+    {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] f32[1,1,2,2] f32[1,3,1] f32[1,3,1] "
+     "q_num_heads:i=2 kv_num_heads:i=1 out=2",
+     "f32[1,3,4]= -0.6527289 0.3394869 -0.7416045 0.5946822 1.061544 -1.327248 0.7801215 "
+     "-0.4377238 -0.6250677 0.8537217 1.137179 -1.604407 | f32[1,1,2,2]= -0.07039076 0.1339476 "
+     "-1.272493 1.78839"},
+    {"LinearAttention@27 f32[2,2,4] f32[2,2,4] f32[2,2,2] - f32[2,2,4] q_num_heads:i=2 "
+     "kv_num_heads:i=2 update_rule:s=gated scale:f=0.5 out=2",
+     "f32[2,2,2]= 0.15625 0.3984375 0.02816092 -0.3272196 0.34375 0.1875 -0.1735627 0.4195532 "
+     "| f32[2,2,2,1]= 0.7939098 0.1895408 -0.6544393 0.7222643 0.21675 0.9110009 1.044939 "
+     "-1.86827"},
 };
 
 /* --- bodies --------------------------------------------------------------------------------- */
@@ -379,6 +410,12 @@ static void test_corners(void)
     line_expect("NonMaxSuppression@11 f32[1,2,4]=0,0,1,1,5,5,6,6 f32[1,1,2]=nan,0.5 i64[]=3", "i64[2,3]= 0 0 1 0 0 0", 0);
 }
 
+/* A tree of one node and two leaves. */
+#define TREE(roots, feature, to, leaf, mode, targets)                                              \
+    "ai.onnx.ml/TreeEnsemble@5 f32[1,2] n_targets:i=1 leaf_weights:t=f32[2] nodes_splits:t=f32[1] " \
+    "nodes_falseleafs:is=1 nodes_falsenodeids:is=0 tree_roots:is=" roots " nodes_featureids:is=" feature \
+    " nodes_truenodeids:is=" to " nodes_trueleafs:is=" leaf " nodes_modes:t=u8[1]=" mode " leaf_targetids:is=" targets
+
 static void test_refusals(void)
 {
     static const struct {
@@ -422,6 +459,35 @@ static void test_refusals(void)
         {"Bernoulli@15 f32[1]=nan", SYN_INVALID, "input[0] = nan"},
         {"Multinomial@7 f32[1,2]=-inf,-inf", SYN_INVALID, "row 0 of input"},
         {"Multinomial@7 f32[1,0] sample_size:i=2", SYN_INVALID, "row 0 of input"},
+        {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=8000 f32[0] f32[]=4000", SYN_INVALID, "lower_edge_hertz has 0 elements"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0 ngram_indexes:is=0 pool_strings:ss=a", SYN_UNSUPPORTED,
+         "pool_strings"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0,3 ngram_indexes:is=0,1,2 pool_int64s:is=1,2", SYN_INVALID,
+         "ngram_counts[0] = 0, the next 3"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0,1 ngram_indexes:is=0,1 pool_int64s:is=1,2", SYN_INVALID,
+         "whole 2-grams"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0 ngram_indexes:is=0 pool_int64s:is=1,2", SYN_INVALID,
+         "each of 2 n-grams"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=BM25 ngram_counts:is=0 ngram_indexes:is=0 pool_int64s:is=1", SYN_INVALID,
+         "mode = 'BM25'"},
+        {"CausalConvWithState@27 f32[1,2,4] f32[2,1,3] - f32[1,2,3]", SYN_INVALID,
+         "past_state has shape [1, 2, 3]: must be [1, 2, 2]"},
+        {"CausalConvWithState@27 f32[1,2,4] f32[2,1,3] activation:s=gelu", SYN_INVALID, "activation = 'gelu'"},
+        {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] q_num_heads:i=2", SYN_INVALID, "needs decay and needs beta"},
+        {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] q_num_heads:i=3 update_rule:s=linear", SYN_INVALID,
+         "q_num_heads 3"},
+        {"LinearAttention@27 f32[1,3,4] f32[1,3,3] f32[1,3,2] q_num_heads:i=2 update_rule:s=linear", SYN_INVALID,
+         "key has shape [1, 3, 3]: must be [1, 3, 2]"},
+        {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] q_num_heads:i=2 update_rule:s=square", SYN_UNSUPPORTED,
+         "update_rule = 'square'"},
+        {TREE("1", "0", "0", "1", "0", "0,0"), SYN_INVALID, "tree_roots[0] = 1: must be in [0, 1)"},
+        {TREE("0", "2", "0", "1", "0", "0,0"), SYN_INVALID, "nodes_featureids[0] = 2: must be in [0, 2)"},
+        {TREE("0", "0", "0", "0", "0", "0,0"), SYN_INVALID, "goes round in a circle"},
+        {TREE("0", "0", "2", "1", "0", "0,0"), SYN_INVALID, "nodes_truenodeids[0] = 2: must be in [0, 2)"},
+        {TREE("0", "0", "0", "1", "7", "0,0"), SYN_INVALID, "nodes_modes[0] = 7: must be in [0, 7)"},
+        {TREE("0", "0", "0", "1", "6", "0,0"), SYN_INVALID, "membership_values (sets) has 0 entries: must have 1"},
+        {TREE("0", "0", "0", "1", "0", "0,1"), SYN_INVALID, "leaf_targetids[1] = 1: must be in [0, 1)"},
+        {TREE("0", "0", "0", "1", "0", "0"), SYN_INVALID, "leaf_weights has 2 entries: must have 1"},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) line_refuse(wrong[i].call, wrong[i].st, wrong[i].words);
 }
