@@ -1,7 +1,9 @@
-/* fuzz_ops.c - every operator's row, called with types, shapes, values and attributes that bytes choose: the shape
- * function and the reference must refuse or finish, and touch nothing but their operands and outputs.
+/* fuzz_ops.c - every operator's row, called with types, shapes, values and attributes that bytes
+ * choose: the shape function and the reference must refuse or finish, and touch nothing but their
+ *          operands and outputs.
  *
- * Input:   row, opset, operands (absent, or type, rank, dimensions, a way to fill), attributes by the row's specs.
+ * Input:   row, opset, operands (absent, or type, rank, dimensions, a way to fill), attributes by
+ *          the row's specs.
  * Layer:   tests. Operators with bodies get none and must say so. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"
@@ -21,33 +23,82 @@ static uint32_t below(struct input *in, uint32_t n) { return byte(in) % n; }
 
 static int64_t integer(struct input *in)
 {
-    static const int64_t odd[] = {0, 1, -1, 2, INT64_MAX, INT64_MIN, INT32_MAX, (int64_t)1 << 40, -7, 1 << 20};
+    static const int64_t odd[] = {
+        0, 1, -1, 2, INT64_MAX, INT64_MIN, INT32_MAX, (int64_t)1 << 40, -7, 1 << 20};
     const uint8_t b = byte(in);
     return b < 200 ? b % 7 - 1 : odd[b % (sizeof odd / sizeof odd[0])];
 }
 
 static double number(struct input *in)
 {
-    static const double odd[] = {0, -0.0, 1, -1, 0.5, 1e30, -1e30, 1e-30, (double)NAN, (double)INFINITY};
+    static const double odd[] = {0,    -0.0,  1,     -1,          0.5,
+                                 1e30, -1e30, 1e-30, (double)NAN, (double)INFINITY};
     const uint8_t b = byte(in);
     return b < 200 ? (b % 32 - 16) / 8.0 : odd[b % (sizeof odd / sizeof odd[0])];
 }
 
 static const char *text(struct input *in)
 {
-    static const char *const words[] = {
-        "nearest", "linear", "cubic", "bilinear", "bicubic", "half_pixel", "align_corners", "asymmetric",
-        "tf_crop_and_resize", "floor", "ceil", "SAME_UPPER", "SAME_LOWER", "VALID", "NOTSET", "zeros", "border",
-        "reflection", "avg", "max", "forward", "reverse", "bidirectional", "Sigmoid", "Tanh", "Relu", "constant",
-        "reflect", "edge", "wrap", "none", "add", "mul", "min", "sum", "mean", "DCR", "CRD", "TF", "IDF", "TFIDF",
-        "not_larger", "not_smaller", "gated", "delta", "i,j->ij", "ij,jk->ik", "...ii->...i", "RIGHT", "LEFT", "tanh", ""};
+    static const char *const words[] = {"nearest",
+                                        "linear",
+                                        "cubic",
+                                        "bilinear",
+                                        "bicubic",
+                                        "half_pixel",
+                                        "align_corners",
+                                        "asymmetric",
+                                        "tf_crop_and_resize",
+                                        "floor",
+                                        "ceil",
+                                        "SAME_UPPER",
+                                        "SAME_LOWER",
+                                        "VALID",
+                                        "NOTSET",
+                                        "zeros",
+                                        "border",
+                                        "reflection",
+                                        "avg",
+                                        "max",
+                                        "forward",
+                                        "reverse",
+                                        "bidirectional",
+                                        "Sigmoid",
+                                        "Tanh",
+                                        "Relu",
+                                        "constant",
+                                        "reflect",
+                                        "edge",
+                                        "wrap",
+                                        "none",
+                                        "add",
+                                        "mul",
+                                        "min",
+                                        "sum",
+                                        "mean",
+                                        "DCR",
+                                        "CRD",
+                                        "TF",
+                                        "IDF",
+                                        "TFIDF",
+                                        "not_larger",
+                                        "not_smaller",
+                                        "gated",
+                                        "delta",
+                                        "i,j->ij",
+                                        "ij,jk->ik",
+                                        "...ii->...i",
+                                        "RIGHT",
+                                        "LEFT",
+                                        "tanh",
+                                        ""};
     return words[byte(in) % (sizeof words / sizeof words[0])];
 }
 
 /* A tensor: few elements in a block of exactly their size, or too many and no data. */
 static struct syn_tensor tensor(struct input *in)
 {
-    struct syn_tensor t = {.dtype = (syn_dtype)below(in, 3 + SYN_DTYPE_COUNT), .shape = {.rank = (int32_t)below(in, 6)}};
+    struct syn_tensor t = {.dtype = (syn_dtype)below(in, 3 + SYN_DTYPE_COUNT),
+                           .shape = {.rank = (int32_t)below(in, 6)}};
     int64_t n = 0;
     if (t.dtype >= SYN_DTYPE_COUNT) t.dtype = SYN_F32;
     for (int32_t d = 0; d < t.shape.rank; d++) {
@@ -96,7 +147,8 @@ static struct syn_attr attribute(struct input *in, const struct syn_attr_spec *s
     case SYN_ATTR_TENSOR: {
         struct syn_tensor *t = keep(p, malloc(sizeof *t));
         *t = tensor(in);
-        if (!t->data) *t = (struct syn_tensor){.shape = {.rank = 0}, .dtype = SYN_F32, .data = calloc(1, 4)};
+        if (!t->data)
+            *t = (struct syn_tensor){.shape = {.rank = 0}, .dtype = SYN_F32, .data = calloc(1, 4)};
         keep(p, t->data);
         return syn_attr_of_tensor(s->name, t);
     }
@@ -119,7 +171,8 @@ static bool make_room(struct syn_op_call *c)
 static bool all_data(const struct syn_op_call *c, bool reads_only)
 {
     for (int32_t i = 0; i < c->n_in; i++)
-        if (c->in[i].shape.rank >= 0 && !c->in[i].data && (!reads_only || (c->op->reads >> (i < 63 ? i : 63) & 1)))
+        if (c->in[i].shape.rank >= 0 && !c->in[i].data &&
+            (!reads_only || (c->op->reads >> (i < 63 ? i : 63) & 1)))
             return false;
     return true;
 }
@@ -130,7 +183,8 @@ static void call(struct syn_op_call *c, struct syn_err *err)
     syn_status st = SYN_OK;
     if (!all_data(c, true)) return;
     if (c->op->shape) st = c->op->shape(c, err);
-    if (st == SYN_OK && all_data(c, false) && (makes || make_room(c))) st = syn_op_reference(c, err);
+    if (st == SYN_OK && all_data(c, false) && (makes || make_room(c)))
+        st = syn_op_reference(c, err);
     if (st != SYN_OK && !err->text[0]) abort(); /* a refusal without words */
     for (int32_t o = 0; o < c->n_out; o++) {
         if (makes) syn_free(c->out[o].data);
@@ -163,7 +217,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     for (int32_t i = 0; c->op->attrs && c->op->attrs[i].name; i++)
         if (below(&in, 3)) given[n_given++] = attribute(&in, &c->op->attrs[i], &pool);
-    if (c->n_in >= c->op->min_in && syn_attr_fill(c->op, given, n_given, filled, &err) == SYN_OK) call(c, &err);
+    if (c->n_in >= c->op->min_in && syn_attr_fill(c->op, given, n_given, filled, &err) == SYN_OK)
+        call(c, &err);
     for (int32_t i = 0; i < c->n_in; i++) free(c->in[i].data);
     for (int i = 0; i < pool.n; i++) free(pool.block[i]);
     free(c);
