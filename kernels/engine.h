@@ -111,6 +111,9 @@ struct syn_model_opts {
      * dropped. How state (a recurrence's last step, a convolution's past) is carried between chunks. */
     const char *const *cut_inputs, *const *extra_outputs;
     int32_t n_cut_inputs, n_extra_outputs;
+    /* onnx: nodes whose names begin so never compute in bf16 (durations decide lengths: a rounded one is a wrong one). Copied. */
+    const char *const *pin_f32;
+    int32_t n_pin_f32;
 };
 
 /* How an output pixel depends on input pixels, from the graph. Positions are pixel indices: output o
@@ -210,7 +213,8 @@ struct syn_run_opts {
     const atomic_bool *cancel; /* looked at between nodes; may be NULL */
     bool profile;              /* times each step (see syn_plan_step) */
     /* The rest is for syn_model_run. */
-    syn_precision precision;
+    syn_precision precision;   /* AUTO: what the device measured, for networks of pictures; f32 for all others, which take
+                                  bf16 only when told */
     uint64_t seed;             /* of random operators that have none of their own */
     bool finite;               /* an output that holds NaN or infinity is SYN_NUMERIC */
     syn_watch *watch;          /* called after every node, in order; may be NULL. Such runs go node by node; with all

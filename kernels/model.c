@@ -185,6 +185,17 @@ static syn_status open_onnx(struct syn_model *m, const struct syn_model_source *
     return st;
 }
 
+static syn_status keep_pins(struct syn_model *m, const struct syn_model_opts *opts, struct syn_err *err)
+{
+    if (!opts->n_pin_f32) return SYN_OK;
+    if (!(m->pin_f32 = syn_calloc((size_t)opts->n_pin_f32, sizeof *m->pin_f32)))
+        return syn_fail(err, SYN_NO_MEMORY, "model: no memory");
+    for (; m->n_pin_f32 < opts->n_pin_f32; m->n_pin_f32++)
+        if (!(m->pin_f32[m->n_pin_f32] = syn_strdup(opts->pin_f32[m->n_pin_f32])))
+            return syn_fail(err, SYN_NO_MEMORY, "model: no memory");
+    return SYN_OK;
+}
+
 syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *src,
                           const struct syn_model_opts *opts, struct syn_model **out,
                           struct syn_err *err)
@@ -200,7 +211,8 @@ syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *s
     m->engine = e;
     m->passes = SYN_PASS_ALL & ~(opts ? opts->passes_off : 0u);
     pthread_mutex_init(&m->lock, NULL);
-    st = (ncnn ? open_ncnn : open_onnx)(m, src, opts ? opts : &none, err);
+    st = keep_pins(m, opts ? opts : &none, err);
+    if (st == SYN_OK) st = (ncnn ? open_ncnn : open_onnx)(m, src, opts ? opts : &none, err);
     if (st != SYN_OK) {
         syn_model_close(m);
         return st;
@@ -218,6 +230,8 @@ void syn_model_close(struct syn_model *m)
     syn_graph_free(m->flow_graph);
     syn_graph_free(m->graph);
     syn_onnx_close(m->onnx);
+    for (int32_t i = 0; i < m->n_pin_f32; i++) syn_free(m->pin_f32[i]);
+    syn_free(m->pin_f32);
     syn_mapfile_close(&m->weights);
     pthread_mutex_destroy(&m->lock);
     syn_free(m);

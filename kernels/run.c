@@ -56,7 +56,8 @@ static syn_status check_finite(const struct syn_model *m, struct syn_tensor *out
 static syn_status flow_of(struct syn_model *m, struct syn_err *err)
 {
     const struct syn_flow_opts opts = {.backend = m->engine->backend, .self = m->engine->self,
-                                       .limit_bytes = m->engine->workspace_limit};
+                                       .limit_bytes = m->engine->workspace_limit,
+                                       .pin_f32 = (const char *const *)m->pin_f32, .n_pin_f32 = m->n_pin_f32};
     syn_status st = SYN_OK;
     if (m->flow) return SYN_OK;
     if (!m->flow_graph) st = syn_graph_copy(m->graph, &m->flow_graph, err);
@@ -73,6 +74,7 @@ static syn_status run_flow(struct syn_model *m, const struct syn_tensor *in, str
                            struct watching *w, struct syn_err *err)
 {
     const struct syn_flow_run how = {.cancel = w->opts->cancel, .seed = w->opts->seed, .profile = w->opts->profile,
+                                     .bf16 = w->opts->precision == SYN_PRECISION_BF16,
                                      .watch = w->opts->watch ? watch_node : NULL, .watch_ctx = w};
     syn_status st;
     pthread_mutex_lock(&m->engine->run_lock);

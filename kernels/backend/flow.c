@@ -23,6 +23,7 @@ struct flow_node {
     struct way way[MAX_WAYS];
     int32_t n_ways;
     bool known; /* ways are filled in */
+    bool pinned; /* to f32 */
     uint64_t constants;
     double seconds;
     const char *impl;
@@ -223,18 +224,21 @@ static void find_ways(struct syn_flow *f, const struct frame *fr, int32_t i)
     const struct syn_quick *const *list =
         f->opts.backend->quick && !f->opts.references_only ? f->opts.backend->quick(f->opts.self, n->id) : NULL;
     fn->known = true;
+    for (int32_t p = 0; p < f->opts.n_pin_f32; p++)
+        fn->pinned |= !strncmp(n->name, f->opts.pin_f32[p], strlen(f->opts.pin_f32[p]));
     for (int32_t k = 0; k < n->n_in && k < 64; k++)
         if (n->in[k] >= 0 && fr->g->value[n->in[k]].data) fn->constants |= (uint64_t)1 << k;
     for (; list && *list && fn->n_ways < MAX_WAYS; list++) fn->way[fn->n_ways++].quick = *list;
 }
 
 /* The best version that takes this call, packed; NULL: the reference. */
-static syn_status choose_way(struct syn_flow *f, struct frame_run *r, int32_t i, struct way **out,
+static syn_status choose_way(struct syn_flow *f, struct frame_run *r, int32_t i, bool bf16, struct way **out,
                              struct syn_err *err)
 {
     struct flow_node *fn = &r->fr->node[i];
     *out = NULL;
     if (!fn->known) find_ways(f, r->fr, i);
+    r->call.bf16 = bf16 && !fn->pinned;
     for (int32_t w = 0; w < fn->n_ways; w++) {
         struct way *way = &fn->way[w];
         size_t bytes = 0;
@@ -334,7 +338,7 @@ static syn_status run_node(struct run_state *s, struct frame_run *r, int32_t i, 
             run_view(r, n);
         } else {
             st = take_outputs(s->f, r, n, err);
-            if (st == SYN_OK) st = choose_way(s->f, r, i, &way, err);
+            if (st == SYN_OK) st = choose_way(s->f, r, i, s->how->bf16, &way, err);
             if (st == SYN_OK && way) {
                 fn->impl = way->quick->impl;
                 st = run_way(s->f, &r->call, way, err);

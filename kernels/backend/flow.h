@@ -21,6 +21,8 @@ struct syn_flow_opts {
     void *self;              /* the backend's */
     uint64_t limit_bytes;    /* live values and scratch together; 0 = none: more is SYN_TOO_LARGE */
     bool references_only;    /* no quick versions */
+    const char *const *pin_f32; /* nodes whose names begin so never round to bf16; outlives the flow */
+    int32_t n_pin_f32;
 };
 
 /* Called after each node with its values as they are: for dumps and comparisons. A status other than SYN_OK ends the
@@ -31,6 +33,7 @@ typedef syn_status syn_flow_watch(void *ctx, const struct syn_graph *g, int32_t 
 struct syn_flow_run {
     const atomic_bool *cancel; /* between nodes; may be NULL */
     uint64_t seed;             /* for random operators */
+    bool bf16;                 /* products may round their operands to bf16, but for pinned nodes */
     bool profile;
     syn_flow_watch *watch;     /* may be NULL */
     void *watch_ctx;

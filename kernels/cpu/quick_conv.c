@@ -1,14 +1,18 @@
-/* quick_conv.c - convolutions and transposed convolutions of dense f32, one or two spatial axes, constant weights: the
- * networks of sound, whose lengths change from call to call.
+/* quick_conv.c - convolutions and transposed convolutions of dense f32, one or two spatial axes: the networks of sound,
+ * whose lengths change from call to call.
  *
- * Form:    the input is copied once into a padded plane per channel (not at all where nothing is padded and no column is
- *          skipped); strided columns lie apart by phase, so that every tap of every output row is a run of neighbours
- *          in memory. Then tiles (tile.h): 8 output channels by 48 columns, the taps' places in a table.
+ * Form:    a task makes some columns of one output row. It first copies what it will read, padded, into a buffer that
+ *          stays in the second-level cache: one line per channel and kernel row, strided columns apart by phase, so that
+ *          every tap is a run of neighbours and lines of channels do not meet in the same cache sets. Then tiles (tile.h):
+ *          8 output channels by 48 columns, the taps' places in a table.
  * Transposed: with stride s each output phase (o + pad) % s is an ordinary convolution with every s-th tap; the phases
  *          are further rows of the tile, and scattered when it is done.
+ * bf16:    where the call allows it (c->bf16) and the CPU has it: channels in pairs, inputs rounded as they are copied,
+ *          weights when they are packed; sums stay f32.
  * Weights: packed by 8 rows, [group][block][tap][8], once for all lengths.
- * Tests:   tests/unit/test_quick_conv.c against the references. */
+ * Tests:   tests/unit/test_quick.c against the references. */
 #include "kernels/base/alloc.h"
+#include "kernels/base/half.h"
 #include "kernels/cpu/quick.h"
 #include "kernels/cpu/tile.h"
 #include "kernels/ops/window.h"
@@ -26,12 +30,25 @@ struct geometry {
     int64_t rows;                /* rows of a group's tile: channels, times phases */
     int64_t taps_h, taps_w;      /* per channel */
     int64_t qh, qw;              /* its output's size */
-    int64_t ph, pw, step_w;      /* padded plane: rows, columns of a phase, phases */
+    int64_t step_h, step_w, dil_h, dil_w; /* of it */
     int64_t pad_top, pad_left;
-    bool direct;                 /* x is read where it lies */
+    bool bf16;
+    int64_t lines;               /* per group: channels (pairs of them), times kernel rows */
 };
 
+#define BUFFER_FLOATS (1 << 16)  /* of a task's copy, on its stack */
+#define MOST_TILES 4             /* of columns per task */
+
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static bool is_depthwise(const struct geometry *g) { return !g->transposed && g->rows == 1 && g->ci == g->group; }
+
+/* Floats of one phase of a line that serves `cols` columns. Not a multiple of 1 KiB: lines must not share cache sets. */
+static int64_t line_of(const struct geometry *g, int64_t cols)
+{
+    const int64_t n = up(cols + (g->taps_w - 1) * g->dil_w / g->step_w + 1, 16) * 16;
+    return n % 64 == 0 ? n + 16 : n;
+}
 
 /* Axes of the call as two. False: none of ours. */
 static bool read_geometry(const struct syn_op_call *c, struct geometry *g)
@@ -51,33 +68,31 @@ static bool read_geometry(const struct syn_op_call *c, struct geometry *g)
                            .top = a.before, .left = b.before};
     if (tr && (g->dh != 1 || g->dw != 1 || g->sh > 64 || g->sw > 64)) return false;
     if (g->n * g->ci * g->h * g->w == 0 || g->co * g->ho * g->wo == 0) return false;
+    g->bf16 = c->bf16 && cpu_tile_bf16();
     if (!tr) {
         g->rows = g->co / g->group;
         g->taps_h = g->kh, g->taps_w = g->kw;
         g->qh = g->ho, g->qw = g->wo;
         g->pad_top = g->top, g->pad_left = g->left;
-        g->step_w = g->sw;
-        g->ph = (g->qh - 1) * g->sh + (g->kh - 1) * g->dh + 1;
-        g->pw = up((g->qw - 1) * g->sw + (g->kw - 1) * g->dw + 1, g->sw);
-        g->direct = g->top == 0 && g->left == 0 && g->sw == 1 && g->ph <= g->h && g->pw <= g->w;
-        if (g->direct && g->kh == 1 && g->kw == 1 && g->sh == 1) { /* the whole plane is one row */
-            g->qw = g->w = g->wo = g->h * g->w;
+        g->step_h = g->sh, g->step_w = g->sw, g->dil_h = g->dh, g->dil_w = g->dw;
+        if (g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && g->h == g->ho && g->w == g->wo) {
+            g->qw = g->w = g->wo = g->h * g->w; /* the whole plane is one row */
             g->qh = g->h = g->ho = 1;
         }
-        if (g->direct) g->ph = g->h, g->pw = g->w;
-        return true;
+    } else {
+        g->rows = g->co / g->group * g->sh * g->sw;
+        g->taps_h = up(g->kh, g->sh), g->taps_w = up(g->kw, g->sw);
+        g->qh = up(g->ho + g->top, g->sh), g->qw = up(g->wo + g->left, g->sw); /* positions (o + pad) / s that are asked for */
+        g->pad_top = g->taps_h - 1, g->pad_left = g->taps_w - 1;
+        g->step_h = g->step_w = g->dil_h = g->dil_w = 1;
     }
-    g->rows = g->co / g->group * g->sh * g->sw;
-    g->taps_h = up(g->kh, g->sh), g->taps_w = up(g->kw, g->sw);
-    g->qh = up(g->ho + g->top, g->sh), g->qw = up(g->wo + g->left, g->sw); /* positions (o + pad) / s that are asked for */
-    g->pad_top = g->taps_h - 1, g->pad_left = g->taps_w - 1;
-    g->step_w = 1;
-    g->ph = g->qh + g->taps_h - 1, g->pw = g->qw + g->taps_w - 1;
-    return true;
+    g->bf16 = g->bf16 && !is_depthwise(g) && g->ci / g->group > 1;
+    g->lines = (g->bf16 ? up(g->ci / g->group, 2) : g->ci / g->group) * g->taps_h;
+    /* one tile of columns must fit; a convolution with more channels goes through them in parts */
+    return (tr ? g->lines : g->taps_h) * line_of(g, C) * g->step_w <= BUFFER_FLOATS;
 }
 
-static int64_t taps_of(const struct geometry *g) { return g->ci / g->group * g->taps_h * g->taps_w; }
-static bool is_depthwise(const struct geometry *g) { return !g->transposed && g->rows == 1 && g->ci == g->group; }
+static int64_t taps_of(const struct geometry *g) { return g->lines * g->taps_w; }
 
 static bool conv_takes(const struct syn_op_call *c)
 {
@@ -108,16 +123,22 @@ static float weight_at(const struct geometry *g, const float *w, int64_t grp, in
 
 static bool is_constant(uint64_t constants, int32_t k) { return constants >> k & 1; }
 
+/* Rows of a group's blocks for all its taps; bf16: two channels' weights in one word. */
 static void pack_into(const struct geometry *g, const float *w, float *p)
 {
-    const int64_t ci = g->ci / g->group;
+    const int64_t ci = g->ci / g->group, step = g->bf16 ? 2 : 1;
     for (int64_t grp = 0; grp < g->group; grp++)
         for (int64_t b = 0; b < g->rows; b += R)
-            for (int64_t i = 0; i < ci; i++)
+            for (int64_t i = 0; i < ci; i += step)
                 for (int64_t ty = 0; ty < g->taps_h; ty++)
                     for (int64_t tx = 0; tx < g->taps_w; tx++)
-                        for (int64_t r = b; r < b + R; r++)
-                            *p++ = r < g->rows ? weight_at(g, w, grp, r, i, ty, tx) : 0;
+                        for (int64_t r = b; r < b + R; r++, p++) {
+                            const float first = r < g->rows ? weight_at(g, w, grp, r, i, ty, tx) : 0,
+                                        second = g->bf16 && r < g->rows && i + 1 < ci ? weight_at(g, w, grp, r, i + 1, ty, tx) : 0;
+                            uint32_t pair = (uint32_t)syn_bf16_from_float(second) << 16 | syn_bf16_from_float(first);
+                            if (g->bf16) memcpy(p, &pair, sizeof pair);
+                            else *p = first;
+                        }
 }
 
 static size_t packed_floats(const struct geometry *g)
@@ -125,34 +146,44 @@ static size_t packed_floats(const struct geometry *g)
     return (size_t)(g->group * up(g->rows, R) * R * taps_of(g));
 }
 
+/* What is kept: a word that says which form the weights have, then they. */
+#define HEAD 16 /* floats: keeps the alignment */
+
 static syn_status conv_pack(const struct syn_op_call *c, uint64_t constants, void **packed, size_t *bytes,
                             struct syn_err *err)
 {
     struct geometry g;
+    float *p;
     if (!is_constant(constants, 1) || !read_geometry(c, &g) || is_depthwise(&g)) return SYN_OK;
-    *bytes = packed_floats(&g) * sizeof(float);
-    if ((*packed = syn_alloc(*bytes))) pack_into(&g, c->in[1].data, *packed);
-    return *packed ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "weights: no memory for %zu bytes", *bytes);
+    *bytes = (packed_floats(&g) + HEAD) * sizeof(float);
+    if (!(p = syn_alloc(*bytes))) return syn_fail(err, SYN_NO_MEMORY, "weights: no memory for %zu bytes", *bytes);
+    p[0] = g.bf16;
+    pack_into(&g, c->in[1].data, p + HEAD);
+    *packed = p;
+    return SYN_OK;
+}
+
+static bool fits(const void *packed, const struct geometry *g)
+{
+    return packed && (((const float *)packed)[0] != 0) == g->bf16;
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
 
 struct conv_run {
     struct geometry g;
-    const float *x, *planes, *weights, *bias; /* planes: padded input, or x */
-    const int64_t *off;
+    const float *x, *weights, *bias;
+    const int64_t *off;           /* by tap, for lines of `line` floats */
     float *y;
+    int64_t line, cols;           /* columns of a task */
+    int64_t part;                 /* channels (pairs) that are copied at a time */
     int64_t chunks, chunk_blocks; /* the rows' blocks are split among tasks where there are few columns */
-    int64_t tiles;                /* of columns */
+    int64_t spans;                /* tasks along a row */
     cpu_tile_fn *tile;
     cpu_taps_fn *taps;
 };
 
 static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
-static size_t plane_bytes(const struct geometry *g)
-{
-    return g->direct ? 0 : rounded((size_t)(g->n * g->ci * g->ph * g->step_w * g->pw) * sizeof(float));
-}
 static size_t table_bytes(const struct geometry *g) { return rounded((size_t)taps_of(g) * sizeof(int64_t)); }
 
 static size_t conv_scratch(const struct syn_op_call *c, const void *packed, int32_t threads)
@@ -160,52 +191,60 @@ static size_t conv_scratch(const struct syn_op_call *c, const void *packed, int3
     struct geometry g;
     (void)threads;
     if (!read_geometry(c, &g)) return 0;
-    return plane_bytes(&g) + table_bytes(&g) + (packed || is_depthwise(&g) ? 0 : rounded(packed_floats(&g) * sizeof(float)));
+    return table_bytes(&g) + (fits(packed, &g) || is_depthwise(&g) ? 0 : rounded(packed_floats(&g) * sizeof(float)));
 }
 
-/* One channel into its padded plane: [row][phase][column]. */
-static void pad_task(void *ctx, int64_t task)
+/* Input row iy of one channel from column x0 on: `n` columns every step-th, zeros outside. */
+static void copy_line(const struct geometry *g, const float *plane, int64_t iy, int64_t x0, int64_t step, int64_t n, float *to)
 {
-    const struct conv_run *run = ctx;
+    const float *row = plane + iy * g->w;
+    int64_t q = 0;
+    if (iy < 0 || iy >= g->h) {
+        memset(to, 0, (size_t)n * sizeof *to);
+        return;
+    }
+    for (; q < n && x0 + q * step < 0; q++) to[q] = 0;
+    if (step == 1) {
+        const int64_t m = g->w - x0 < n ? g->w - x0 : n;
+        if (m > q) memcpy(to + q, row + x0 + q, (size_t)(m - q) * sizeof *to), q = m;
+    } else
+        for (; q < n && x0 + q * step < g->w; q++) to[q] = row[x0 + q * step];
+    for (; q < n; q++) to[q] = 0;
+}
+
+/* Channels [i0, i1) (or pairs) of output row q from column j on, as lines. */
+static void copy_in(const struct conv_run *run, int64_t n, int64_t grp, int64_t q, int64_t j, int64_t i0, int64_t i1,
+                    float *to)
+{
     const struct geometry *g = &run->g;
-    const float *x = run->x + task * g->h * g->w;
-    float *to = (float *)(uintptr_t)run->planes + task * g->ph * g->step_w * g->pw;
-    for (int64_t y = 0; y < g->ph; y++)
-        for (int64_t s = 0; s < g->step_w; s++, to += g->pw) {
-            const int64_t iy = y - g->pad_top;
-            if (iy < 0 || iy >= g->h) {
-                memset(to, 0, (size_t)g->pw * sizeof *to);
-            } else if (g->step_w == 1) {
-                const int64_t n = g->w < g->pw - g->pad_left ? g->w : g->pw - g->pad_left;
-                memset(to, 0, (size_t)(g->pad_left < g->pw ? g->pad_left : g->pw) * sizeof *to);
-                if (n > 0) memcpy(to + g->pad_left, x + iy * g->w, (size_t)n * sizeof *to);
-                if (n > 0 && g->pad_left + n < g->pw)
-                    memset(to + g->pad_left + n, 0, (size_t)(g->pw - g->pad_left - n) * sizeof *to);
-            } else {
-                for (int64_t q = 0; q < g->pw; q++) {
-                    const int64_t ix = q * g->step_w + s - g->pad_left;
-                    to[q] = ix < 0 || ix >= g->w ? 0 : x[iy * g->w + ix];
+    const int64_t ci = g->ci / g->group, plane = g->h * g->w;
+    const float *x = run->x + (n * g->ci + grp * ci) * plane;
+    float two[2][BUFFER_FLOATS / 64];
+    for (int64_t i = i0; i < i1; i++)
+        for (int64_t ty = 0; ty < g->taps_h; ty++)
+            for (int64_t s = 0; s < g->step_w; s++, to += run->line) {
+                const int64_t iy = q * g->step_h + ty * g->dil_h - g->pad_top, x0 = j * g->step_w + s - g->pad_left;
+                if (!g->bf16) {
+                    copy_line(g, x + i * plane, iy, x0, g->step_w, run->line, to);
+                    continue;
+                }
+                for (int64_t at = 0; at < run->line; at += BUFFER_FLOATS / 64) {
+                    const int64_t m = run->line - at < BUFFER_FLOATS / 64 ? run->line - at : BUFFER_FLOATS / 64;
+                    copy_line(g, x + 2 * i * plane, iy, x0 + at * g->step_w, g->step_w, m, two[0]);
+                    if (2 * i + 1 < ci) copy_line(g, x + (2 * i + 1) * plane, iy, x0 + at * g->step_w, g->step_w, m, two[1]);
+                    else memset(two[1], 0, (size_t)m * sizeof(float));
+                    cpu_pair_bf16(two[0], two[1], to + at, m);
                 }
             }
+}
+
+static void fill_table(const struct geometry *g, int64_t line, int64_t *off)
+{
+    for (int64_t i = 0; i < g->lines; i++)
+        for (int64_t tx = 0; tx < g->taps_w; tx++) {
+            const int64_t dx = tx * g->dil_w;
+            *off++ = (i * g->step_w + dx % g->step_w) * line + dx / g->step_w;
         }
-}
-
-static void fill_table(const struct geometry *g, int64_t *off)
-{
-    for (int64_t i = 0; i < g->ci / g->group; i++)
-        for (int64_t ty = 0; ty < g->taps_h; ty++)
-            for (int64_t tx = 0; tx < g->taps_w; tx++) {
-                const int64_t dy = ty * (g->transposed ? 1 : g->dh), dx = tx * (g->transposed ? 1 : g->dw);
-                *off++ = ((i * g->ph + dy) * g->step_w + dx % g->step_w) * g->pw + dx / g->step_w;
-            }
-}
-
-/* Where output row q of group grp of picture n begins to read. */
-static const float *row_start(const struct conv_run *run, int64_t n, int64_t grp, int64_t q)
-{
-    const struct geometry *g = &run->g;
-    const int64_t channel = n * g->ci + grp * (g->ci / g->group);
-    return run->planes + (channel * g->ph + q * (g->transposed ? 1 : g->sh)) * g->step_w * g->pw;
 }
 
 /* The tile's rows of a transposed convolution to their places. */
@@ -225,33 +264,50 @@ static void scatter(const struct conv_run *run, int64_t n, int64_t grp, int64_t 
     }
 }
 
+/* All blocks of rows for the columns that the buffer serves; part: channels [i0, i1) of the sum. */
+static void run_blocks(const struct conv_run *run, int64_t n, int64_t grp, int64_t q, int64_t j, int64_t chunk, int64_t i0,
+                       int64_t i1, const float *buffer)
+{
+    const struct geometry *g = &run->g;
+    const int64_t taps = taps_of(g), co = g->co / g->group, per = g->taps_h * g->taps_w,
+                  end = j + run->cols < g->qw ? j + run->cols : g->qw, first = chunk * run->chunk_blocks * R,
+                  last = first + run->chunk_blocks * R < g->rows ? first + run->chunk_blocks * R : g->rows;
+    struct cpu_tile t = {.off = run->off, .a_row = 1, .a_k = R, .k = (i1 - i0) * per, .add = i0 > 0};
+    float scattered[R * C], bias[R];
+    for (int64_t r = first; r < last; r += R) {
+        t.rows = (int32_t)(last - r < R ? last - r : R);
+        t.a = run->weights + ((grp * up(g->rows, R) * R + r) * taps + i0 * per * R);
+        for (int64_t col = j; col < end; col += C) {
+            t.cols = (int32_t)(end - col < C ? end - col : C);
+            t.x = buffer + (col - j);
+            if (g->transposed) {
+                t.bias = run->bias ? bias : NULL;
+                for (int32_t i = 0; run->bias && i < t.rows; i++) bias[i] = run->bias[grp * co + (r + i) / (g->sh * g->sw)];
+                t.y = scattered, t.y_row = C;
+                run->tile(&t);
+                scatter(run, n, grp, r, q, col, t.rows, t.cols, scattered);
+            } else {
+                t.bias = run->bias && !t.add ? run->bias + grp * co + r : NULL;
+                t.y = run->y + ((n * g->co + grp * co + r) * g->ho + q) * g->wo + col;
+                t.y_row = g->ho * g->wo;
+                run->tile(&t);
+            }
+        }
+    }
+}
+
 static void conv_task(void *ctx, int64_t task)
 {
     const struct conv_run *run = ctx;
     const struct geometry *g = &run->g;
-    const int64_t chunk = task % run->chunks, tile = task / run->chunks % run->tiles,
-                  q = task / run->chunks / run->tiles % g->qh, grp = task / run->chunks / run->tiles / g->qh % g->group,
-                  n = task / run->chunks / run->tiles / g->qh / g->group, taps = taps_of(g), co = g->co / g->group;
-    const int64_t first = chunk * run->chunk_blocks * R, j = tile * C,
-                  last = first + run->chunk_blocks * R < g->rows ? first + run->chunk_blocks * R : g->rows;
-    struct cpu_tile t = {.x = row_start(run, n, grp, q) + j, .off = run->off, .a_row = 1, .a_k = R, .k = taps};
-    float scattered[R * C], bias[R];
-    t.cols = (int32_t)(g->qw - j < C ? g->qw - j : C);
-    for (int64_t r = first; r < last; r += R) {
-        t.rows = (int32_t)(last - r < R ? last - r : R);
-        t.a = run->weights + (grp * up(g->rows, R) * R + r) * taps;
-        if (g->transposed) {
-            t.bias = run->bias ? bias : NULL;
-            for (int32_t i = 0; run->bias && i < t.rows; i++) bias[i] = run->bias[grp * co + (r + i) / (g->sh * g->sw)];
-            t.y = scattered, t.y_row = C;
-            run->tile(&t);
-            scatter(run, n, grp, r, q, j, t.rows, t.cols, scattered);
-        } else {
-            t.bias = run->bias ? run->bias + grp * co + r : NULL;
-            t.y = run->y + ((n * g->co + grp * co + r) * g->ho + q) * g->wo + j;
-            t.y_row = g->ho * g->wo;
-            run->tile(&t);
-        }
+    const int64_t chunk = task % run->chunks, span = task / run->chunks % run->spans,
+                  q = task / run->chunks / run->spans % g->qh, grp = task / run->chunks / run->spans / g->qh % g->group,
+                  n = task / run->chunks / run->spans / g->qh / g->group, channels = g->lines / g->taps_h, j = span * run->cols;
+    float buffer[BUFFER_FLOATS] __attribute__((aligned(64)));
+    for (int64_t i = 0; i < channels; i += run->part) {
+        const int64_t end = i + run->part < channels ? i + run->part : channels;
+        copy_in(run, n, grp, q, j, i, end, buffer);
+        run_blocks(run, n, grp, q, j, chunk, i, end, buffer);
     }
 }
 
@@ -260,39 +316,57 @@ static void depthwise_task(void *ctx, int64_t task)
     const struct conv_run *run = ctx;
     const struct geometry *g = &run->g;
     const int64_t c = task % g->co, n = task / g->co;
+    float buffer[BUFFER_FLOATS] __attribute__((aligned(64)));
     for (int64_t q = 0; q < g->qh; q++)
-        run->taps(run->weights + c * taps_of(g), row_start(run, n, c, q), run->off, taps_of(g),
-                  run->bias ? run->bias[c] : 0, run->y + ((n * g->co + c) * g->ho + q) * g->wo, g->wo);
+        for (int64_t j = 0; j < g->qw; j += run->cols) {
+            copy_in(run, n, c, q, j, 0, 1, buffer);
+            run->taps(run->weights + c * taps_of(g), buffer, run->off, taps_of(g), run->bias ? run->bias[c] : 0,
+                      run->y + ((n * g->co + c) * g->ho + q) * g->wo + j, g->qw - j < run->cols ? g->qw - j : run->cols);
+        }
+}
+
+/* Columns of a task, the line that serves them, and the channels that fit the buffer. */
+static void choose_spans(struct conv_run *run, int32_t threads)
+{
+    const struct geometry *g = &run->g;
+    const int64_t tiles = up(g->qw, C), units = g->n * g->group * g->qh;
+    const int64_t fixed = g->transposed ? g->lines : g->taps_h; /* lines that must be there at once */
+    int64_t per = tiles * units / (8 * (int64_t)threads);
+    if (is_depthwise(g)) per = MOST_TILES * 4;
+    else if (per > MOST_TILES) per = MOST_TILES;
+    if (per > tiles) per = tiles;
+    if (per < 1) per = 1;
+    while (per > 1 && fixed * g->step_w * line_of(g, per * C) > BUFFER_FLOATS) per--;
+    run->cols = per * C;
+    run->line = line_of(g, run->cols);
+    run->spans = up(g->qw, run->cols);
+    run->part = g->transposed ? g->lines / g->taps_h : BUFFER_FLOATS / (g->taps_h * g->step_w * run->line);
+    run->chunks = units * run->spans >= 8 * threads ? 1 : up(8 * threads, units * run->spans);
+    if (run->chunks > up(g->rows, R)) run->chunks = up(g->rows, R);
+    run->chunk_blocks = up(up(g->rows, R), run->chunks);
+    run->chunks = up(up(g->rows, R), run->chunk_blocks);
 }
 
 static void conv_run(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool)
 {
     struct conv_run run = {.x = c->in[0].data, .bias = syn_ops_given(c, 2) ? c->in[2].data : NULL, .y = c->out[0].data,
-                           .tile = cpu_tile_best(), .taps = cpu_taps_best()};
+                           .taps = cpu_taps_best()};
     struct geometry *g = &run.g;
-    const int32_t threads = pool ? syn_pool_threads(pool) : 1;
-    int64_t units;
     char *at = scratch;
     if (!read_geometry(c, g)) return;
-    run.planes = g->direct ? run.x : (float *)at;
-    at += plane_bytes(g);
+    choose_spans(&run, pool ? syn_pool_threads(pool) : 1);
+    run.tile = g->bf16 ? cpu_tile_bf16() : cpu_tile_best();
     run.off = (int64_t *)at;
-    fill_table(g, (int64_t *)at);
+    fill_table(g, run.line, (int64_t *)at);
     at += table_bytes(g);
-    run.weights = packed ? packed : is_depthwise(g) ? c->in[1].data : at;
-    if (!packed && !is_depthwise(g)) pack_into(g, c->in[1].data, (float *)at);
-    if (!g->direct) syn_pool_run(pool, g->n * g->ci, pad_task, &run);
     if (is_depthwise(g)) {
+        run.weights = c->in[1].data;
         syn_pool_run(pool, g->n * g->co, depthwise_task, &run);
         return;
     }
-    run.tiles = up(g->qw, C);
-    units = g->n * g->group * g->qh * run.tiles;
-    run.chunks = units >= 8 * threads ? 1 : up(8 * threads, units);
-    if (run.chunks > up(g->rows, R)) run.chunks = up(g->rows, R);
-    run.chunk_blocks = up(up(g->rows, R), run.chunks);
-    run.chunks = up(up(g->rows, R), run.chunk_blocks);
-    syn_pool_run(pool, units * run.chunks, conv_task, &run);
+    run.weights = fits(packed, g) ? (const float *)packed + HEAD : (const float *)at;
+    if (!fits(packed, g)) pack_into(g, c->in[1].data, (float *)at);
+    syn_pool_run(pool, g->n * g->group * g->qh * run.spans * run.chunks, conv_task, &run);
 }
 
 const struct syn_quick cpu_quick_conv = {

@@ -24,6 +24,14 @@ cpu_tile_fn *cpu_tile_best(void)
     return cpu_tile_portable;
 }
 
+cpu_tile_fn *cpu_tile_bf16(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw")) return cpu_tile_avx512bf16;
+#endif
+    return NULL;
+}
+
 void cpu_taps_portable(const float *a, const float *x, const int64_t *off, int64_t k, float bias, float *y,
                        int64_t cols)
 {

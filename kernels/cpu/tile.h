@@ -10,6 +10,7 @@
 #define SYN_CPU_TILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define CPU_TILE_ROWS 8
@@ -32,6 +33,12 @@ void cpu_tile_portable(const struct cpu_tile *t);
 void cpu_tile_avx512(const struct cpu_tile *t);
 void cpu_tile_avx2(const struct cpu_tile *t);
 cpu_tile_fn *cpu_tile_best(void); /* of this CPU */
+/* The same with a and x in pairs: each 32-bit word is two bf16 numbers, whose products are both added; k counts pairs. NULL
+ * where the CPU has no such instruction. */
+cpu_tile_fn *cpu_tile_bf16(void);
+void cpu_tile_avx512bf16(const struct cpu_tile *t);
+/* to[i] = the word of a[i] (low half) and b[i], each rounded to bf16. Only where cpu_tile_bf16() is not NULL. */
+void cpu_pair_bf16(const float *a, const float *b, float *to, int64_t n);
 
 /* One row: y[j] = bias + sum over k of a[k] * x[off[k] + j], j < cols. Depthwise convolutions. */
 typedef void cpu_taps_fn(const float *a, const float *x, const int64_t *off, int64_t k, float bias, float *y,

@@ -89,6 +89,7 @@ struct syn_op_call {
     struct syn_tensor out[SYN_MAX_OPERANDS];
     const struct syn_attr *attr; /* one per spec of the row, in its order, defaults filled in */
     struct syn_op_host *host;    /* NULL in shape functions and for operators that need none */
+    bool bf16;                   /* quick versions may round operands of products to bf16 */
 };
 
 enum { /* syn_op.flags */

@@ -11,7 +11,6 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,7 +27,7 @@ static const struct syn_usage usage = {
 struct runner {
     struct syn_local_opts local_opts;
     const char *model, *out_dir;
-    struct syn_arg_list in;
+    struct syn_arg_list in, pin;
     int64_t repeat, seed, passes_off;
     bool json, steps;
     struct syn_model *net;
@@ -133,9 +132,9 @@ static void drop_outputs(struct runner *r)
 
 static syn_status run_all(struct runner *r, syn_precision precision, struct syn_err *err)
 {
-    const struct syn_run_opts opts = {.precision = precision, .seed = (uint64_t)r->seed, .profile = r->steps};
     syn_status st = SYN_OK;
     for (int64_t k = 0; st == SYN_OK && k <= r->repeat; k++) { /* the first is on its own: it packs weights */
+        const struct syn_run_opts opts = {.precision = precision, .seed = (uint64_t)(r->seed + k), .profile = r->steps};
         const double began = syn_seconds_now();
         if (k) drop_outputs(r);
         st = syn_model_run(r->net, r->input, r->output, &opts, err);
@@ -145,15 +144,25 @@ static syn_status run_all(struct runner *r, syn_precision precision, struct syn_
     return st;
 }
 
+/* Most memory this process ever held, in MiB: getrusage's figure starts at that of the process that started it. */
+static double peak_mib(void)
+{
+    char line[256];
+    long kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %ld", &kib) == 1) break;
+    if (f) fclose(f);
+    return (double)kib / 1024;
+}
+
 static void report(struct runner *r)
 {
-    struct rusage use;
     struct syn_run_info run;
     syn_model_run_info(r->net, &run);
-    getrusage(RUSAGE_SELF, &use);
     if (r->json) {
         json_t *row = json_pack("{s:f, s:f, s:O, s:f, s:I, s:I}", "load_s", r->load_s, "first_s", r->first_s,
-                                "runs_ms", r->times, "rss_mib", (double)use.ru_maxrss / 1024, "peak_bytes",
+                                "runs_ms", r->times, "rss_mib", peak_mib(), "peak_bytes",
                                 (json_int_t)run.peak_bytes, "weight_bytes", (json_int_t)run.weight_bytes);
         char *text = json_dumps(row, JSON_COMPACT);
         if (text) puts(text);
@@ -170,7 +179,7 @@ static void report(struct runner *r)
     }
     printf("load %.3f s, first run %.3f s, values %.1f MiB, weights %.1f MiB, process %.0f MiB\n", r->load_s,
            r->first_s, (double)run.peak_bytes / 1048576, (double)run.weight_bytes / 1048576,
-           (double)use.ru_maxrss / 1024);
+           peak_mib());
     for (int32_t i = 0; r->steps && i < run.n_steps; i++) {
         struct syn_step_info s;
         if (!syn_model_step(r->net, i, &s)) continue;
@@ -181,7 +190,7 @@ static void report(struct runner *r)
 static syn_status run(struct runner *r, struct syn_local *l, struct syn_err *err)
 {
     const struct syn_model_source src = {.format = "onnx", .graph_path = r->model};
-    const struct syn_model_opts opts = {.passes_off = (unsigned)r->passes_off};
+    const struct syn_model_opts opts = {.passes_off = (unsigned)r->passes_off, .pin_f32 = r->pin.item, .n_pin_f32 = r->pin.n};
     const double began = syn_seconds_now();
     syn_status st = syn_model_open(l->engine, &src, &opts, &r->net, err);
     r->load_s = syn_seconds_now() - began;
@@ -212,8 +221,9 @@ int syn_models_run(int argc, char **argv)
         {"in", SYN_ARG_LIST, &r->in, "NAME=FILE", "an input tensor, .npy (repeat)", 0, 0},
         {"out-dir", SYN_ARG_TEXT, &r->out_dir, "DIR", "where outputs go; default: nowhere", 0, 0},
         {"repeat", SYN_ARG_INT, &r->repeat, "N", "timed runs after the first; default 0", 0, 1000000},
-        {"seed", SYN_ARG_INT, &r->seed, "N", "of random operators; default 0", 0, INT64_MAX},
+        {"seed", SYN_ARG_INT, &r->seed, "N", "of random operators, one more for each run; default 0", 0, INT64_MAX},
         {"passes-off", SYN_ARG_INT, &r->passes_off, "MASK", "rewrite passes to leave out, as a sum of bits", 0, INT32_MAX},
+        {"pin", SYN_ARG_LIST, &r->pin, "PREFIX", "nodes named so compute in f32 whatever --precision says (repeat)", 0, 0},
         {"steps", SYN_ARG_FLAG, &r->steps, NULL, "time of every node too", 0, 0},
         {"json", SYN_ARG_FLAG, &r->json, NULL, "times as JSON", 0, 0},
         SYN_LOCAL_ARGS(&r->local_opts),
