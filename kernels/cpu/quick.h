@@ -14,6 +14,11 @@
     X(CONV_TRANSPOSE_ND, cpu_quick_conv) \
     X(MAT_MUL, cpu_quick_matmul) \
     X(GEMM, cpu_quick_matmul) \
+    X(SOFTMAX, cpu_quick_softmax) \
+    X(LAYER_NORMALIZATION, cpu_quick_norm) \
+    X(RMS_NORMALIZATION, cpu_quick_norm) \
+    X(REDUCE_SUM, cpu_quick_sum) \
+    X(REDUCE_MEAN, cpu_quick_sum) \
     X(GRU, cpu_quick_recurrent) \
     X(LSTM, cpu_quick_recurrent) \
     X(CHAIN, cpu_quick_chain) \

@@ -228,6 +228,10 @@ static void copy_in(const struct conv_run *run, int64_t n, int64_t grp, int64_t 
                     copy_line(g, x + i * plane, iy, x0, g->step_w, run->line, to);
                     continue;
                 }
+                if (iy >= 0 && iy < g->h && g->step_w == 1 && x0 >= 0 && x0 + run->line <= g->w && 2 * i + 1 < ci) {
+                    cpu_pair_bf16(x + 2 * i * plane + iy * g->w + x0, x + (2 * i + 1) * plane + iy * g->w + x0, to, run->line);
+                    continue;
+                }
                 for (int64_t at = 0; at < run->line; at += BUFFER_FLOATS / 64) {
                     const int64_t m = run->line - at < BUFFER_FLOATS / 64 ? run->line - at : BUFFER_FLOATS / 64;
                     copy_line(g, x + 2 * i * plane, iy, x0 + at * g->step_w, g->step_w, m, two[0]);
@@ -331,7 +335,8 @@ static void choose_spans(struct conv_run *run, int32_t threads)
     const struct geometry *g = &run->g;
     const int64_t tiles = up(g->qw, C), units = g->n * g->group * g->qh;
     const int64_t fixed = g->transposed ? g->lines : g->taps_h; /* lines that must be there at once */
-    int64_t per = tiles * units / (8 * (int64_t)threads);
+    const int64_t wanted = 4 * (int64_t)threads; /* tasks: enough to even out, few enough to copy little twice */
+    int64_t per = tiles * units / wanted;
     if (is_depthwise(g)) per = MOST_TILES * 4;
     else if (per > MOST_TILES) per = MOST_TILES;
     if (per > tiles) per = tiles;
@@ -341,7 +346,7 @@ static void choose_spans(struct conv_run *run, int32_t threads)
     run->line = line_of(g, run->cols);
     run->spans = up(g->qw, run->cols);
     run->part = g->transposed ? g->lines / g->taps_h : BUFFER_FLOATS / (g->taps_h * g->step_w * run->line);
-    run->chunks = units * run->spans >= 8 * threads ? 1 : up(8 * threads, units * run->spans);
+    run->chunks = units * run->spans >= wanted ? 1 : up(wanted, units * run->spans);
     if (run->chunks > up(g->rows, R)) run->chunks = up(g->rows, R);
     run->chunk_blocks = up(up(g->rows, R), run->chunks);
     run->chunks = up(up(g->rows, R), run->chunk_blocks);

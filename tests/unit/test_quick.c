@@ -5,7 +5,8 @@
 #include "kernels/cpu/tile.h"
 #include "tests/quick_check.h"
 
-extern const struct syn_quick cpu_quick_conv, cpu_quick_recurrent, cpu_quick_chain;
+extern const struct syn_quick cpu_quick_conv, cpu_quick_recurrent, cpu_quick_chain, cpu_quick_matmul, cpu_quick_softmax,
+    cpu_quick_norm, cpu_quick_sum;
 
 static void test_conv_1d(void)
 {
@@ -55,6 +56,25 @@ static void test_conv_2d(void)
         qc_attr(&q, syn_attr_of_ints("pads", QC_DIMS(cases[i].top, cases[i].left, cases[i].bottom, cases[i].right)));
         qc_check(&q, &cpu_quick_conv, 3e-6, what);
     }
+}
+
+/* bf16: the error of rounding both operands of each product, no more. */
+static void test_conv_bf16(void)
+{
+    static const int64_t cases[][4] = {{16, 24, 97, 7}, {5, 9, 300, 3}, {128, 40, 60, 1}, {2, 8, 48, 5}};
+    for (size_t i = 0; cpu_tile_bf16() && i < sizeof cases / sizeof *cases; i++)
+        for (int transposed = 0; transposed < 2; transposed++) {
+            const int64_t ci = cases[i][0], co = cases[i][1], k = cases[i][3], two = 2;
+            struct qc q;
+            qc_begin(&q, transposed ? SYN_OP_CONV_TRANSPOSE_ND : SYN_OP_CONV_ND, 150 + i);
+            q.c.bf16 = true;
+            qc_in(&q, QC_DIMS(1, ci, cases[i][2]), false, -1, 1);
+            if (transposed) qc_in(&q, QC_DIMS(ci, co, k), true, -1, 1);
+            else qc_in(&q, QC_DIMS(co, ci, k), true, -1, 1);
+            qc_in(&q, QC_DIMS(co), true, -1, 1);
+            qc_attr(&q, syn_attr_of_ints("strides", 1, &two));
+            qc_check(&q, &cpu_quick_conv, 8e-3, "conv in bf16");
+        }
 }
 
 static void test_conv_transpose(void)
@@ -153,6 +173,60 @@ static void test_chain(void)
     }
 }
 
+static void test_products(void)
+{
+    static const int64_t cases[][3] = {{1, 1, 1}, {3, 5, 7}, {8, 192, 48}, {103, 96, 103}, {17, 33, 100}, {1, 300, 97}, {65, 2, 49}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int form = 0; form < 6; form++) {
+            const int64_t m = cases[i][0], k = cases[i][1], n = cases[i][2];
+            char what[48];
+            struct qc q;
+            snprintf(what, sizeof what, "product %zu, form %d", i, form);
+            qc_begin(&q, form < 4 ? SYN_OP_MAT_MUL : SYN_OP_GEMM, 600 + i);
+            if (form == 0) qc_in(&q, QC_DIMS(m, k), false, -1, 1), qc_in(&q, QC_DIMS(k, n), true, -1, 1);
+            if (form == 1) qc_in(&q, QC_DIMS(2, 3, m, k), false, -1, 1), qc_in(&q, QC_DIMS(k, n), true, -1, 1);
+            if (form == 2) qc_in(&q, QC_DIMS(2, 3, m, k), false, -1, 1), qc_in(&q, QC_DIMS(2, 1, k, n), false, -1, 1);
+            if (form == 3) qc_in(&q, QC_DIMS(m, k), false, -1, 1), qc_in(&q, QC_DIMS(4, k, n), false, -1, 1);
+            if (form >= 4) {
+                qc_in(&q, QC_DIMS(m, k), false, -1, 1);
+                if (form == 4) qc_in(&q, QC_DIMS(n, k), true, -1, 1);
+                else qc_in(&q, QC_DIMS(n, k), false, -1, 1);
+                qc_in(&q, QC_DIMS(n), true, -1, 1);
+                qc_attr(&q, syn_attr_of_int("transB", 1));
+                qc_attr(&q, syn_attr_of_float("alpha", 0.5));
+                qc_attr(&q, syn_attr_of_float("beta", 2));
+            }
+            qc_check(&q, &cpu_quick_matmul, 3e-6, what);
+        }
+}
+
+static void test_rows(void)
+{
+    static const int64_t cases[][2] = {{1, 1}, {3, 7}, {50, 192}, {206, 103}, {2, 5000}, {300, 16}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int64_t rows = cases[i][0], n = cases[i][1], last = -1, two[2] = {1, 2};
+        struct qc q;
+        qc_begin(&q, SYN_OP_SOFTMAX, 700 + i);
+        qc_in(&q, QC_DIMS(2, rows, n), false, -9, 9);
+        qc_check(&q, &cpu_quick_softmax, 2e-6, "softmax");
+        for (int bias = 0; bias < 2; bias++) {
+            qc_begin(&q, SYN_OP_LAYER_NORMALIZATION, 710 + i);
+            qc_in(&q, QC_DIMS(rows, n), false, 3, 9);
+            qc_in(&q, QC_DIMS(n), true, -1, 1);
+            if (bias) qc_in(&q, QC_DIMS(n), true, -1, 1);
+            qc_check(&q, &cpu_quick_norm, 1e-4, "layer norm"); /* means of 6 among numbers of 3 to 9 */
+        }
+        qc_begin(&q, SYN_OP_RMS_NORMALIZATION, 720 + i);
+        qc_in(&q, QC_DIMS(rows, n), false, -1, 1);
+        qc_in(&q, QC_DIMS(n), true, -1, 1);
+        qc_check(&q, &cpu_quick_norm, 3e-6, "rms norm");
+        qc_begin(&q, i % 2 ? SYN_OP_REDUCE_SUM : SYN_OP_REDUCE_MEAN, 730 + i);
+        qc_in(&q, QC_DIMS(3, rows, n), false, -1, 1);
+        qc_attr(&q, i < 3 ? syn_attr_of_ints("axes", 1, &last) : syn_attr_of_ints("axes", 2, two));
+        qc_check(&q, &cpu_quick_sum, 1e-5, "sum");
+    }
+}
+
 /* Every step over its whole range, with what is special. */
 static void test_functions(void)
 {
@@ -213,8 +287,11 @@ int main(void)
     test_functions();
     test_conv_1d();
     test_conv_2d();
+    test_conv_bf16();
     test_conv_transpose();
     test_recurrent();
     test_chain();
+    test_products();
+    test_rows();
     return t_report();
 }
