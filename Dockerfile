@@ -16,7 +16,7 @@ ARG CLIENTS=python3-pip
 RUN apt-get update -q \
  && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         libmicrohttpd12 libjansson4 libjpeg62-turbo libspng0 libwebp7 liblcms2-2 libsqlite3-0 libcurl4 libssl3 \
-        libarchive13 libdnnl2 zlib1g ca-certificates curl ${CLIENTS} \
+        libarchive13 libsndfile1 libflac12 libsoxr0 libdnnl2 zlib1g ca-certificates curl ${CLIENTS} \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 10001 synthd && useradd --uid 10001 --gid 10001 --home-dir /var/lib/synthd --no-create-home synthd \
  && install -d -o 10001 -g 10001 -m 0700 /var/lib/synthd

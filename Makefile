@@ -14,7 +14,7 @@ REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 # --- what this machine has -------------------------------------------------------------------
 have_pkg = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
 have_header = $(shell printf '\#include <$(1)>\n' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
-SERVER_PKGS := libmicrohttpd jansson libjpeg spng libwebp lcms2 sqlite3 libcurl libcrypto zlib libarchive sndfile soxr
+SERVER_PKGS := libmicrohttpd jansson libjpeg spng libwebp lcms2 sqlite3 libcurl libcrypto zlib libarchive sndfile flac soxr
 HAVE_SERVER := $(if $(filter-out yes,$(foreach p,$(SERVER_PKGS),$(or $(call have_pkg,$(p)),no))),,yes)
 # Not under ThreadSanitizer: it does not know the OpenMP team that oneDNN runs on.
 HAVE_DNNL := $(if $(filter thread,$(SAN)),,$(call have_header,oneapi/dnnl/dnnl.h))
