@@ -20,8 +20,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum case_class { CASE_COMPARED, CASE_OUT, CASE_RANDOM, CASE_FAILS };
-enum case_state { CASE_NOT_RUN, CASE_PASSED, CASE_FAILED };
+enum case_class { CASE_COMPARED, CASE_OUT, CASE_RANDOM, CASE_NEAR, CASE_FAILS };
+enum case_state { CASE_NOT_RUN, CASE_PASSED, CASE_NEARLY, CASE_FAILED };
 
 struct suite_case {
     const char *name; /* "node/test_abs" */
@@ -65,7 +65,10 @@ static inline syn_status suite_read_line(struct suite *s, char *line, int number
     static const struct {
         const char *word;
         enum case_class class;
-    } classes[] = {{"out: ", CASE_OUT}, {"random: ", CASE_RANDOM}, {"fails: ", CASE_FAILS}};
+    } classes[] = {{"out: ", CASE_OUT},
+                   {"random: ", CASE_RANDOM},
+                   {"near: ", CASE_NEAR},
+                   {"fails: ", CASE_FAILS}};
     char *tab = strchr(line, '\t');
     struct suite_exclusion e = {.class = CASE_COMPARED};
     line[strcspn(line, "\n")] = 0;
@@ -75,8 +78,8 @@ static inline syn_status suite_read_line(struct suite *s, char *line, int number
             e.class = classes[i].class;
     if (e.class == CASE_COMPARED)
         return syn_fail(err, SYN_INVALID,
-                        "%s, line %d: must be KIND/NAME<tab>out|random|fails: REASON", path,
-                        number);
+                        "%s, line %d: must be KIND/NAME<tab>out|random|near|fails: REASON",
+                        path, number);
     *tab = 0;
     e.name = syn_arena_strdup(&s->arena, line);
     e.reason = syn_arena_strdup(&s->arena, tab + 1);
@@ -178,14 +181,16 @@ static inline void suite_list(const struct suite *s)
 
 /* ---- results --------------------------------------------------------------------------------- */
 
-static inline void suite_record(struct suite *s, int index, bool good, const char *text)
+static inline void suite_record(struct suite *s, int index, enum case_state state,
+                                const char *text)
 {
     struct suite_case *c = &s->item[index];
-    const bool listed = c->class == CASE_FAILS;
-    c->state = good ? CASE_PASSED : CASE_FAILED;
+    const bool listed = c->class == CASE_FAILS, good = state == CASE_PASSED;
+    c->state = state;
     if (listed && good)
         printf("failed: %s: passes now, but is listed as \"%s\"\n", c->path, c->reason);
-    else if (!good) printf("%s: %s: %s\n", listed ? "known" : "failed", c->path, text);
+    else if (!good)
+        printf("%s: %s: %s\n", listed || state == CASE_NEARLY ? "known" : "failed", c->path, text);
 }
 
 struct suite_figures {
@@ -206,6 +211,7 @@ static inline struct suite_figures suite_figures(const struct suite *s, int set,
         const bool good = c->state == CASE_PASSED;
         if (c->class == CASE_OUT) f.out++;
         else if (c->class == CASE_FAILS) *(good ? &f.failed : &f.known) += 1;
+        else if (c->state == CASE_NEARLY) f.known++;
         else if (!good) f.failed++;
         else if (c->class == CASE_RANDOM) f.random++;
         else f.passed++;

@@ -10,6 +10,7 @@
  * FILE names cases, a line each, "KIND/NAME<tab>CLASS: REASON":
  *   out     not run, skipped
  *   random  run; outputs compared in type and shape alone; skipped unless that fails
+ *   near    run; skipped when only a wider absolute tolerance holds (COMPARE_NEAR_ATOL)
  *   fails   run; skipped while it fails, and a failure once it passes: the line must go
  *
  * Prints each failing case with its first difference, a line of figures for each set and kind, and
@@ -111,16 +112,30 @@ static syn_status mend_data(const struct syn_model *m, struct case_data *d, stru
     return st;
 }
 
-/* Runs one data set. true: it came out as expected; else text says what did not. */
-static bool run_data(struct syn_model *m, const struct suite_case *c, int data_set, char *text,
-                     size_t size)
+/* CASE_NEARLY: only within the wider tolerance that excluded.txt grants this case. */
+static enum case_state compare(const struct suite_case *c, const struct syn_tensor *got,
+                               const struct syn_tensor *want, char *text, size_t size)
+{
+    char more[400];
+    if (c->class == CASE_RANDOM)
+        return compare_form(got, want, text, size) ? CASE_PASSED : CASE_FAILED;
+    if (compare_tensors(got, want, COMPARE_RTOL, COMPARE_ATOL, text, size)) return CASE_PASSED;
+    return c->class == CASE_NEAR && compare_tensors(got, want, COMPARE_RTOL, COMPARE_NEAR_ATOL,
+                                                    more, sizeof more)
+               ? CASE_NEARLY
+               : CASE_FAILED;
+}
+
+/* Runs one data set; unless it passed, text says what did not come out as expected. */
+static enum case_state run_data(struct syn_model *m, const struct suite_case *c, int data_set,
+                                char *text, size_t size)
 {
     struct case_data d = {.n_in = 0};
     struct syn_tensor got[CASE_MAX_VALUES] = {{.data = NULL}};
     const struct syn_run_opts opts = {.precision = SYN_PRECISION_F32};
     struct syn_err err = {""};
     struct syn_model_info info;
-    bool good = false;
+    enum case_state state = CASE_FAILED;
     syn_model_info(m, &info);
     syn_status st = case_data_read(c->path, data_set, &d, &err);
     if (st == SYN_OK && (info.n_inputs != d.n_in || info.n_outputs != d.n_out))
@@ -132,56 +147,55 @@ static bool run_data(struct syn_model *m, const struct suite_case *c, int data_s
         snprintf(text, size, "%s: %s", syn_status_word(st), err.text);
         goto done;
     }
-    for (int32_t i = 0; i < d.n_out; i++) {
+    state = CASE_PASSED;
+    for (int32_t i = 0; i < d.n_out && state != CASE_FAILED; i++) {
         char why[400];
-        if (c->class == CASE_RANDOM
-                ? compare_form(&got[i], &d.out[i], why, sizeof why)
-                : compare_tensors(&got[i], &d.out[i], COMPARE_RTOL, COMPARE_ATOL, why, sizeof why))
-            continue;
+        const enum case_state this = compare(c, &got[i], &d.out[i], why, sizeof why);
+        if (this == CASE_PASSED) continue;
+        state = this;
         snprintf(text, size, "output %d: %s", (int)i, why);
-        goto done;
     }
-    good = true;
 done:
     for (int32_t i = 0; i < d.n_out; i++) syn_free(got[i].data);
     case_data_free(&d);
-    return good;
+    return state;
 }
 
-static bool run_case(struct syn_engine *e, const struct args *a, const struct suite_case *c,
-                     char *text, size_t size)
+static enum case_state run_case(struct syn_engine *e, const struct args *a,
+                                const struct suite_case *c, char *text, size_t size)
 {
     char path[PATH_MAX];
     struct syn_model *m = NULL;
     struct syn_err err = {""};
     const struct syn_model_opts opts = {.passes_off = a->passes_off};
     const struct syn_model_source source = {.format = "onnx", .graph_path = path};
-    bool good = true;
+    enum case_state state = CASE_PASSED;
     int n = 0;
     snprintf(path, sizeof path, "%s/model.onnx", c->path);
     const syn_status st = syn_model_open(e, &source, &opts, &m, &err);
     if (st != SYN_OK) {
         snprintf(text, size, "open: %s: %s", syn_status_word(st), err.text);
-        return false;
+        return CASE_FAILED;
     }
-    while (good && case_data_exists(c->path, n)) good = run_data(m, c, n++, text, size);
-    if (good && n == 0) {
+    while (state == CASE_PASSED && case_data_exists(c->path, n))
+        state = run_data(m, c, n++, text, size);
+    if (n == 0) {
         snprintf(text, size, "no test_data_set_0");
-        good = false;
+        state = CASE_FAILED;
     }
     syn_model_close(m);
-    return good;
+    return state;
 }
 
 /* ---- the child ------------------------------------------------------------------------------- */
 
-/* One line on the pipe: index, '+' or '-', text without line ends. */
-static bool send_result(int fd, int index, bool good, char *text)
+/* One line on the pipe: index, state, text without line ends. */
+static bool send_result(int fd, int index, enum case_state state, char *text)
 {
     char line[1200];
     for (char *p = text; *p; p++)
         if (*p == '\n' || *p == '\r') *p = ' ';
-    const int n = snprintf(line, sizeof line, "%d %c %.1000s\n", index, good ? '+' : '-', text);
+    const int n = snprintf(line, sizeof line, "%d %d %.1000s\n", index, (int)state, text);
     return n > 0 && write(fd, line, (size_t)n) == n;
 }
 
@@ -198,8 +212,8 @@ static int child(const struct args *a, const struct suite *s, int from, int fd)
     for (int i = from; i < s->n; i++) {
         char text[1001] = "";
         if (s->item[i].class == CASE_OUT) continue;
-        const bool good = run_case(e, a, &s->item[i], text, sizeof text);
-        if (!send_result(fd, i, good, text)) return 3;
+        const enum case_state state = run_case(e, a, &s->item[i], text, sizeof text);
+        if (!send_result(fd, i, state, text)) return 3;
     }
     syn_engine_close(e);
     return 0;
@@ -234,11 +248,11 @@ static bool next_line(int fd, int seconds, char *held, size_t size, size_t *n_he
 
 static void take_line(struct suite *s, const char *line, int *next)
 {
-    char sign = 0;
-    int index = -1, used = 0;
-    if (sscanf(line, "%d %c %n", &index, &sign, &used) < 2 || index < *next || index >= s->n)
+    int index = -1, state = -1, used = 0;
+    if (sscanf(line, "%d %d %n", &index, &state, &used) < 2 || index < *next || index >= s->n ||
+        state < CASE_PASSED || state > CASE_FAILED)
         return;
-    suite_record(s, index, sign == '+', used ? line + used : "");
+    suite_record(s, index, (enum case_state)state, used ? line + used : "");
     *next = index + 1;
 }
 
@@ -282,7 +296,7 @@ static bool run_child(const struct args *a, struct suite *s, int *next)
     *next = next_to_run(s, *next);
     if (*next < s->n) {
         say_end(status, late, a->seconds, text, sizeof text);
-        suite_record(s, *next, false, text);
+        suite_record(s, *next, CASE_FAILED, text);
         *next = next_to_run(s, *next + 1);
     }
     return true;

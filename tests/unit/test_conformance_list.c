@@ -98,7 +98,8 @@ static void test_figures(void)
     struct suite s;
     open_suite(&s, NULL);
     for (int i = 0; i < s.n; i++)
-        if (s.item[i].class != CASE_OUT) suite_record(&s, i, s.item[i].class != CASE_FAILS, "text");
+        if (s.item[i].class != CASE_OUT)
+            suite_record(&s, i, s.item[i].class == CASE_FAILS ? CASE_FAILED : CASE_PASSED, "text");
     struct suite_figures f = suite_figures(&s, 0, "node", false);
     T_CHECK(f.passed == 1 && f.failed == 0 && f.out == 1 && f.random == 1 && f.known == 1,
             "%d %d %d %d %d", f.passed, f.failed, f.out, f.random, f.known);
@@ -108,22 +109,32 @@ static void test_figures(void)
     suite_free(&s);
 
     static const char *const bad[] = {"node/test_abs", "node/test_draw"};
-    for (int k = 0; k < 2; k++) { /* one that fails fails the suite, if compared in form alone too */
+    for (int k = 0; k < 2; k++) { /* one that fails, if compared in form alone too */
         open_suite(&s, NULL);
         for (int i = 0; i < s.n; i++)
             if (s.item[i].class != CASE_OUT)
-                suite_record(
-                    &s, i, s.item[i].class != CASE_FAILS && strcmp(s.item[i].name, bad[k]) != 0,
-                    "meant to fail");
+                suite_record(&s, i,
+                             s.item[i].class == CASE_FAILS || !strcmp(s.item[i].name, bad[k])
+                                 ? CASE_FAILED
+                                 : CASE_PASSED,
+                             "meant to fail");
         T_CHECK(!suite_report(&s), "%s failed", bad[k]);
         suite_free(&s);
     }
 
     open_suite(&s, NULL); /* one that is listed as failing and passes */
     for (int i = 0; i < s.n; i++)
-        if (s.item[i].class != CASE_OUT) suite_record(&s, i, true, "");
+        if (s.item[i].class != CASE_OUT) suite_record(&s, i, CASE_PASSED, "");
     f = suite_figures(&s, 0, "node", false);
     T_CHECK(f.failed == 1 && f.known == 0, "passes now: %d", f.failed);
+    suite_free(&s);
+
+    open_suite(&s, NULL); /* one that is near is neither passed nor failed */
+    for (int i = 0; i < s.n; i++)
+        if (s.item[i].class != CASE_OUT)
+            suite_record(&s, i, s.item[i].class == CASE_FAILS ? CASE_FAILED : CASE_NEARLY, "");
+    f = suite_figures(&s, 1, "node", false);
+    T_CHECK(f.passed == 0 && f.failed == 0 && f.known == 2, "%d %d", f.passed, f.known);
     suite_free(&s);
 
     open_suite(&s, NULL); /* a case that never ran is no pass */
