@@ -17,8 +17,10 @@
 /* What onnx's backend runner takes unless a case says otherwise. */
 #define COMPARE_RTOL 1e-3
 #define COMPARE_ATOL 1e-7
-/* For the few cases whose expected values carry rounding of their own (excluded.txt, "near"). */
+/* For the few cases whose expected values carry rounding of their own (excluded.txt, "near"): a
+ * wider absolute tolerance, or two units of float16's last place. */
 #define COMPARE_NEAR_ATOL 1e-6
+#define COMPARE_NEAR_RTOL(type) ((type) == SYN_F16 ? 0x1p-9 : COMPARE_RTOL)
 
 /* "[0, 2, 1]": where element i of a tensor of this shape is. */
 static inline const char *compare_place(const struct syn_shape *s, int64_t i, char *text,

@@ -10,7 +10,7 @@
  * FILE names cases, a line each, "KIND/NAME<tab>CLASS: REASON":
  *   out     not run, skipped
  *   random  run; outputs compared in type and shape alone; skipped unless that fails
- *   near    run; skipped when only a wider absolute tolerance holds (COMPARE_NEAR_ATOL)
+ *   near    run; skipped when only a wider tolerance holds (COMPARE_NEAR_ATOL, COMPARE_NEAR_RTOL)
  *   fails   run; skipped while it fails, and a failure once it passes: the line must go
  *
  * Prints each failing case with its first difference, a line of figures for each set and kind, and
@@ -120,8 +120,9 @@ static enum case_state compare(const struct suite_case *c, const struct syn_tens
     if (c->class == CASE_RANDOM)
         return compare_form(got, want, text, size) ? CASE_PASSED : CASE_FAILED;
     if (compare_tensors(got, want, COMPARE_RTOL, COMPARE_ATOL, text, size)) return CASE_PASSED;
-    return c->class == CASE_NEAR && compare_tensors(got, want, COMPARE_RTOL, COMPARE_NEAR_ATOL,
-                                                    more, sizeof more)
+    return c->class == CASE_NEAR &&
+                   compare_tensors(got, want, COMPARE_NEAR_RTOL(want->dtype), COMPARE_NEAR_ATOL,
+                                   more, sizeof more)
                ? CASE_NEARLY
                : CASE_FAILED;
 }
@@ -271,8 +272,9 @@ static void say_end(int status, bool late, int seconds, char *text, size_t size)
     else snprintf(text, size, "the process ended with exit code %d", WEXITSTATUS(status));
 }
 
-/* One child, from case *next on; false when it could not start. */
-static bool run_child(const struct args *a, struct suite *s, int *next)
+/* One child, from case *next on; false when it could not start. *clean becomes false when it ran
+ * all cases and then did not end well (a leak under AddressSanitizer). */
+static bool run_child(const struct args *a, struct suite *s, int *next, bool *clean)
 {
     char held[4096], line[4097], text[128];
     size_t n_held = 0;
@@ -284,7 +286,7 @@ static bool run_child(const struct args *a, struct suite *s, int *next)
     if (pid < 0) return close(fd[0]), close(fd[1]), false;
     if (pid == 0) {
         close(fd[0]);
-        _exit(child(a, s, *next, fd[1]));
+        exit(child(a, s, *next, fd[1])); /* not _exit: leaks are looked for on the way */
     }
     close(fd[1]);
     while (next_line(fd[0], a->seconds, held, sizeof held, &n_held, line, &late))
@@ -294,8 +296,12 @@ static bool run_child(const struct args *a, struct suite *s, int *next)
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 3 && !late) return false;
     *next = next_to_run(s, *next);
+    say_end(status, late, a->seconds, text, sizeof text);
+    if (*next == s->n && (late || status != 0)) {
+        printf("failed: after the last case: %s\n", text);
+        *clean = false;
+    }
     if (*next < s->n) {
-        say_end(status, late, a->seconds, text, sizeof text);
         suite_record(s, *next, CASE_FAILED, text);
         *next = next_to_run(s, *next + 1);
     }
@@ -307,6 +313,7 @@ int main(int argc, char **argv)
     struct args a;
     struct suite s = {.n = 0};
     struct syn_err err = {""};
+    bool clean = true;
     int rc = 0;
     if (!parse_args(argc, argv, &a)) {
         fprintf(stderr, "usage: node_suite [--set DIR]... [--excluded FILE] [--device cpu|ref] "
@@ -328,8 +335,8 @@ int main(int argc, char **argv)
         suite_list(&s);
     } else {
         for (int next = next_to_run(&s, 0); next < s.n && rc == 0;)
-            if (!run_child(&a, &s, &next)) rc = 3;
-        if (rc == 0) rc = suite_report(&s) ? 0 : 1;
+            if (!run_child(&a, &s, &next, &clean)) rc = 3;
+        if (rc == 0) rc = suite_report(&s) && clean ? 0 : 1;
     }
     suite_free(&s);
     return rc;
