@@ -6,6 +6,8 @@
  * Threads: see onnx_decode.h. */
 #include "kernels/load/onnx_decode.h"
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_NODE_ATTRS 256
@@ -25,6 +27,17 @@ syn_status syn_onnx_array(struct syn_onnx_decoder *d, size_t n, size_t size, con
     d->objects -= (int64_t)n;
     *out = syn_arena_new(d->arena, n, size);
     return *out ? SYN_OK : syn_fail(d->err, SYN_NO_MEMORY, "no memory for %zu %s", n, what);
+}
+
+syn_status syn_onnx_at(struct syn_onnx_decoder *d, syn_status st, const char *format, ...)
+{
+    char place[200];
+    va_list args;
+    if (!d->err || strlen(d->err->text) > sizeof d->err->text / 2) return st;
+    va_start(args, format);
+    vsnprintf(place, sizeof place, format, args);
+    va_end(args);
+    return syn_fail_in(d->err, st, "%s", place);
 }
 
 /* Well-formed UTF-8 (RFC 3629: no surrogates, nothing overlong) without NUL. */
@@ -280,7 +293,7 @@ syn_status syn_onnx_read_attr(struct syn_onnx_decoder *d, struct syn_pb m,
     while (st == SYN_OK && (st = syn_pb_next(&m, &f, d->err)) == SYN_OK && f.number)
         if (f.number == attr_field[out->type]) {
             st = fill_attr(d, &m, &f, out, &room, &at);
-            if (st != SYN_OK) syn_fail_in(d->err, st, "attribute %.80s: ", out->name);
+            if (st != SYN_OK) syn_onnx_at(d, st, "attribute %.80s: ", out->name);
         }
     return st;
 }
@@ -365,7 +378,7 @@ syn_status syn_onnx_read_node(struct syn_onnx_decoder *d, struct syn_pb m,
     out->n_attrs = (int32_t)n_attrs;
     st = fill_node(d, whole, out, in, results, attr);
     if (st != SYN_OK)
-        return syn_fail_in(d->err, st, "%.40s %.80s: ", *out->op_type ? out->op_type : "node",
+        return syn_onnx_at(d, st, "%.40s %.80s: ", *out->op_type ? out->op_type : "node",
                            *out->name  ? out->name
                            : n_out > 0 ? (out->out[0] ? out->out[0] : "")
                                        : "");
@@ -467,7 +480,7 @@ static syn_status read_value(struct syn_onnx_decoder *d, struct syn_pb m,
     while ((st = syn_pb_next(&m, &f, d->err)) == SYN_OK && f.number) {
         if (f.number == 1) st = syn_onnx_text(d, &f, "value name", &out->name);
         if (f.number == 2) READ_INNER(d, &m, &f, "type", read_type, out);
-        if (st != SYN_OK) return syn_fail_in(d->err, st, "value %.80s: ", out->name);
+        if (st != SYN_OK) return syn_onnx_at(d, st, "value %.80s: ", out->name);
     }
     return st;
 }
@@ -532,7 +545,7 @@ syn_status syn_onnx_read_graph(struct syn_onnx_decoder *d, struct syn_pb m,
         case GRAPH_NAME: st = syn_onnx_text(d, &f, "graph name", &out->name); break;
         case GRAPH_NODE:
             READ_INNER(d, &m, &f, "node", syn_onnx_read_node, &room.node[out->n_nodes]);
-            if (st != SYN_OK) syn_fail_in(d->err, st, "node %d: ", (int)out->n_nodes);
+            if (st != SYN_OK) syn_onnx_at(d, st, "node %d: ", (int)out->n_nodes);
             out->n_nodes++;
             break;
         case GRAPH_INITIALIZER:

@@ -23,6 +23,11 @@ struct syn_onnx_decoder {
     struct syn_err *err;
 };
 
+/* Where a failure happened, put before its text while there is room for it: of bodies within bodies the
+ * innermost places stay, and always what is wrong. Returns st. */
+syn_status syn_onnx_at(struct syn_onnx_decoder *d, syn_status st, const char *format, ...)
+    SYN_PRINTF(3, 4);
+
 /* n zeroed entries for an array; counts against the budget. *out is NULL for n = 0. */
 SYN_MUST_CHECK syn_status syn_onnx_array(struct syn_onnx_decoder *d, size_t n, size_t size,
                                          const char *what, void **out);

@@ -181,7 +181,7 @@ static syn_status fill_function(struct syn_onnx_decoder *d, const struct syn_pb 
                           &room->defaults[out->n_defaults++]);
     case FUN_NODE:
         st = read_inner(d, m, f, "node", node_of_function, &room->node[out->n_nodes]);
-        if (st != SYN_OK) syn_fail_in(d->err, st, "node %d: ", (int)out->n_nodes);
+        if (st != SYN_OK) syn_onnx_at(d, st, "node %d: ", (int)out->n_nodes);
         out->n_nodes++;
         return st;
     case FUN_OPSET_IMPORT:
@@ -203,7 +203,7 @@ static syn_status read_function(struct syn_onnx_decoder *d, struct syn_pb m, voi
     if (!strcmp(out->domain, "ai.onnx")) out->domain = "";
     if (st == SYN_OK && !*out->name) st = syn_fail(d->err, SYN_INVALID, "has no name (field 1)");
     if (st == SYN_OK) st = check_opsets(d, out->opset, out->n_opsets);
-    return st == SYN_OK ? st : syn_fail_in(d->err, st, "function %.80s: ", out->name);
+    return st == SYN_OK ? st : syn_onnx_at(d, st, "function %.80s: ", out->name);
 }
 
 /* ---- the model -------------------------------------------------------------------------------- */

@@ -623,12 +623,15 @@ static void test_external(void) /* G06 */
 
 static void test_roots(void) /* G07: a hub's cache: the model is a link too */
 {
-    const char *root[1] = {in_dir("blobs")};
+    char blobs[256], model[256];
+    const char *const root[1] = {blobs};
     const struct syn_onnx_options allowed = {.root = root, .n_roots = 1};
-    struct syn_onnx_options folder = {.folder = in_dir("model")};
+    struct syn_onnx_options folder = {.folder = model};
     struct syn_onnx_file *f = NULL;
     struct pg m = external_model("out", "8", "8");
     const float want[2] = {3, 4};
+    snprintf(blobs, sizeof blobs, "%s/blobs", dir);
+    snprintf(model, sizeof model, "%s/model", dir);
     external("out", "8", "8", &allowed, SYN_OK, "");
     write_file(in_dir("blobs/m"), m.p, m.n);
     unlink(in_dir("model/m.onnx"));
