@@ -219,6 +219,18 @@ static inline struct suite_figures suite_figures(const struct suite *s, int set,
     return f;
 }
 
+/* All sets and kinds. */
+static inline struct suite_figures suite_sum(const struct suite *s)
+{
+    struct suite_figures sum = {0};
+    for (int set = 0; set < s->n_roots; set++) {
+        const struct suite_figures f = suite_figures(s, set, NULL, false);
+        sum.passed += f.passed, sum.failed += f.failed, sum.out += f.out;
+        sum.random += f.random, sum.known += f.known;
+    }
+    return sum;
+}
+
 static inline void suite_line(const char *root, const char *what, const struct suite_figures *f)
 {
     const int scope = f->passed + f->failed + f->known + f->random;
@@ -231,13 +243,11 @@ static inline void suite_line(const char *root, const char *what, const struct s
 /* Prints the figures; true when nothing failed and something passed. */
 static inline bool suite_report(const struct suite *s)
 {
-    struct suite_figures sum = {0};
+    const struct suite_figures sum = suite_sum(s);
     for (int set = 0; set < s->n_roots; set++) {
         for (int k = 0; k < SUITE_KINDS; k++) {
             const struct suite_figures f = suite_figures(s, set, suite_kinds[k], false);
             suite_line(s->root[set], suite_kinds[k], &f);
-            sum.passed += f.passed, sum.failed += f.failed, sum.out += f.out;
-            sum.random += f.random, sum.known += f.known;
         }
         const struct suite_figures f = suite_figures(s, set, "node", true);
         if (set > 0) suite_line(s->root[set], "node, names of its own", &f);

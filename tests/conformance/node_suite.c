@@ -1,7 +1,7 @@
 /* node_suite.c - runs ONNX's backend test cases through the engine and compares what comes out.
  *
- *   node_suite [--set DIR]... [--excluded FILE] [--device cpu|ref] [--threads N] [--passes-off]
- *              [--only PATTERN]... [--list] [--seconds N]
+ *   node_suite [--set DIR]... [--excluded FILE] [--device cpu|ref] [--threads N]
+ *              [--passes-off | --each-pass-off] [--only PATTERN]... [--list] [--seconds N]
  *
  * DIR holds KIND/NAME/model.onnx and KIND/NAME/test_data_set_N/{input,output}_N.pb. Without --set:
  * the folder of Debian's libonnx-testdata. A case of a later set whose KIND/NAME an earlier set has
@@ -12,6 +12,9 @@
  *   random  run; outputs compared in type and shape alone; skipped unless that fails
  *   near    run; skipped when only a wider tolerance holds (COMPARE_NEAR_ATOL, COMPARE_NEAR_RTOL)
  *   fails   run; skipped while it fails, and a failure once it passes: the line must go
+ *
+ * --passes-off runs without any rewrite pass. --each-pass-off runs all cases once per pass, without
+ * that one, and counts passes instead of cases.
  *
  * Prints each failing case with its first difference, a line of figures for each set and kind, and
  * closes with "N passed, N failed, N skipped".
@@ -39,7 +42,7 @@ struct args {
     int32_t threads;
     unsigned passes_off;
     int seconds;
-    bool list;
+    bool list, each_pass;
 };
 
 static bool parse_count(const char *text, long lo, long hi, long *out)
@@ -59,6 +62,7 @@ static bool parse_args(int argc, char **argv, struct args *a)
         const char *key = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         long n = 0;
         if (!strcmp(key, "--passes-off")) a->passes_off = SYN_PASS_ALL;
+        else if (!strcmp(key, "--each-pass-off")) a->each_pass = true;
         else if (!strcmp(key, "--list")) a->list = true;
         else if (!value) return false;
         else if (!strcmp(key, "--set") && a->n_sets < MAX_SETS) a->set[a->n_sets++] = value, i++;
@@ -308,17 +312,52 @@ static bool run_child(const struct args *a, struct suite *s, int *next, bool *cl
     return true;
 }
 
+/* Every case; false when a child could not start. */
+static bool run_all(const struct args *a, struct suite *s, bool *clean)
+{
+    for (int i = 0; i < s->n; i++) s->item[i].state = CASE_NOT_RUN;
+    for (int next = next_to_run(s, 0); next < s->n;)
+        if (!run_child(a, s, &next, clean)) return false;
+    return true;
+}
+
+/* Exit code. */
+static int run_once(const struct args *a, struct suite *s)
+{
+    bool clean = true;
+    if (!run_all(a, s, &clean)) return 3;
+    return suite_report(s) && clean ? 0 : 1;
+}
+
+/* Exit code. One check per pass: without it, every case comes out as with it. */
+static int run_each_pass(const struct args *a, struct suite *s)
+{
+    int passed = 0, failed = 0;
+    for (unsigned bit = 1; bit & SYN_PASS_ALL; bit <<= 1) {
+        struct args one = *a;
+        struct suite_figures f;
+        bool clean = true;
+        one.passes_off = bit;
+        if (!run_all(&one, s, &clean)) return 3;
+        f = suite_sum(s);
+        const bool good = clean && f.failed == 0 && f.passed > 0;
+        if (!good) printf("failed: without pass %#x: %d cases\n", bit, f.failed);
+        *(good ? &passed : &failed) += 1;
+    }
+    printf("%d passed, %d failed, 0 skipped\n", passed, failed);
+    return failed || !passed;
+}
+
 int main(int argc, char **argv)
 {
     struct args a;
     struct suite s = {.n = 0};
     struct syn_err err = {""};
-    bool clean = true;
     int rc = 0;
     if (!parse_args(argc, argv, &a)) {
         fprintf(stderr, "usage: node_suite [--set DIR]... [--excluded FILE] [--device cpu|ref] "
-                        "[--threads N] [--passes-off] [--only PATTERN]... [--list] "
-                        "[--seconds N]\n");
+                        "[--threads N] [--passes-off | --each-pass-off] [--only PATTERN]... "
+                        "[--list] [--seconds N]\n");
         return 2;
     }
     syn_status st = suite_read_excluded(&s, a.excluded, &err);
@@ -331,13 +370,8 @@ int main(int argc, char **argv)
         suite_free(&s);
         return 3;
     }
-    if (a.list) {
-        suite_list(&s);
-    } else {
-        for (int next = next_to_run(&s, 0); next < s.n && rc == 0;)
-            if (!run_child(&a, &s, &next, &clean)) rc = 3;
-        if (rc == 0) rc = suite_report(&s) && clean ? 0 : 1;
-    }
+    if (a.list) suite_list(&s);
+    else rc = a.each_pass ? run_each_pass(&a, &s) : run_once(&a, &s);
     suite_free(&s);
     return rc;
 }
