@@ -117,15 +117,27 @@ struct syn_submit {
      * warnings, canonical_request, input[]: read, borrowed for the call; the rest is ignored */
     const struct syn_job *job;
     const char *idempotency_key; /* NULL = none; 1..SYN_MAX_IDEMPOTENCY_KEY bytes, printable ASCII */
+    /* bit i: the bytes of input[i] came with the request. Of any other input the job's owner must
+     * own the blob already */
+    uint32_t brought;
 };
 /* Durable when it returns. *id gets the new id. With a known idempotency key: SYN_OK with
  * *replayed = true and the old id when canonical_request is equal, else SYN_CONFLICT; in both cases id
  * is the old job's. A key is known as long as its row. replayed may be NULL. SYN_BUSY: the queue is
- * full (a replay is never refused). Every input blob must exist: SYN_NOT_FOUND names it. SYN_INVALID,
+ * full (a replay is never refused). Every input blob must exist and be the owner's: SYN_NOT_FOUND names
+ * it, and does not tell the two apart. The inputs are the owner's from then on. SYN_INVALID,
  * SYN_TOO_LARGE: a member is out of range. SYN_IO: nothing was stored. */
 SYN_MUST_CHECK syn_status syn_store_submit(struct syn_store *s, const struct syn_submit *in,
                                            char id[SYN_JOB_ID_SIZE], bool *replayed,
                                            struct syn_err *err);
+
+/* Who may read a blob and name it in a job, where there are API keys: its owners, the keys that
+ * brought its bytes (own, or submit) or whose job made them (finish). The blob's going ends it. owner
+ * "": nobody has keys; it owns everything, and own does nothing. own is durable when it returns. */
+SYN_MUST_CHECK syn_status syn_store_blob_own(struct syn_store *s, const char *sha256,
+                                             const char *owner, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_store_blob_owns(struct syn_store *s, const char *sha256,
+                                              const char *owner, bool *owns, struct syn_err *err);
 
 /* A copy of the job (caller deinits). SYN_NOT_FOUND. */
 SYN_MUST_CHECK syn_status syn_store_get(struct syn_store *s, const char *id, struct syn_job *out,
@@ -169,7 +181,7 @@ struct syn_finish {
     double seconds_load, seconds_compute, seconds_encode;
 };
 /* Compare-and-set from running; durable when it returns. SYN_CONFLICT: it was not running.
- * SYN_NOT_FOUND: no such job, or an output's blob is missing. The last progress is kept in the row. */
+ * SYN_NOT_FOUND: no such job, or an output's blob is missing. Outputs are the job's owner's. The last progress is kept in the row. */
 SYN_MUST_CHECK syn_status syn_store_finish(struct syn_store *s, const struct syn_finish *f,
                                            struct syn_err *err);
 /* A running job goes back to the queue, in its old place, with its attempt taken back: shutdown. One

@@ -86,6 +86,16 @@ struct drop {
     int64_t cutoff_ms;
 };
 
+/* Those of a blob that went; one that was written again since the folder was read keeps them. */
+static syn_status drop_owners(struct syn_store *s, const char *sha256, struct syn_err *err)
+{
+    sqlite3_stmt *q;
+    if (syn_blob_exists(s->blobs, sha256, NULL)) return SYN_OK;
+    q = syn_conn_stmt(&s->conn, SYN_SQL_DISOWN);
+    if (q) syn_bind_text(q, 1, sha256);
+    return syn_conn_run(&s->conn, q, "remove a blob's owners", err);
+}
+
 static syn_status run_drop(struct syn_store *s, struct syn_write *w, struct syn_err *err)
 {
     struct drop *o = OUTER(struct drop, w);
@@ -96,8 +106,12 @@ static syn_status run_drop(struct syn_store *s, struct syn_write *w, struct syn_
         if (q) syn_bind_text(q, 1, o->name[i]);
         st = syn_conn_row(&s->conn, q, &held, "look whether a blob is named", err);
         if (st != SYN_OK) break;
-        if (held) sqlite3_reset(q);
-        else st = syn_blobs_drop_old(s->blobs, o->name[i], o->cutoff_ms, err);
+        if (held) {
+            sqlite3_reset(q);
+            continue;
+        }
+        st = syn_blobs_drop_old(s->blobs, o->name[i], o->cutoff_ms, err);
+        if (st == SYN_OK) st = drop_owners(s, o->name[i], err);
     }
     return st;
 }

@@ -90,6 +90,11 @@
     X(DROP_BLOBS, "DELETE FROM job_blob WHERE seq = ?1")                                           \
     X(DROP_ROW, "DELETE FROM job WHERE seq = ?1 AND state = 5")                                    \
     X(HELD, "SELECT 1 FROM job_blob WHERE sha256 = ?1 AND held = 1 LIMIT 1")                       \
+    X(OWN, "INSERT OR IGNORE INTO blob_owner (sha256, owner) VALUES (?1, ?2)")                      \
+    X(OWN_BY_JOB, "INSERT OR IGNORE INTO blob_owner (sha256, owner) "                              \
+                  "SELECT ?1, owner FROM job WHERE seq = ?2 AND owner <> ''")                      \
+    X(OWNS, "SELECT 1 FROM blob_owner WHERE sha256 = ?1 AND owner = ?2")                           \
+    X(DISOWN, "DELETE FROM blob_owner WHERE sha256 = ?1")                                          \
     X(COUNT_STATES, "SELECT state, count(*) FROM job GROUP BY state")                              \
     X(LAST_ID, "SELECT max(id) FROM job")                                                          \
     X(RUNNING, "SELECT seq, attempts, cancel_requested FROM job WHERE state = 1")
@@ -244,6 +249,9 @@ struct syn_blob_row { /* a line of job_blob: role 0 an input, 1 an output */
 };
 SYN_MUST_CHECK syn_status syn_store_insert_blob(struct syn_store *s, int64_t seq, const struct syn_blob_row *b,
                                                 struct syn_err *err);
+/* On a connection. An owner of "" owns everything. */
+SYN_MUST_CHECK syn_status syn_conn_owns(struct syn_conn *c, const char *sha256, const char *owner,
+                                        bool *owns, struct syn_err *err);
 /* In the writer's thread. SYN_NOT_FOUND: "what: blob ... does not exist". */
 SYN_MUST_CHECK syn_status syn_store_need_blob(struct syn_store *s, const char *what, const char *sha256,
                                               struct syn_err *err);

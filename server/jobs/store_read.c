@@ -157,6 +157,22 @@ done:
     return st;
 }
 
+syn_status syn_store_blob_owns(struct syn_store *s, const char *sha256, const char *owner,
+                               bool *owns, struct syn_err *err)
+{
+    struct syn_conn *c = NULL;
+    syn_status st;
+    if (!owner[0]) {
+        *owns = true;
+        return SYN_OK;
+    }
+    st = reader_take(s, &c, err);
+    if (st != SYN_OK) return st;
+    st = syn_conn_owns(c, sha256, owner, owns, err);
+    reader_give(s, c);
+    return st;
+}
+
 static sqlite3_stmt *list_query(struct syn_conn *c, const struct syn_job_filter *f)
 {
     sqlite3_stmt *q = syn_conn_stmt(c, f->state < 0 ? SYN_SQL_LIST : SYN_SQL_LIST_STATE);

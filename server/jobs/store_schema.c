@@ -49,6 +49,12 @@ static const char *const migration[] = {
     " PRIMARY KEY (seq, role, n)) WITHOUT ROWID;"
     "CREATE INDEX job_blob_held ON job_blob (sha256) WHERE held = 1;"
     "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;",
+    /* Who may read a blob: the keys that brought it, and those whose jobs made it. What jobs name
+     * already belongs to their keys; an upload that no job has named yet is to be sent again. */
+    "CREATE TABLE blob_owner (sha256 TEXT NOT NULL, owner TEXT NOT NULL,"
+    " PRIMARY KEY (sha256, owner)) WITHOUT ROWID;"
+    "INSERT OR IGNORE INTO blob_owner (sha256, owner) SELECT sha256, owner FROM job_blob"
+    " JOIN job USING (seq) WHERE held = 1 AND owner <> '';",
 };
 #define VERSION ((int)(sizeof migration / sizeof migration[0]))
 

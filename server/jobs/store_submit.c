@@ -1,4 +1,4 @@
-/* store_submit.c - submit: arguments, idempotency, admission, the row and its inputs.
+/* store_submit.c - submit: arguments, idempotency, admission, the row and its inputs; whose a blob is.
  *
  * The caller's thread checks what needs no database; the writer's looks the key up, counts the queue
  * and the blobs, and inserts, all in one transaction.
@@ -10,6 +10,7 @@
 #include "server/jobs/store_private.h"
 #include <string.h>
 
+_Static_assert(SYN_MAX_JOB_INPUTS <= 32, "syn_submit.brought has a bit for each");
 #define OUTER(type, w) ((type *)(void *)((char *)(w) - offsetof(type, write)))
 
 syn_status syn_store_admit(struct syn_store *s, struct syn_err *err)
@@ -75,6 +76,7 @@ syn_status syn_store_insert_blob(struct syn_store *s, int64_t seq, const struct 
                                  struct syn_err *err)
 {
     sqlite3_stmt *st = syn_conn_stmt(&s->conn, SYN_SQL_INSERT_BLOB);
+    syn_status status;
     if (st) {
         sqlite3_bind_int64(st, 1, seq);
         sqlite3_bind_int(st, 2, b->role);
@@ -86,7 +88,14 @@ syn_status syn_store_insert_blob(struct syn_store *s, int64_t seq, const struct 
         sqlite3_bind_int(st, 8, b->width);
         sqlite3_bind_int(st, 9, b->height);
     }
-    return syn_conn_run(&s->conn, st, "store a job's blobs", err);
+    status = syn_conn_run(&s->conn, st, "store a job's blobs", err);
+    if (status != SYN_OK) return status;
+    st = syn_conn_stmt(&s->conn, SYN_SQL_OWN_BY_JOB);
+    if (st) {
+        syn_bind_text(st, 1, b->sha256);
+        sqlite3_bind_int64(st, 2, seq);
+    }
+    return syn_conn_run(&s->conn, st, "store a blob's owner", err);
 }
 
 /* Here, in the writer's thread, where sweep removes blobs too: what exists now stays. */
@@ -95,6 +104,20 @@ syn_status syn_store_need_blob(struct syn_store *s, const char *what, const char
 {
     if (syn_blob_exists(s->blobs, sha256, NULL)) return SYN_OK;
     return syn_fail(err, SYN_NOT_FOUND, "%s: blob %s does not exist", what, sha256);
+}
+
+/* One that another key brought is, to this one, not there. */
+static syn_status need_input(struct syn_store *s, const struct submit *o, int i,
+                             struct syn_err *err)
+{
+    const struct syn_job_input *in = &o->in->job->input[i];
+    bool owns = true;
+    syn_status st = syn_store_need_blob(s, in->name, in->sha256, err);
+    if (st == SYN_OK && !(o->in->brought >> i & 1))
+        st = syn_conn_owns(&s->conn, in->sha256, o->in->job->owner, &owns, err);
+    if (st == SYN_OK && !owns)
+        st = syn_fail(err, SYN_NOT_FOUND, "%s: blob %s does not exist", in->name, in->sha256);
+    return st == SYN_NOT_FOUND ? syn_fail_in(err, st, "input ") : st;
 }
 
 static syn_status run_submit(struct syn_store *s, struct syn_write *w, struct syn_err *err)
@@ -108,10 +131,7 @@ static syn_status run_submit(struct syn_store *s, struct syn_write *w, struct sy
         if (st != SYN_OK || o->found) return st;
     }
     st = syn_store_admit(s, err);
-    for (int i = 0; i < j->n_inputs && st == SYN_OK; i++) {
-        st = syn_store_need_blob(s, j->input[i].name, j->input[i].sha256, err);
-        if (st != SYN_OK) syn_fail_in(err, st, "input ");
-    }
+    for (int i = 0; i < j->n_inputs && st == SYN_OK; i++) st = need_input(s, o, i, err);
     if (st == SYN_OK) st = syn_job_id_next(&s->ids, now, o->id, err);
     if (st == SYN_OK) st = insert_job(s, o, now, err);
     seq = sqlite3_last_insert_rowid(s->conn.db);
@@ -209,4 +229,48 @@ syn_status syn_store_submit(struct syn_store *s, const struct syn_submit *in,
     if (st == SYN_OK || (st == SYN_CONFLICT && o.found)) memcpy(id, o.id, sizeof o.id);
     if (st == SYN_OK && replayed) *replayed = o.replayed;
     return st;
+}
+
+/* --- owners of blobs ------------------------------------------------------------------------------ */
+
+struct own {
+    struct syn_write write;
+    const char *sha256, *owner;
+};
+
+static syn_status run_own(struct syn_store *s, struct syn_write *w, struct syn_err *err)
+{
+    struct own *o = OUTER(struct own, w);
+    sqlite3_stmt *st = syn_conn_stmt(&s->conn, SYN_SQL_OWN);
+    if (st) {
+        syn_bind_text(st, 1, o->sha256);
+        syn_bind_text(st, 2, o->owner);
+    }
+    return syn_conn_run(&s->conn, st, "store a blob's owner", err);
+}
+
+syn_status syn_store_blob_own(struct syn_store *s, const char *sha256, const char *owner,
+                              struct syn_err *err)
+{
+    struct own o = {.write = {.run = run_own}, .sha256 = sha256, .owner = owner};
+    return owner[0] ? syn_store_write(s, &o.write, err) : SYN_OK;
+}
+
+syn_status syn_conn_owns(struct syn_conn *c, const char *sha256, const char *owner, bool *owns,
+                         struct syn_err *err)
+{
+    sqlite3_stmt *st;
+    syn_status status;
+    if (!owner[0]) {
+        *owns = true;
+        return SYN_OK;
+    }
+    st = syn_conn_stmt(c, SYN_SQL_OWNS);
+    if (st) {
+        syn_bind_text(st, 1, sha256);
+        syn_bind_text(st, 2, owner);
+    }
+    status = syn_conn_row(c, st, owns, "look whose a blob is", err);
+    if (status == SYN_OK && *owns) sqlite3_reset(st);
+    return status;
 }

@@ -1,6 +1,7 @@
 """What the native API refuses and how it says so: fields, bodies, names, keys, foreign pages."""
 
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -419,6 +420,56 @@ def test_keys():
             202,
             "without configured keys, whatever arrives is ignored",
         )
+
+
+def test_blobs_of_other_keys():
+    """A blob is there for the keys that brought or made it, and for nobody else."""
+    anna, bert = {"Authorization": "Bearer s1"}, {"Authorization": "Bearer s2"}
+    kind = {"Content-Type": "application/octet-stream"}
+    keys = keys_file(anna="s1", bert="s2")
+    with Daemon("--keys-file", keys) as server:
+        data, models = server.data, server.models
+        upload = lambda who, body: server.request("POST", "/v1/blobs", body, {**kind, **who})
+        read = lambda who, sha: server.get(f"/v1/blobs/{sha}", headers=who)
+        job = lambda who, sha: post(spec(inputs={"image": sha}), {**who, "Prefer": "wait=20"}, server)
+        sha = upload(anna, PICTURE).json()["id"]
+        equal(read(anna, sha).body, PICTURE)
+        unknown = problem(read(bert, "0" * 64), 404, "unknown_blob")
+        other = problem(read(bert, sha), 404, "unknown_blob", "another key's")
+        equal(other["detail"], unknown["detail"], "told as one that is not there")
+        refused, absent = job(bert, sha), job(bert, "0" * 64)
+        equal(problem(refused, 404, "unknown_blob").get("errors"), absent.json().get("errors"))
+        check("20" not in refused.json()["detail"].replace(sha, ""), "nothing of the picture is told")
+        equal(server.get("/v1/jobs", headers=bert).json()["data"], [])
+        made = job(anna, sha).json()["outputs"][0]
+        result = server.get(made["href"], headers=anna).headers["ETag"].strip('"')
+        check(read(anna, result).status == 200, "its job made it")
+        problem(read(bert, result), 404, "unknown_blob", "another key's result")
+        problem(job(bert, result), 404, "unknown_blob", "a result as input")
+        equal(job(anna, result).status, 200, "a job's result is an input of the next")
+        hers = upload(anna, b"of no picture").json()["id"]
+        equal(upload(bert, PICTURE).status, 201)
+        equal(read(bert, sha).status, 200, "brought by a second key")
+        equal(read(anna, sha).status, 200, "and still the first one's")
+        equal(job(bert, sha).status, 200)
+        inline = png(7, 5)
+        inline_sha = hashlib.sha256(inline).hexdigest()
+        equal(post(spec(inputs={"image": uri(inline)}), anna, server).status, 202)
+        equal(read(anna, inline_sha).status, 200, "brought as a data URI")
+        problem(read(bert, inline_sha), 404, "unknown_blob", "another key's data URI")
+        body, headers = form(
+            [("spec", b'{"kind": "upscale", "model": "toy"}', None), ("image", inline, "a.png")]
+        )
+        answer = server.request("POST", "/v1/jobs", body, {**headers, **bert})
+        equal(answer.status, 202, answer.body)
+        equal(read(bert, inline_sha).status, 200, "brought by a form")
+    with Daemon("--keys-file", keys, data=data, models=models) as server:
+        equal(read(anna, hers).status, 200, "after a restart")
+        problem(read(bert, hers), 404, "unknown_blob")
+    with Daemon("--keys-file", keys_file(carl="s3"), data=data, models=models) as server:
+        problem(read({"Authorization": "Bearer s3"}, sha), 404, "unknown_blob", "a new key")
+    with Daemon(data=data, models=models) as server:
+        equal(read({}, hers).status, 200, "without keys everybody may")
 
 
 def test_E12_browsers():

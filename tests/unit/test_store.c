@@ -161,7 +161,7 @@ static void test_members(void)
                         .priority = -7,
                         .n_inputs = 2},
                    got;
-    struct syn_submit in = {&j, NULL};
+    struct syn_submit in = {&j, NULL, 3};
     struct syn_finish f = {.id = id,
                            .state = SYN_JOB_SUCCEEDED,
                            .result = "{\"tiles\":4}",

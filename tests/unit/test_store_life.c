@@ -20,7 +20,7 @@ static void test_C07_pause_and_retry(void)
                         .params = params,
                         .owner = "bob"},
                    got;
-    struct syn_submit in = {&j, "once"};
+    struct syn_submit in = {&j, "once", 1};
     T_CHECK(syn_store_pause(s, true, &err) == SYN_OK && syn_store_paused(s), "%s", err.text);
     for (int i = 0; i < 3; i++) t_submit(s, 0, id[i]);
     syn_store_wait(s, 1); /* returns by its time: a paused queue has nothing to give */

@@ -15,6 +15,14 @@
 void syn_native_post_blob(struct syn_request *rq)
 {
     const char *sha = rq->body.sha256;
+    struct syn_problem p = {0};
+    struct syn_err err;
+    syn_status st = syn_store_blob_own(rq->http->opts.store, sha, rq->owner, &err);
+    if (st != SYN_OK) {
+        syn_problem_from(&p, st, &err, rq->id);
+        syn_reply_problem(rq, &p);
+        return;
+    }
     syn_reply_json(rq, 201,
                    json_pack("{s:s, s:I, s:o}", "id", sha, "bytes", (json_int_t)rq->body.received,
                              "href", json_sprintf("/v1/blobs/%s", sha)));
@@ -135,13 +143,26 @@ void syn_native_send_blob(struct syn_request *rq, const char *sha256, const char
     }
 }
 
+/* False: *p says why not, of another key's blob in the words of one that is not there. */
+static bool may_read(struct syn_request *rq, const char *sha256, struct syn_problem *p)
+{
+    struct syn_err err;
+    bool owns = false;
+    syn_status st = SYN_OK;
+    if (!syn_blob_name_ok(sha256)) {
+        syn_problem_set(p, SYN_CODE_unknown_blob, "a blob's name is 64 lower-case hex digits");
+        return false;
+    }
+    st = syn_store_blob_owns(rq->http->opts.store, sha256, rq->owner, &owns, &err);
+    if (st != SYN_OK) syn_problem_from(p, st, &err, rq->id);
+    else if (!owns) syn_problem_set(p, SYN_CODE_unknown_blob, "no blob of that name");
+    return st == SYN_OK && owns;
+}
+
 void syn_native_get_blob(struct syn_request *rq)
 {
     struct syn_problem p = {0};
-    if (!syn_blob_name_ok(rq->arg[0])) {
-        syn_problem_set(&p, SYN_CODE_unknown_blob, "a blob's name is 64 lower-case hex digits");
-        syn_reply_problem(rq, &p);
-        return;
-    }
-    syn_native_send_blob(rq, rq->arg[0], NULL, NULL, SYN_CODE_unknown_blob);
+    if (may_read(rq, rq->arg[0], &p))
+        syn_native_send_blob(rq, rq->arg[0], NULL, NULL, SYN_CODE_unknown_blob);
+    else syn_reply_problem(rq, &p);
 }

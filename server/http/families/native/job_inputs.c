@@ -49,6 +49,16 @@ static struct syn_spec_input *add_input(struct syn_job_spec *s, const char *name
     return in;
 }
 
+/* Is there such a blob, for this caller? A store that cannot tell refuses the job itself. */
+static bool may_read(struct syn_job_spec *s, const char *sha256)
+{
+    struct syn_store *store = s->rq->http->opts.store;
+    struct syn_err err;
+    bool owns = false;
+    return syn_store_blob_owns(store, sha256, s->rq->owner, &owns, &err) == SYN_OK && owns &&
+           syn_blob_exists(syn_store_blobs(store), sha256, NULL);
+}
+
 /* A blob id, a data URI or base64. */
 static void input_from_text(struct syn_job_spec *s, const char *name, const char *text, size_t n,
                             const char *pointer)
@@ -59,10 +69,11 @@ static void input_from_text(struct syn_job_spec *s, const char *name, const char
     if (!in) return;
     if (n == SYN_SHA256_HEX_SIZE - 1 && syn_blob_name_ok(text)) {
         memcpy(in->sha256, text, n + 1);
-        in->missing = !syn_blob_exists(syn_store_blobs(s->rq->http->opts.store), in->sha256, NULL);
+        in->missing = !may_read(s, in->sha256);
         return;
     }
     st = syn_datauri_decode(text, n, s->rq->http->opts.max_body_bytes, &in->bytes, &in->n, &err);
+    in->brought = true;
     if (st == SYN_OK) return;
     s->n_inputs--;
     syn_problem_add(&s->p, pointer,
@@ -87,6 +98,7 @@ void syn_spec_read_inputs(struct syn_job_spec *s, const json_t *inputs)
             input_from_text(s, part->name, part->text, part->n, pointer);
         } else if ((in = add_input(s, part->name, pointer))) {
             memcpy(in->sha256, part->sha256, sizeof in->sha256);
+            in->brought = true;
         }
     }
     if (!inputs) return;

@@ -13,7 +13,8 @@
 struct syn_spec_input {
     char name[32];
     char sha256[SYN_SHA256_HEX_SIZE];
-    bool missing;   /* no such blob: fine for the replay of an old request only */
+    bool missing;   /* no such blob, or another key's: fine for the replay of an old request only */
+    bool brought;   /* its bytes came with this request */
     uint8_t *bytes; /* of a data URI, not stored yet; owned */
     size_t n;
     bool probed;

@@ -121,6 +121,7 @@ static bool submit_job(struct syn_job_spec *s, const char *key, char id[SYN_JOB_
     for (int32_t i = 0; i < s->n_inputs; i++) {
         memcpy(j.input[i].name, s->input[i].name, sizeof j.input[i].name);
         memcpy(j.input[i].sha256, s->input[i].sha256, sizeof j.input[i].sha256);
+        in.brought |= (uint32_t)s->input[i].brought << i;
     }
     if (key) {
         snprintf(scoped, sizeof scoped, "%s:%s", s->rq->owner, key);
