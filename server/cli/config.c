@@ -43,7 +43,7 @@ static const struct setting settings[] = {
      1024},
     {"precision", SYN_ARG_TEXT, AT(precision), "P", "auto (measured), f32 or bf16", 0, 0},
     {"memory_budget_bytes", SYN_ARG_INT, AT(memory_budget_bytes), "N",
-     "workspace of a tile; of a decoded input too; 0 = a quarter of the memory", 0, 16 * TIB},
+     "workspace of a tile; a job's pictures too; 0 = a quarter of the memory", 0, 16 * TIB},
     {"model_budget_bytes", SYN_ARG_INT, AT(model_budget_bytes), "N",
      "weights of loaded models; 0 = no limit", 0, 16 * TIB},
     {"max_body_bytes", SYN_ARG_INT, AT(max_body_bytes), "N", "JSON or multipart request", KIB, TIB},

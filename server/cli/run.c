@@ -31,6 +31,7 @@ struct run {
     struct syn_local_opts local_opts;
     struct syn_local local;
     struct syn_bar bar;
+    int64_t memory_budget_bytes; /* 0 = automatic */
     double load, compute, encode; /* seconds */
 };
 
@@ -113,7 +114,7 @@ static syn_status run_task(struct run *r, struct syn_task *t, struct syn_err *er
 
 static int run_words(struct run *r)
 {
-    const struct syn_task_limits limits = {.memory_budget_bytes = syn_memory_budget(0),
+    const struct syn_task_limits limits = {.memory_budget_bytes = syn_memory_budget(r->memory_budget_bytes),
                                            .max_side = 1 << 20};
     struct syn_task_request request = {.kind = r->words.kind,
                                        .model = r->words.model,
@@ -139,6 +140,9 @@ int syn_command_run(int argc, char **argv)
     struct syn_arg table[] = {SYN_WORDS_ARGS(&r.words),
                               SYN_LOCAL_ARGS(&r.local_opts),
                               SYN_LOCAL_MODELS_ARGS(&r.local_opts),
+                              {"memory-budget-bytes", SYN_ARG_INT, &r.memory_budget_bytes, "N",
+                               "of the job's pictures, of a tile; 0 = a quarter of the memory", 0,
+                               INT64_C(1) << 44},
                               {0}};
     int code = syn_words_read(&r.words, &usage, table, argc, argv);
     if (code < 0) {

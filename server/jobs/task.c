@@ -124,6 +124,27 @@ syn_status syn_task_open(struct syn_models *models, const struct syn_task_reques
     return SYN_OK;
 }
 
+static struct syn_upscale_limits upscale_limits(const struct syn_task *t)
+{
+    struct syn_upscale_limits limits = {0};
+    limits.memory_budget_bytes = t->limits.memory_budget_bytes;
+    limits.max_output_pixels = t->limits.max_output_pixels;
+    limits.max_output_side = t->limits.max_output_side;
+    return limits;
+}
+
+/* What the header says against the memory for the whole job. Other faults of the size are told by
+ * syn_task_size. */
+static syn_status check_memory(const struct syn_task *t, struct syn_err *err)
+{
+    struct syn_upscale_limits limits = upscale_limits(t);
+    struct syn_upscale_plan plan;
+    if (syn_upscale_resolve(t->manifest, &t->params, &limits, t->input.width, t->input.height,
+                            &plan, NULL) != SYN_OK)
+        return SYN_OK;
+    return syn_upscale_check_pictures(&plan, &t->params, &limits, &t->input, err);
+}
+
 syn_status syn_task_decode(struct syn_task *t, const void *bytes, size_t n, struct syn_err *err)
 {
     struct syn_image_decode_opts opts = {0};
@@ -134,17 +155,9 @@ syn_status syn_task_decode(struct syn_task *t, const void *bytes, size_t n, stru
     opts.limits.max_frames = 1;
     opts.accept_truncated = t->params.accept_truncated;
     st = syn_image_probe(bytes, n, &t->input, err);
+    if (st == SYN_OK) st = check_memory(t, err);
     if (st == SYN_OK) st = syn_image_decode(bytes, n, &opts, &t->image, &t->decoded, err);
     return st;
-}
-
-static struct syn_upscale_limits upscale_limits(const struct syn_task *t)
-{
-    struct syn_upscale_limits limits = {0};
-    limits.memory_budget_bytes = t->limits.memory_budget_bytes;
-    limits.max_output_pixels = t->limits.max_output_pixels;
-    limits.max_output_side = t->limits.max_output_side;
-    return limits;
 }
 
 syn_status syn_task_size(struct syn_task *t, struct syn_err *err)

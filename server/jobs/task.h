@@ -17,7 +17,9 @@ struct syn_task_limits {
     int32_t max_side;
     uint64_t max_output_pixels;   /* 0 = no limit */
     int32_t max_output_side;      /* 0 = no limit */
-    uint64_t memory_budget_bytes; /* decoded input; and workspace of one unit; 0 = 1 GiB */
+    /* each for itself: the input while it is decoded, the pictures of the job from then on, the
+     * workspace of one unit (0 = 1 GiB for that one, no limit for the others) */
+    uint64_t memory_budget_bytes;
 };
 
 struct syn_task_request {
@@ -47,7 +49,8 @@ const char *syn_task_code(enum syn_task_step step, syn_status st);
 SYN_MUST_CHECK syn_status syn_task_open(struct syn_models *models, const struct syn_task_request *r,
                                         const struct syn_task_limits *limits, struct syn_task **out,
                                         struct syn_err *err);
-/* bytes are borrowed for the call. */
+/* bytes are borrowed for the call. SYN_TOO_LARGE, by the header alone: over a limit, or the job's
+ * pictures together are over the budget. */
 SYN_MUST_CHECK syn_status syn_task_decode(struct syn_task *t, const void *bytes, size_t n,
                                           struct syn_err *err);
 /* Exact size of the output against the limits. SYN_INVALID names the parameter; SYN_TOO_LARGE;

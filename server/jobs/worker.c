@@ -7,7 +7,7 @@
  *
  * so the encoder and the disk run beside the next job's network. At most POST_QUEUE pictures wait
  * between the two, and the next job does not begin while those on the post thread's side are over
- * the memory budget: memory stays bounded.
+ * half of the memory budget (a job that could be over the whole is refused): memory stays bounded.
  *
  * A job that has been tried before may be what killed the process, so it runs alone: nothing is
  * computed while it is encoded and the other way round. So a job that merely stood beside a crash
@@ -409,7 +409,7 @@ static bool must_wait(const struct syn_worker *w, const struct item *it)
         if (it->job.attempts > 1 || w->queue[i]->job.attempts > 1) return true;
         bytes += w->queue[i]->picture_bytes;
     }
-    return budget > 0 && bytes > budget;
+    return budget > 0 && bytes > budget / 2;
 }
 
 static void begin(struct syn_worker *w, struct item *it)

@@ -1,8 +1,11 @@
 /* resolve.c - from parameters and a picture's size to the output size, the network and the passes.
  *
+ * And how much memory the pictures on that way take together, before any of them is made.
+ *
  * Layer: server/pipelines.   Threads: pure functions. */
 #include "server/pipelines/kinds_private.h"
 #include "server/pipelines/upscale.h"
+#include <inttypes.h>
 #include <math.h>
 
 #define ROUNDING 1.02 /* a size this little over a native multiple is reached by resampling */
@@ -168,4 +171,57 @@ syn_status syn_upscale_resolve(const struct syn_manifest *m, const struct syn_up
                                      .native_width = (int32_t)(in_width * grown),
                                      .native_height = (int32_t)(in_height * grown)};
     return SYN_OK;
+}
+
+/* ---- memory ---- */
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Follows upscale.c and alpha.c: split, then pass by pass a picture and what it becomes, then to
+ * size, then joined; beside each what waits. Sides are at most 2^20 and a pixel at most 8 bytes, so
+ * that no sum leaves 64 bits. */
+uint64_t syn_upscale_picture_bytes(const struct syn_upscale_plan *plan,
+                                   const struct syn_upscale_params *p,
+                                   const struct syn_image_info *in)
+{
+    const bool alpha = in->channels == 4 && p->alpha != SYN_ALPHA_DROP;
+    const uint64_t sample = (uint64_t)in->bits / 8, pixels = (uint64_t)in->width * in->height;
+    const uint64_t input = 3 * sample * pixels;
+    const uint64_t native = 3 * sample * (uint64_t)plan->native_width * plan->native_height;
+    const uint64_t result = 3 * sample * (uint64_t)plan->out_width * plan->out_height;
+    const uint64_t scale = (uint64_t)plan->variant->scale;
+    const uint64_t before = native / (scale * scale); /* what the last pass reads */
+    const bool sized = plan->out_width != plan->native_width ||
+                       plan->out_height != plan->native_height;
+    const uint64_t alpha_native = p->alpha == SYN_ALPHA_MODEL ? native : input;
+    /* decoded, its colours and its alpha; four bytes a pixel to bleed colours by */
+    uint64_t most = in->channels == 4 ? 4 * sample * pixels + (alpha ? 2 : 1) * input + 4 * pixels
+                                      : input;
+    most = larger(most, before + native + (alpha ? input : 0));
+    if (alpha && p->alpha == SYN_ALPHA_MODEL) most = larger(most, native + before + native);
+    if (sized) most = larger(most, native + result + (alpha ? alpha_native : 0));
+    if (alpha) {
+        most = larger(most, result + alpha_native + result);
+        most = larger(most, 2 * result + result / 3 * 4);
+    }
+    return most;
+}
+
+syn_status syn_upscale_check_pictures(const struct syn_upscale_plan *plan,
+                                      const struct syn_upscale_params *p,
+                                      const struct syn_upscale_limits *limits,
+                                      const struct syn_image_info *in, struct syn_err *err)
+{
+    const uint64_t bytes = syn_upscale_picture_bytes(plan, p, in);
+    if (!limits->memory_budget_bytes || bytes <= limits->memory_budget_bytes) return SYN_OK;
+    return syn_fail(err, SYN_TOO_LARGE,
+                    "memory: %" PRId32 "x%" PRId32 " to %" PRId32 "x%" PRId32
+                    " of %" PRId32 " bits%s needs %" PRIu64
+                    " bytes for its pictures: memory_budget_bytes is %" PRIu64,
+                    in->width, in->height, plan->out_width, plan->out_height, in->bits,
+                    in->channels == 4 && p->alpha != SYN_ALPHA_DROP ? " and alpha" : "", bytes,
+                    limits->memory_budget_bytes);
 }

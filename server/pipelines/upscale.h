@@ -41,7 +41,8 @@ struct syn_upscale_params {
 #define SYN_UPSCALE_MAX_PASSES 4
 
 struct syn_upscale_limits {
-    uint64_t memory_budget_bytes; /* workspace of one unit; 0 = 1 GiB */
+    /* workspace of one unit, 0 = 1 GiB; and, each for itself, the job's pictures (0 = no limit) */
+    uint64_t memory_budget_bytes;
     /* of the result and of each picture on the way to it; 0 = no limit */
     uint64_t max_output_pixels;
     int32_t max_output_side;      /* of the result; 0 = no limit */
@@ -67,6 +68,19 @@ SYN_MUST_CHECK syn_status syn_upscale_resolve(const struct syn_manifest *m,
                                               const struct syn_upscale_limits *limits,
                                               int32_t in_width, int32_t in_height,
                                               struct syn_upscale_plan *out, struct syn_err *err);
+
+/* The bytes of all pictures that the job holds at one time, at most: from the decoded input (of this
+ * many channels and bits, as its header says) to the result. Without the buffers of the decoder, of
+ * the encoder and of a unit. A picture with an alpha channel counts as a transparent one. */
+uint64_t syn_upscale_picture_bytes(const struct syn_upscale_plan *plan,
+                                   const struct syn_upscale_params *p,
+                                   const struct syn_image_info *in);
+/* Those against the budget: SYN_TOO_LARGE names needed bytes, limit and ways out. */
+SYN_MUST_CHECK syn_status syn_upscale_check_pictures(const struct syn_upscale_plan *plan,
+                                                     const struct syn_upscale_params *p,
+                                                     const struct syn_upscale_limits *limits,
+                                                     const struct syn_image_info *in,
+                                                     struct syn_err *err);
 
 struct syn_upscale_report {
     int64_t tiles;             /* units run */

@@ -252,6 +252,30 @@ def test_E01_more_than_the_memory_to_decode():
         check(body["received"] >= 2400 * 2400 * 3, body)
 
 
+def test_A38_more_than_the_memory_for_its_pictures():
+    """A small input whose result could never be held here is refused at submit too."""
+    with Daemon("--memory-budget-bytes", str(16 << 20)) as server:
+        picture = uri(harness.png(1000, 1000))
+        needed = 3 * (2000 * 2000 + 1500 * 1500)  # the network's own size, and the one asked for
+        answer = post(spec(inputs={"image": picture}, params={"scale": 1.5}), {}, server)
+        body = problem(answer, 413, "payload_too_large")
+        equal((body.get("limit"), body.get("received")), (16 << 20, needed))
+        check("memory_budget_bytes" in answer.body.decode(), body)
+        fits = post(spec(inputs={"image": picture}), {"Prefer": "wait=25"}, server)
+        equal(fits.json().get("state"), "succeeded", fits.body)
+    models = harness.toy_models()
+    path = os.path.join(harness.folder(), "in.png")
+    with open(path, "wb") as f:
+        f.write(harness.png(1000, 1000))
+    words = ("run", "upscale", "--models", models, "--model", "toy", "--device", "cpu", "--in",
+             f"image={path}", "--out", path + ".out.png", "--memory-budget-bytes")
+    code, _, err = harness.run(*words, str(14 << 20))
+    check(code == 1 and f"memory_budget_bytes is {14 << 20}" in err, f"{code} {err}")
+    check(not os.path.exists(path + ".out.png"), "nothing is left")
+    code, _, err = harness.run(*words, str(15 << 20))
+    check(code == 0 and os.path.exists(path + ".out.png"), f"{code} {err}")
+
+
 def test_C09_waiters_leave_room():
     """Waiting is a favour: enough connections stay for those who ask whether the server lives."""
     with Daemon("--queue", "pause", "--max-connections", "8") as server:

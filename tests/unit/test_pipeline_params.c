@@ -339,8 +339,60 @@ static void test_A38_limits(void)
     }
 }
 
+/* Counted by hand, in pictures of the job: what is held at its widest moment. */
+static void test_A38_picture_memory(void)
+{
+    const struct syn_manifest photo = model_of("photo", photo4, 1), w = model_of("w", waifu, 5);
+    const struct syn_upscale_limits none = {0};
+    static const struct {
+        bool waifu;
+        double scale;
+        int alpha, channels, bits;
+        uint64_t bytes;
+        const char *why;
+    } rows[] = {
+        /* 100x50: 15,000 bytes in, 240,000 four times as large */
+        {false, 4, SYN_ALPHA_RESAMPLE, 3, 8, 15000 + 240000, "what a pass reads and makes"},
+        {false, 4, SYN_ALPHA_RESAMPLE, 3, 16, 2 * (15000 + 240000), "two bytes a sample"},
+        {false, 2, SYN_ALPHA_RESAMPLE, 3, 8, 240000 + 60000, "native and resampled"},
+        {false, 1, SYN_ALPHA_RESAMPLE, 3, 8, 15000 + 240000, "native is made of the input"},
+        {false, 4, SYN_ALPHA_RESAMPLE, 4, 8, 2 * 240000 + 320000, "colours, alpha, both joined"},
+        {false, 4, SYN_ALPHA_MODEL, 4, 8, 2 * 240000 + 320000, "the same by the network"},
+        {false, 4, SYN_ALPHA_DROP, 4, 8, 15000 + 240000, "no alpha"},
+        {false, 2, SYN_ALPHA_RESAMPLE, 4, 8, 240000 + 60000 + 15000, "alpha waits"},
+        {false, 2, SYN_ALPHA_MODEL, 4, 8, 2 * 240000 + 60000, "both native, one to size"},
+        {false, 0.1, SYN_ALPHA_RESAMPLE, 4, 8, 15000 + 240000 + 15000, "colours' pass"},
+        {true, 4, SYN_ALPHA_RESAMPLE, 3, 8, 60000 + 240000, "the second pass"},
+        {true, 1, SYN_ALPHA_RESAMPLE, 4, 8, 20000 + 2 * 15000 + 20000, "taken apart"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct syn_upscale_params p = {.scale = rows[i].scale, .alpha = rows[i].alpha,
+                                             .noise = rows[i].waifu ? 1 : -1};
+        const struct syn_image_info in = {.width = 100, .height = 50,
+                                          .channels = rows[i].channels, .bits = rows[i].bits};
+        struct syn_upscale_limits limits = {.memory_budget_bytes = rows[i].bytes};
+        struct syn_upscale_plan plan;
+        struct syn_err err = {""};
+        char limit[40];
+        T_CHECK(syn_upscale_resolve(rows[i].waifu ? &w : &photo, &p, &none, 100, 50, &plan, &err) ==
+                SYN_OK, "row %zu: %s", i, err.text);
+        const uint64_t bytes = syn_upscale_picture_bytes(&plan, &p, &in);
+        T_CHECK(bytes == rows[i].bytes, "row %zu (%s): %llu", i, rows[i].why,
+                (unsigned long long)bytes);
+        T_CHECK(syn_upscale_check_pictures(&plan, &p, &limits, &in, &err) == SYN_OK, "row %zu: %s",
+                i, err.text);
+        T_CHECK(syn_upscale_check_pictures(&plan, &p, &none, &in, &err) == SYN_OK, "no limit");
+        limits.memory_budget_bytes--;
+        snprintf(limit, sizeof limit, "is %llu", (unsigned long long)limits.memory_budget_bytes);
+        T_CHECK(syn_upscale_check_pictures(&plan, &p, &limits, &in, &err) == SYN_TOO_LARGE &&
+                strstr(err.text, limit) && strstr(err.text, "memory_budget_bytes"), "row %zu: %s",
+                i, err.text);
+    }
+}
+
 int main(void)
 {
+    test_A38_picture_memory();
     test_E10_matrix();
     test_A19_unknown_and_all_at_once();
     test_unsupported_by_model();

@@ -456,14 +456,14 @@ static void test_result_refused_for_good(void)
     stage_close(&s);
 }
 
-/* B11: a picture over the budget that waits for its encoder holds the next job up. */
+/* B11: a picture over half of the budget that waits for its encoder holds the next job up. */
 static void test_B11_large_results_one_at_a_time(void)
 {
     struct stage s;
     char two[SYN_JOB_ID_SIZE], blob[SYN_SHA256_HEX_SIZE];
     struct syn_buf in = picture(8, 8);
     struct syn_err err = {""};
-    stage_open_with(&s, 1000000); /* under 640 x 640 x 3 */
+    stage_open_with(&s, 2 * 640 * 640 * 3 - 2);
     fx_need(syn_blob_put(syn_store_blobs(s.store), in.data, in.size, blob, &err) == SYN_OK,
             err.text);
     syn_buf_deinit(&in);

@@ -171,7 +171,8 @@ static void resolve(struct syn_job_spec *s)
 {
     const struct syn_http_opts *o = &s->rq->http->opts;
     const struct syn_spec_input *in = syn_spec_input(s, "image");
-    struct syn_upscale_limits limits = {.max_output_pixels = o->max_output_pixels,
+    struct syn_upscale_limits limits = {.memory_budget_bytes = o->max_decoded_bytes,
+                                        .max_output_pixels = o->max_output_pixels,
                                         .max_output_side = o->max_output_side};
     struct syn_upscale_plan plan;
     struct syn_image_encode_opts encode;
@@ -189,6 +190,12 @@ static void resolve(struct syn_job_spec *s)
         return;
     }
     s->digest = plan.variant->digest;
+    if (syn_upscale_check_pictures(&plan, &s->upscale, &limits, &in->info, &err) != SYN_OK) {
+        syn_problem_add(&s->p, "/params", SYN_CODE_payload_too_large, "%s", err.text);
+        s->p.has_limit = s->p.has_received = true;
+        s->p.limit = limits.memory_budget_bytes;
+        s->p.received = syn_upscale_picture_bytes(&plan, &s->upscale, &in->info);
+    }
     if (s->output_ok && syn_output_spec_resolve(&s->output, in->info.format, plan.out_width,
                                                 plan.out_height, &encode, &err) != SYN_OK)
         syn_problem_add(&s->p, "/output/format", SYN_CODE_unsupported_value, "%s", err.text);
