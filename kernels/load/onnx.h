@@ -18,6 +18,10 @@ struct syn_onnx; /* keeps the mapped files that the graph's constants lie in */
  * naming field, node or tensor; SYN_TOO_LARGE, SYN_IO, SYN_NO_MEMORY. */
 SYN_MUST_CHECK syn_status syn_onnx_load(const char *path, struct syn_onnx **file, struct syn_graph **graph,
                                         struct syn_err *err);
+/* The same from memory, which must outlive both; external data as the options say (NULL: refused). */
+struct syn_onnx_options;
+SYN_MUST_CHECK syn_status syn_onnx_load_bytes(const void *data, size_t n, const struct syn_onnx_options *opt,
+                                              struct syn_onnx **file, struct syn_graph **graph, struct syn_err *err);
 void syn_onnx_close(struct syn_onnx *file); /* NULL-safe */
 uint64_t syn_onnx_bytes(const struct syn_onnx *file); /* of all files read */
 /* Gives the mapping's pages back to the system; they are read again when touched. */

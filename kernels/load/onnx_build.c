@@ -34,6 +34,15 @@ syn_status syn_onnx_as_tensor(const struct syn_onnx_tensor *t, struct syn_tensor
     return SYN_OK;
 }
 
+/* Counts what is about to be copied into the graph. */
+static syn_status charge(struct syn_onnx_scope *s, size_t bytes, struct syn_err *err)
+{
+    if (bytes > s->room->bytes)
+        return syn_fail(err, SYN_TOO_LARGE, "functions, inlined, copy more tensors than any model should");
+    s->room->bytes -= bytes;
+    return SYN_OK;
+}
+
 syn_status syn_onnx_constant(struct syn_onnx_scope *s, const char *name, const struct syn_onnx_tensor *t, int32_t *value,
                              struct syn_err *err)
 {
@@ -42,7 +51,8 @@ syn_status syn_onnx_constant(struct syn_onnx_scope *s, const char *name, const s
     if (st != SYN_OK) return st;
     if ((uintptr_t)c.data % syn_dtype_bytes(c.dtype) == 0)
         return syn_graph_constant(s->g, name, c.dtype, &c.shape, c.data, value, err);
-    return syn_graph_constant_tensor(s->g, name, &c, value, err);
+    st = charge(s, (size_t)t->elements * syn_dtype_bytes(c.dtype), err);
+    return st != SYN_OK ? st : syn_graph_constant_tensor(s->g, name, &c, value, err);
 }
 
 int64_t syn_onnx_version(const struct syn_onnx_scope *s, const char *domain)
@@ -148,7 +158,7 @@ static syn_status body_attr(struct syn_onnx_scope *s, const struct syn_onnx_attr
     if (s->depth >= SYN_ONNX_MAX_DEPTH)
         return syn_fail(err, SYN_UNSUPPORTED, "bodies and functions are nested more than %d deep", SYN_ONNX_MAX_DEPTH);
     if (!(b = syn_calloc(1, sizeof *b))) return syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
-    *b = (struct syn_onnx_scope){.file = s->file, .up = s, .opset = s->opset, .n_opsets = s->n_opsets, .caller = s->caller,
+    *b = (struct syn_onnx_scope){.file = s->file, .up = s, .room = s->room, .opset = s->opset, .n_opsets = s->n_opsets, .caller = s->caller,
                                  .function = s->function, .prefix = s->prefix, .depth = s->depth + 1};
     to->body[to->n_bodies] = b;
     to->body_name[to->n_bodies++] = a->name;
@@ -169,6 +179,8 @@ static syn_status one_attr(struct syn_onnx_scope *s, const struct syn_onnx_attr 
     struct syn_attr *out = &to->list[to->n];
     const struct syn_tensor *t = &to->tensor[to->n];
     const int32_t n = a->n;
+    syn_status st = charge(s, n > 0 && !a->tensor && !a->graph ? (size_t)n * 16 : 0, err);
+    if (st != SYN_OK) return st;
     named.name = name; /* a reference's value goes by the name that the node gives it */
     switch (a->type) {
     case SYN_ONNX_ATTR_FLOAT: *out = syn_attr_of_float(name, (double)a->f); break;
@@ -191,7 +203,8 @@ static syn_status one_attr(struct syn_onnx_scope *s, const struct syn_onnx_attr 
     }
     case SYN_ONNX_ATTR_TENSOR:
     case SYN_ONNX_ATTR_SPARSE_TENSOR: {
-        const syn_status st = syn_onnx_as_tensor(a->tensor, &to->tensor[to->n], err);
+        st = syn_onnx_as_tensor(a->tensor, &to->tensor[to->n], err);
+        if (st == SYN_OK) st = charge(s, (size_t)t->shape.rank * 8 + (size_t)a->tensor->elements * syn_dtype_bytes(t->dtype), err);
         if (st != SYN_OK) return st;
         *out = syn_attr_of_tensor(name, t);
         break;
@@ -240,7 +253,9 @@ static syn_status constant_node(struct syn_onnx_scope *s, const struct syn_onnx_
         return syn_fail(err, SYN_INVALID, "one attribute with the value and one output are wanted");
     switch (a->type) {
     case SYN_ONNX_ATTR_TENSOR:
-    case SYN_ONNX_ATTR_SPARSE_TENSOR: st = syn_onnx_as_tensor(a->tensor, &t, err); break;
+    case SYN_ONNX_ATTR_SPARSE_TENSOR:
+        st = syn_onnx_constant(s, n->out[0], a->tensor, &value, err);
+        return st == SYN_OK ? syn_onnx_bind(s, n->out[0], value, err) : st;
     case SYN_ONNX_ATTR_FLOAT: t.data = (void *)(uintptr_t)&a->f; break;
     case SYN_ONNX_ATTR_INT: t.dtype = SYN_I64, t.data = (void *)(uintptr_t)&a->i; break;
     case SYN_ONNX_ATTR_FLOATS: t.shape = syn_shape_of(1, &length), t.data = (void *)(uintptr_t)(length ? (const void *)a->floats : &length); break;
@@ -250,6 +265,7 @@ static syn_status constant_node(struct syn_onnx_scope *s, const struct syn_onnx_
         break;
     default: return syn_fail(err, SYN_UNSUPPORTED, "its value is a text: no type that runs here");
     }
+    st = charge(s, (size_t)length * 8, err);
     if (st == SYN_OK) st = syn_graph_constant_tensor(s->g, n->out[0], &t, &value, err);
     return st == SYN_OK ? syn_onnx_bind(s, n->out[0], value, err) : st;
 }
@@ -337,10 +353,11 @@ static syn_status call_function(struct syn_onnx_scope *s, const struct syn_onnx_
                                 struct syn_err *err)
 {
     char prefix[512];
-    struct syn_onnx_scope in = {.file = s->file, .g = s->g, .opset = f->opset, .n_opsets = f->n_opsets, .caller = n,
+    struct syn_onnx_scope in = {.file = s->file, .g = s->g, .room = s->room, .opset = f->opset, .n_opsets = f->n_opsets, .caller = n,
                                 .function = f, .prefix = prefix, .depth = s->depth + 1};
     struct syn_onnx_node resolved = *n;
     struct syn_onnx_attr *attr = NULL;
+    const int32_t first = s->g->n_values; /* of the values that are made inside */
     int32_t *order = syn_calloc((size_t)f->n_nodes + 1, sizeof *order);
     syn_status st = order ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
     snprintf(prefix, sizeof prefix, "%.250s%.250s/", s->prefix, *n->name ? n->name : n->n_out ? n->out[0] : n->op_type);
@@ -373,7 +390,7 @@ static syn_status call_function(struct syn_onnx_scope *s, const struct syn_onnx_
         if ((st = syn_onnx_value(&in, f->out[i], &v, err)) != SYN_OK) break;
         if (v < 0) st = syn_fail(err, SYN_INVALID, "function %s gives %s, which was left out", f->name, f->out[i]);
         else st = syn_onnx_bind(s, n->out[i], v, err);
-        if (st == SYN_OK) st = name_value(s, v, n->out[i], err);
+        if (st == SYN_OK && v >= first) st = name_value(s, v, n->out[i], err); /* not an input handed through */
     }
     syn_names_free(&in.names);
     syn_free(attr);
@@ -384,9 +401,13 @@ static syn_status call_function(struct syn_onnx_scope *s, const struct syn_onnx_
 syn_status syn_onnx_node(struct syn_onnx_scope *s, const struct syn_onnx_node *n, struct syn_err *err)
 {
     const struct syn_onnx_function *f = syn_onnx_function_of(s->file, n);
-    const syn_status st = f                                                     ? call_function(s, n, f, err)
-                          : !*n->domain && !strcmp(n->op_type, "Constant") ? constant_node(s, n, err)
-                                                                               : plain_node(s, n, err);
+    syn_status st;
+    if (s->room->nodes-- <= 0)
+        st = syn_fail(err, SYN_TOO_LARGE, "more than %d nodes, functions inlined", SYN_MAX_NODES);
+    else
+        st = f                                                    ? call_function(s, n, f, err)
+             : !*n->domain && !strcmp(n->op_type, "Constant") ? constant_node(s, n, err)
+                                                                  : plain_node(s, n, err);
     return st == SYN_OK ? st : syn_fail_in(err, st, "%s %s: ", n->op_type, *n->name ? n->name : n->n_out ? n->out[0] : "");
 }
 
@@ -413,6 +434,22 @@ static syn_status graph_inputs(struct syn_onnx_scope *s, const struct syn_onnx_g
     return st;
 }
 
+/* An output that is an input handed through, or a value that goes by another name or is an output already, becomes a
+ * value of its own. */
+static syn_status own_output(struct syn_onnx_scope *s, const char *name, int32_t *v, struct syn_err *err)
+{
+    const struct syn_value *x = &s->g->value[*v];
+    bool own = (x->producer >= 0 || x->data) && !strcmp(x->name, name);
+    for (int32_t i = 0; own && i < s->g->n_outputs; i++) own = s->g->output[i] != *v;
+    const struct syn_node_spec spec = {.id = SYN_OP_IDENTITY, .name = name, .opset = 13, .n_in = 1, .in = v, .n_out = 1};
+    int32_t out;
+    syn_status st;
+    if (own) return SYN_OK;
+    if ((st = syn_graph_add(s->g, &spec, &out, err)) != SYN_OK) return st;
+    *v = out;
+    return name_value(s, out, name, err);
+}
+
 static syn_status graph_outputs(struct syn_onnx_scope *s, const struct syn_onnx_graph *g, struct syn_err *err)
 {
     syn_status st = SYN_OK;
@@ -421,6 +458,7 @@ static syn_status graph_outputs(struct syn_onnx_scope *s, const struct syn_onnx_
         int32_t v;
         if ((st = syn_onnx_value(s, y->name, &v, err)) != SYN_OK) return syn_fail_in(err, st, "output: ");
         if (v < 0) return syn_fail(err, SYN_INVALID, "output %s was left out", y->name);
+        if (!s->up && (st = own_output(s, y->name, &v, err)) != SYN_OK) return st;
         if (!s->g->value[v].data && s->g->value[v].producer >= 0) {
             syn_dtype type;
             if (syn_onnx_dtype(y->type, &type)) s->g->value[v].dtype = type;

@@ -12,9 +12,16 @@
 
 #define SYN_ONNX_MAX_DEPTH 32 /* of bodies and functions within each other */
 
+/* What a model may still take: functions that call functions twice make few bytes many nodes. */
+struct syn_onnx_room {
+    int64_t nodes; /* built, calls of functions included */
+    size_t bytes;  /* of tensors and lists copied into the graph */
+};
+
 struct syn_onnx_scope {
     const struct syn_onnx_file *file;
     struct syn_graph *g;
+    struct syn_onnx_room *room;         /* shared by all scopes of a model */
     struct syn_names names;             /* value indices; -1: a function's input that was left out */
     struct syn_onnx_scope *up;          /* of a body: where it captures from */
     int32_t *capture, n_captures, cap_captures; /* outer values, in the order of the inputs they became */
@@ -48,7 +55,8 @@ SYN_MUST_CHECK syn_status syn_onnx_graph(struct syn_onnx_scope *s, const struct 
  * by none of them are somebody else's. SYN_INVALID: a cycle, naming a node. */
 SYN_MUST_CHECK syn_status syn_onnx_sort(const struct syn_onnx_node *node, int32_t n, int32_t *order, struct syn_err *err);
 
-/* SYN_UNSUPPORTED with every operator that the engine lacks, in all graphs, bodies and functions at once. */
+/* SYN_UNSUPPORTED with every operator and every type of a tensor or an input that the engine lacks, in all graphs,
+ * bodies and functions at once. */
 SYN_MUST_CHECK syn_status syn_onnx_all_known(const struct syn_onnx_file *f, struct syn_err *err);
 
 #endif

@@ -400,3 +400,14 @@ void syn_onnx_file_close(struct syn_onnx_file *f)
     syn_mapfile_close(&o->map);
     syn_free(o);
 }
+
+uint64_t syn_onnx_file_bytes(const struct syn_onnx_file *f)
+{
+    return ((const struct open_file *)f)->map.size + syn_onnx_maps_bytes(f->maps);
+}
+
+void syn_onnx_file_drop(const struct syn_onnx_file *f)
+{
+    syn_mapfile_drop(&((const struct open_file *)f)->map);
+    syn_onnx_maps_drop(f->maps);
+}

@@ -208,6 +208,10 @@ SYN_MUST_CHECK syn_status syn_onnx_file_parse(const void *data, size_t n,
                                               struct syn_onnx_file **out, struct syn_err *err);
 void syn_onnx_file_close(struct syn_onnx_file *f); /* NULL-safe */
 
+uint64_t syn_onnx_file_bytes(const struct syn_onnx_file *f); /* of all files that are mapped */
+/* Gives the pages of the mappings back to the system; they are read again when touched. */
+void syn_onnx_file_drop(const struct syn_onnx_file *f);
+
 /* One TensorProto, as test data comes: borrows from data, the rest lives in the arena. External
  * data is refused. */
 SYN_MUST_CHECK syn_status syn_onnx_tensor_parse(const void *data, size_t n,

@@ -70,15 +70,15 @@ static void visit(struct sort *s, int32_t i)
     }
 }
 
-/* The order is one: what a node reads was made before it, or is made by none. */
-static bool is_sorted(const struct sort *s, const int32_t *place)
+/* The first node that reads what is made after it, or by itself; NULL: the order is one. */
+static const struct syn_onnx_node *first_unsorted(const struct sort *s, const int32_t *place)
 {
     for (int32_t i = 0; i < s->n; i++)
-        for (int32_t k = 0; k < s->node[i].n_in; k++) {
-            const int32_t m = *s->node[i].in[k] ? syn_names_get(&s->maker, s->node[i].in[k]) : SYN_NO_NAME;
-            if (m != SYN_NO_NAME && place[m] >= place[i]) return false;
+        for (int32_t k = 0; k < s->node[s->order[i]].n_in; k++) {
+            const int32_t m = *s->node[s->order[i]].in[k] ? syn_names_get(&s->maker, s->node[s->order[i]].in[k]) : SYN_NO_NAME;
+            if (m != SYN_NO_NAME && place[m] >= place[s->order[i]]) return &s->node[s->order[i]];
         }
-    return true;
+    return NULL;
 }
 
 syn_status syn_onnx_sort(const struct syn_onnx_node *node, int32_t n, int32_t *order, struct syn_err *err)
@@ -97,8 +97,10 @@ syn_status syn_onnx_sort(const struct syn_onnx_node *node, int32_t n, int32_t *o
     for (int32_t i = 0; st == SYN_OK && i < n; i++) visit(&s, i);
     if (s.no_memory) st = syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
     for (int32_t i = 0; st == SYN_OK && i < n; i++) place[order[i]] = i;
-    if (st == SYN_OK && !is_sorted(&s, place))
-        st = syn_fail(err, SYN_INVALID, "onnx: nodes form a cycle: each waits for another's output");
+    const struct syn_onnx_node *late = st == SYN_OK ? first_unsorted(&s, place) : NULL;
+    if (late)
+        st = syn_fail(err, SYN_INVALID, "onnx: nodes form a cycle: %.60s %.100s waits for an output that needs its own",
+                      late->op_type, *late->name ? late->name : late->n_out ? late->out[0] : "");
     syn_names_free(&s.maker);
     syn_free(place);
     syn_free(s.state);
@@ -111,25 +113,40 @@ syn_status syn_onnx_sort(const struct syn_onnx_node *node, int32_t n, int32_t *o
 struct missing {
     char text[360];
     size_t used;
-    int32_t n;
+    int32_t n, n_types; /* operators, and tensors or inputs of a type that nothing here takes */
     struct syn_names seen; /* "domain.op" in arena */
     struct syn_arena arena;
     bool no_memory;
 };
 
-static void note(struct missing *m, const struct syn_onnx_node *n, int64_t version)
+/* Adds a word to the list unless it is in it. */
+static void note(struct missing *m, const char *word, int32_t *count)
 {
-    char word[160];
     char *kept;
-    snprintf(word, sizeof word, "%s%s%s-%lld", n->domain, *n->domain ? "." : "", n->op_type, (long long)version);
     if (syn_names_get(&m->seen, word) != SYN_NO_NAME) return;
     kept = syn_arena_strdup(&m->arena, word);
     if (!kept || !syn_names_put(&m->seen, kept, 0)) m->no_memory = true;
-    m->n++;
+    ++*count;
     if (m->used + strlen(word) + 3 < sizeof m->text)
         m->used += (size_t)snprintf(m->text + m->used, sizeof m->text - m->used, "%s%s", m->used ? ", " : "", word);
     else if (m->used + 4 < sizeof m->text && m->text[m->used - 1] != '.')
         m->used += (size_t)snprintf(m->text + m->used, sizeof m->text - m->used, " ...");
+}
+
+static void note_operator(struct missing *m, const struct syn_onnx_node *n, int64_t version)
+{
+    char word[160];
+    snprintf(word, sizeof word, "%.60s%s%.80s-%lld", n->domain, *n->domain ? "." : "", n->op_type, (long long)version);
+    note(m, word, &m->n);
+}
+
+static void note_type(struct missing *m, const char *name, syn_onnx_type type)
+{
+    char word[160];
+    syn_dtype unused;
+    if (type == SYN_ONNX_UNDEFINED || syn_onnx_dtype(type, &unused)) return;
+    snprintf(word, sizeof word, "%.80s of type %s", name, syn_onnx_type_word(type));
+    note(m, word, &m->n_types);
 }
 
 static int64_t version_in(const struct syn_onnx_opset *list, int32_t n, const char *domain)
@@ -146,7 +163,7 @@ static void look_through(struct missing *m, const struct syn_onnx_file *f, const
         const bool constant = !*node[i].domain && !strcmp(node[i].op_type, "Constant");
         if (!constant && !syn_onnx_function_of(f, &node[i]) &&
             (syn_op_find(node[i].domain, node[i].op_type) == SYN_OP_COUNT || !strcmp(node[i].domain, "synthd")))
-            note(m, &node[i], version_in(opset, n_opsets, node[i].domain));
+            note_operator(m, &node[i], version_in(opset, n_opsets, node[i].domain));
         for (int32_t a = 0; a < node[i].n_attrs; a++)
             for (int32_t k = 0; node[i].attr[a].type == SYN_ONNX_ATTR_GRAPH && k < node[i].attr[a].n; k++)
                 look_through(m, f, node[i].attr[a].graph[k]->node, node[i].attr[a].graph[k]->n_nodes, opset, n_opsets, level + 1);
@@ -157,10 +174,16 @@ syn_status syn_onnx_all_known(const struct syn_onnx_file *f, struct syn_err *err
 {
     struct missing m = {.used = 0};
     syn_status st = SYN_OK;
+    for (int32_t i = 0; i < f->graph->n_constants; i++)
+        note_type(&m, f->graph->constant[i].name, f->graph->constant[i].type);
+    for (int32_t i = 0; i < f->graph->n_inputs; i++) note_type(&m, f->graph->input[i].name, f->graph->input[i].type);
     look_through(&m, f, f->graph->node, f->graph->n_nodes, f->opset, f->n_opsets, 0);
     for (int32_t i = 0; i < f->n_functions; i++)
         look_through(&m, f, f->function[i].node, f->function[i].n_nodes, f->function[i].opset, f->function[i].n_opsets, 0);
     if (m.no_memory) st = syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
+    else if (m.n_types)
+        st = syn_fail(err, SYN_UNSUPPORTED, "onnx: nothing here runs %d operator%s (operator-opset) and %d tensor%s: %s",
+                      (int)m.n, m.n == 1 ? "" : "s", (int)m.n_types, m.n_types == 1 ? "" : "s", m.text);
     else if (m.n)
         st = syn_fail(err, SYN_UNSUPPORTED, "onnx: %d operator%s not known here (operator-opset): %s", (int)m.n,
                       m.n == 1 ? " is" : "s are", m.text);
