@@ -15,8 +15,12 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define MAX_FILE_BYTES ((size_t)16 << 30) /* of a model */
+#define MAX_TERMS_BYTES ((size_t)1 << 20) /* of a licence's text */
 
 /* ---- list ---- */
 
@@ -211,20 +215,45 @@ static int fetch(int argc, char **argv)
 static const struct syn_usage add_usage = {
     "synthd models add DIR [--models DIR] [--data DIR]",
     "Registers a model of your own: DIR holds model.json and the files that it names. Digests\n"
-    "are checked, then the files are copied; an installed model of the same id is replaced.",
+    "are checked, then the files are copied, and its terms with them (LICENSE*, LICENCE*,\n"
+    "COPYING*, NOTICE*); an installed model of the same id is replaced.",
     "  synthd models add ./my-upscaler"};
 
 static syn_status copy_file(const char *from_dir, const char *to_dir, const char *name,
-                            struct syn_err *err)
+                            size_t max_bytes, struct syn_err *err)
 {
     char *from = syn_path_join(from_dir, name), *to = syn_path_join(to_dir, name), *bytes = NULL;
     size_t n = 0;
-    syn_status st = from && to ? syn_file_read(from, (size_t)16 << 30, &bytes, &n, err)
+    syn_status st = from && to ? syn_file_read(from, max_bytes, &bytes, &n, err)
                                : syn_fail(err, SYN_NO_MEMORY, "no memory for a path");
     if (st == SYN_OK) st = syn_file_write(to, bytes, n, 0644, err);
     syn_free(bytes);
     syn_free(from);
     syn_free(to);
+    return st;
+}
+
+static bool holds_terms(int dir, const char *name)
+{
+    static const char *const start[] = {"license", "licence", "copying", "notice"};
+    struct stat info;
+    bool named = false;
+    for (size_t i = 0; i < sizeof start / sizeof *start; i++)
+        named |= strncasecmp(name, start[i], strlen(start[i])) == 0;
+    return named && fstatat(dir, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
+}
+
+/* The manifest does not name them, but who passes a model on needs them. */
+static syn_status copy_terms(const char *from_dir, const char *to_dir, struct syn_err *err)
+{
+    DIR *dir = opendir(from_dir);
+    struct dirent *e;
+    syn_status st = SYN_OK;
+    if (!dir) return syn_fail(err, SYN_IO, "%s", strerror(errno));
+    while (st == SYN_OK && (e = readdir(dir)))
+        if (holds_terms(dirfd(dir), e->d_name))
+            st = copy_file(from_dir, to_dir, e->d_name, MAX_TERMS_BYTES, err);
+    closedir(dir);
     return st;
 }
 
@@ -274,14 +303,15 @@ static syn_status install(const struct syn_manifest *m, const char *source, cons
     }
     remove_folder(fresh);
     st = syn_path_make(fresh, 0755, err);
-    if (st == SYN_OK) st = copy_file(source, fresh, "model.json", err);
+    if (st == SYN_OK) st = copy_terms(source, fresh, err);
+    if (st == SYN_OK) st = copy_file(source, fresh, "model.json", MAX_FILE_BYTES, err);
     for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++) {
-        st = copy_file(source, fresh, m->variant[i].graph_file, err);
+        st = copy_file(source, fresh, m->variant[i].graph_file, MAX_FILE_BYTES, err);
         if (st == SYN_OK && m->variant[i].weights_file[0])
-            st = copy_file(source, fresh, m->variant[i].weights_file, err);
+            st = copy_file(source, fresh, m->variant[i].weights_file, MAX_FILE_BYTES, err);
     }
     for (int32_t i = 0; st == SYN_OK && i < m->n_assets; i++)
-        st = copy_file(source, fresh, m->asset[i].name, err);
+        st = copy_file(source, fresh, m->asset[i].name, MAX_FILE_BYTES, err);
     if (st == SYN_OK) st = swap_in(fresh, old, final, err);
     else remove_folder(fresh);
 done:

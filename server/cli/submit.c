@@ -66,13 +66,20 @@ static syn_status send_request(struct submit *s, const struct syn_request_opts *
     }
 }
 
+/* What a refusal means to the caller's script. INVALID: the words are wrong. BUSY: the server lets
+ * nobody do it, or not with this key, or not now, or cannot: as if it were not reached. */
+static syn_status refusal(const struct syn_answer *a, struct syn_err *err)
+{
+    syn_client_explain(a, err);
+    if (a->status == 401 || a->status == 403 || a->status == 429 || a->status >= 500)
+        return SYN_BUSY;
+    return SYN_INVALID;
+}
+
 /* The answer's JSON object (caller: decref) when its status is a success. */
 static syn_status json_answer(const struct syn_answer *a, json_t **out, struct syn_err *err)
 {
-    if (a->status / 100 != 2) {
-        syn_client_explain(a, err);
-        return a->status == 429 || a->status == 503 ? SYN_BUSY : SYN_INVALID;
-    }
+    if (a->status / 100 != 2) return refusal(a, err);
     *out = json_loadb(a->body, a->n_body, JSON_REJECT_DUPLICATES, NULL);
     if (json_is_object(*out)) return SYN_OK;
     json_decref(*out);
@@ -217,10 +224,7 @@ static syn_status download(struct submit *s, struct syn_err *err)
     snprintf(path, sizeof path, "/v1/jobs/%s/outputs/0", s->id);
     st = send_request(s, &r, &a, err);
     if (st != SYN_OK) return st;
-    if (a.status != 200) {
-        syn_client_explain(&a, err);
-        return SYN_INVALID;
-    }
+    if (a.status != 200) return refusal(&a, err);
     return syn_file_write(s->words.out, a.body, a.n_body, 0644, err);
 }
 
@@ -239,6 +243,8 @@ static int judge(struct submit *s, syn_status st, const struct syn_err *err)
         else if (strcmp(s->words.out, "-") != 0) printf("%s: done by %s\n", s->words.out, s->id);
         return SYN_EXIT_OK;
     }
+    /* Once the job was taken its words were right: what is refused then is its result. */
+    if (st == SYN_INVALID && s->id[0]) return syn_complain(SYN_EXIT_FAILED, "%s", err->text);
     return syn_complain(st == SYN_INVALID    ? SYN_EXIT_USAGE
                         : st == SYN_CANCELED ? SYN_EXIT_FAILED
                                              : SYN_EXIT_UNREACHABLE,

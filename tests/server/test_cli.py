@@ -426,11 +426,31 @@ def test_models():
         code == 0 and sorted(os.listdir(target)) == ["toy"],
         f"add: {code} {err} {os.listdir(target)}",
     )
-    code, out, err = run("models", "add", os.path.join(toys, "toy"), "--models", target)
+    source, secret = os.path.join(toys, "toy"), os.path.join(toys, "secret")
+    texts = {"LICENSE": b"MIT", "licence.md": b"here", "COPYING.LESSER": b"", "NOTICE": b"by us"}
+    for name, text in (*texts.items(), ("notes.txt", b"private"), ("../secret", b"secret")):
+        with open(os.path.join(source, name), "wb") as f:
+            f.write(text)
+    os.symlink(secret, os.path.join(source, "LICENSE.link"))
+    os.mkdir(os.path.join(source, "LICENSES"))
+    code, out, err = run("models", "add", source, "--models", target)
     check(
         code == 0 and sorted(os.listdir(target)) == ["toy"],
         f"add again: {code} {err} {os.listdir(target)}",
     )
+    added = os.path.join(target, "toy")
+    equal(
+        set(os.listdir(added)),
+        {"model.json", "toy.param", "toy.bin", *texts},
+        "the terms come along, links, folders and other files do not",
+    )
+    for name, text in texts.items():
+        equal(open(os.path.join(added, name), "rb").read(), text, name)
+    with open(os.path.join(source, "LICENSE"), "wb") as f:
+        f.write(bytes(2 << 20))
+    code, out, err = run("models", "add", source, "--models", target)
+    check(code == 2 and one_line(err, "LICENSE"), f"terms of two megabytes: {code} {err!r}")
+    check(open(os.path.join(added, "LICENSE"), "rb").read() == b"MIT", "the old one is kept")
     code, out, err = run(
         "models",
         "check",
@@ -568,7 +588,9 @@ def test_keys():
             target,
         ]
         code, _, err = run(*words)
-        check(code == 2 and "401" in err, f"submit without key: {code} {err!r}")
+        check(code == 3 and one_line(err, "401"), f"submit without key: {code} {err!r}")
+        code, _, err = run(*words, env={"SYNTHD_KEY": "syn_" + "0" * 64})
+        check(code == 3 and one_line(err, "unauthorized"), f"submit with a wrong key: {code} {err!r}")
         code, _, err = run(*words, env={"SYNTHD_KEY": key})
         check(code == 0 and os.path.exists(target), f"submit with key: {code} {err!r}")
     code, _, _ = run("keys", "revoke", "web", "--file", file)
