@@ -451,7 +451,7 @@ static void test_no_memory(const char *device)
         for (syn_precision pr = SYN_PRECISION_F32; pr <= SYN_PRECISION_BF16; pr++) {
             const struct syn_shape in = syn_shape4(1, 3, 12, 14);
             float *x = t_uniform(2, 3 * 12 * 14, 0, 1);
-            int32_t failures = 0, other = 0;
+            int32_t failures = 0;
             bool done =
                 k == 0 && pr == SYN_PRECISION_BF16; /* both precisions of one network will do */
             if (done) {
@@ -477,20 +477,16 @@ static void test_no_memory(const char *device)
                 syn_free(probe);
                 syn_alloc_fail_at(0);
                 failures += st == SYN_NO_MEMORY;
-                if (st != SYN_OK &&
-                    st != SYN_NO_MEMORY) { /* a reference without its line buffer gives NaN */
-                    other++;
-                    T_CHECK(st == SYN_NUMERIC, "allocation %ld: %s '%s'", n, syn_status_word(st),
-                            err.text);
-                }
+                /* also a reference without its line buffer: never NaN, never numeric_error */
+                T_CHECK(st == SYN_OK || st == SYN_NO_MEMORY, "allocation %ld: %s '%s'", n,
+                        syn_status_word(st), err.text);
                 T_CHECK(st == SYN_OK || err.text[0], "allocation %ld: %s without a word", n,
                         syn_status_word(st));
                 free(y);
                 syn_plan_release(p);
                 syn_model_close(m);
             }
-            T_CHECK(failures > 50 && other < 20, "%d failures, %d others", (int)failures,
-                    (int)other);
+            T_CHECK(failures > 50, "%d failures", (int)failures);
             struct syn_engine_info info;
             syn_engine_info(e, &info);
             T_CHECK(info.weight_bytes == 0, "%d bytes of weights left over",
