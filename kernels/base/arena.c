@@ -1,5 +1,5 @@
-/* arena.c - see arena.h. Blocks of 64 KiB; a piece over a quarter of that has a block of its own, so
- * that large tensors waste nothing. */
+/* arena.c - see arena.h. Blocks of 64 KiB; a piece over a quarter of that has a block of its own,
+ * so that large tensors waste nothing. */
 #include "kernels/base/arena.h"
 #include "kernels/base/alloc.h"
 #include <stdint.h>

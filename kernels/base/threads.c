@@ -1,8 +1,8 @@
 /* threads.c - see threads.h.
  *
- * A loop is published by raising `round`; each helper sees it, pulls task numbers from `next` until they
- * run out, and counts itself out in `busy`. The caller does the same and waits for busy = 0. Sleeping is
- * a futex on `round` (helpers) and on `busy` (caller). */
+ * A loop is published by raising `round`; each helper sees it, pulls task numbers from `next` until
+ * they run out, and counts itself out in `busy`. The caller does the same and waits for busy = 0.
+ * Sleeping is a futex on `round` (helpers) and on `busy` (caller). */
 #include "kernels/base/threads.h"
 #include "kernels/base/alloc.h"
 #include <linux/futex.h>

@@ -1,11 +1,11 @@
 /* conv.h - convolutions of the CPU backend in one form: taps over framed, blocked activations.
  *
- * A convolution, dilated or not, and each phase of a transposed one are the same loop: output pixel (r, q) of
- * a grid of rows x cols sums, over taps t and channel blocks, weights[t] times the input pixel at
- * (r*stride + dy[t], q*stride + dx[t]), which lies tap_offset[t] elements from the pixel's own origin. The input's
- * zero frame is at least as wide as the taps reach, so there are no edge cases. Grid pixel (r, q) is
- * written to output pixel (r*step + row0, q*step + col0): step 1 for convolutions, the stride for
- * phases.
+ * A convolution, dilated or not, and each phase of a transposed one are the same loop: output pixel
+ * (r, q) of a grid of rows x cols sums, over taps t and channel blocks, weights[t] times the input
+ * pixel at (r*stride + dy[t], q*stride + dx[t]), which lies tap_offset[t] elements from the pixel's
+ * own origin. The input's zero frame is at least as wide as the taps reach, so there are no edge
+ * cases. Grid pixel (r, q) is written to output pixel (r*step + row0, q*step + col0): step 1 for
+ * convolutions, the stride for phases.
  *
  * Layer:   kernels/cpu. */
 #ifndef SYN_CPU_CONV_H
@@ -18,7 +18,8 @@
 #define CPU_MAX_FRAME 8
 #define CPU_MAX_PHASES 16
 
-/* One row of one group of output-channel blocks: px output pixels from (pointers set by the caller). */
+/* One row of one group of output-channel blocks: px output pixels from (pointers set by the
+ * caller). */
 struct cpu_row {
     const void *x;                /* first input pixel of channel block 0 */
     int64_t x_pixel, x_block;     /* elements between output pixels, between channel blocks */
@@ -42,7 +43,8 @@ struct cpu_row {
 };
 typedef void cpu_row_fn(const struct cpu_row *r);
 
-/* The two transforms of a Winograd convolution (conv_wino.c), for one column chunk of one row of tiles. */
+/* The two transforms of a Winograd convolution (conv_wino.c), for one column chunk of one row of
+ * tiles. */
 struct cpu_wino_in {
     const void *row[4]; /* of one channel block: the pixel left of the chunk, in four input rows */
     int64_t n_cols;               /* pixels that may be read from there; the rest count as zero */

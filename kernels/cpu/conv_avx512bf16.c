@@ -1,7 +1,9 @@
-/* conv_avx512bf16.c - convolution rows with bf16 operands and f32 sums (AVX512_BF16). See conv_row.h.
+/* conv_avx512bf16.c - convolution rows with bf16 operands and f32 sums (AVX512_BF16). See
+ * conv_row.h.
  *
- * Weights of one group: [channel block][tap][pair][output block][16 output channels][2]. A pair of input
- * channels is one 32-bit broadcast; VDPBF16PS multiplies both and adds them to the f32 sum. */
+ * Weights of one group: [channel block][tap][pair][output block][16 output channels][2]. A pair of
+ * input channels is one 32-bit broadcast; VDPBF16PS multiplies both and adds them to the f32
+ * sum. */
 #include "kernels/cpu/conv.h"
 
 #if defined(__x86_64__)

@@ -1,8 +1,10 @@
-/* conv_direct.c - convolutions by our own row kernels: plain, dilated, strided, and transposed as phases.
+/* conv_direct.c - convolutions by our own row kernels: plain, dilated, strided, and transposed as
+ * phases.
  *
  * See conv.h for the form, conv_row.h for the kernel, conv_pack.c for the weights.
- * Tasks: (picture, band of grid rows, group of two output blocks), the group fastest, so that a band's input
- *        stays in L2 while all groups read it. A task writes whole rows, frames included. */
+ * Tasks: (picture, band of grid rows, group of two output blocks), the group fastest, so that a
+ *        band's input stays in L2 while all groups read it. A task writes whole rows, frames
+ *        included. */
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/cpu_private.h"
 #include "kernels/cpu/rows.h"

@@ -1,10 +1,10 @@
-/* conv_dnnl.c - convolutions of a graph by oneDNN: for processors that our row kernels do not know (AVX2) and for
- * those where oneDNN is quicker (AMX). See dnnl.h.
+/* conv_dnnl.c - convolutions of a graph by oneDNN: for processors that our row kernels do not know
+ * (AVX2) and for those where oneDNN is quicker (AMX). See dnnl.h.
  *
- * oneDNN fuses bias and (leaky) ReLU. What it does not fuse (PReLU, clip, scale, residuals), planar outputs,
- * and the phases of a transposed convolution, each of which is a small dense convolution, go through a
- * scratch buffer of f32 and one loop of ours that finishes rows and puts them in place.
- * Not taken: frames (place.c gives none where oneDNN runs), batches of views. */
+ * oneDNN fuses bias and (leaky) ReLU. What it does not fuse (PReLU, clip, scale, residuals), planar
+ * outputs, and the phases of a transposed convolution, each of which is a small dense convolution,
+ * go through a scratch buffer of f32 and one loop of ours that finishes rows and puts them in
+ * place. Not taken: frames (place.c gives none where oneDNN runs), batches of views. */
 #include "kernels/cpu/cpu_private.h"
 
 #ifdef SYN_HAVE_DNNL
@@ -209,8 +209,8 @@ static syn_status make_part(struct cpu_self *self, struct by_dnnl *s, const stru
     spec.bf16 = s->form.bf16;
     spec.y_bf16 = s->straight && s->form.place[s->form.y].dtype == SYN_BF16;
     spec.leaky = s->straight && (s->form.c.act == SYN_ACT_RELU || s->form.c.act == SYN_ACT_LEAKY);
-    /* oneDNN's ReLU turns NaN into 0 and would hide it from the scan of the result; its leaky form keeps it. The
-     * smallest slope rounds to a negative zero. */
+    /* oneDNN's ReLU turns NaN into 0 and would hide it from the scan of the result; its leaky form
+     * keeps it. The smallest slope rounds to a negative zero. */
     spec.slope = s->form.c.act == SYN_ACT_LEAKY ? s->form.c.act_a : 1e-37f;
     spec.key = w->key ? w->key + (uint64_t)index * 0x9e3779b97f4a7c15u
                       : 0; /* phases of one tensor differ */

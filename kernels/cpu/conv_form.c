@@ -18,7 +18,8 @@ bool cpu_conv_of(const struct syn_placement *p, int32_t node, struct syn_conv *c
     return ok;
 }
 
-/* One number per output channel from a constant operand (or the fallback), zero up to whole groups. */
+/* One number per output channel from a constant operand (or the fallback), zero up to whole
+ * groups. */
 static float *per_channel(const struct syn_placement *p, const struct syn_node *n, int32_t operand,
                           int64_t channels, float fallback)
 {

@@ -1,8 +1,8 @@
-/* conv_form.h - what all convolutions of this backend have in common: operands, constants per channel, the grid of
- * a phase, and where a row of outputs lies.
+/* conv_form.h - what all convolutions of this backend have in common: operands, constants per
+ * channel, the grid of a phase, and where a row of outputs lies.
  *
- * A transposed convolution is one plain convolution for each phase of its stride (conv.h); everything else
- * is its own only phase.
+ * A transposed convolution is one plain convolution for each phase of its stride (conv.h);
+ * everything else is its own only phase.
  *
  * Layer:   kernels/cpu.
  * Threads: a form is immutable after init. */
@@ -25,18 +25,19 @@ struct cpu_form {
     float low, high;              /* clip; -inf, inf = none */
 };
 
-/* The convolution of a node as numbers; false when its operands are not what this backend takes (weights, bias
- * and slope constant, pictures not). */
+/* The convolution of a node as numbers; false when its operands are not what this backend takes
+ * (weights, bias and slope constant, pictures not). */
 bool cpu_conv_of(const struct syn_placement *p, int32_t node, struct syn_conv *c);
 
-/* SYN_INTERNAL: cpu_conv_of is false for the node; SYN_NO_MEMORY. *f must be zeroed and is good for deinit in
- * every case. */
+/* SYN_INTERNAL: cpu_conv_of is false for the node; SYN_NO_MEMORY. *f must be zeroed and is good for
+ * deinit in every case. */
 SYN_MUST_CHECK syn_status cpu_form_init(struct cpu_form *f, const struct syn_placement *p,
                                         const struct syn_place *place, int32_t node,
                                         struct syn_err *err);
 void cpu_form_deinit(struct cpu_form *f);
 
-/* Phase `index` of step_h * step_w: its first output pixel, and how many rows and columns it has. */
+/* Phase `index` of step_h * step_w: its first output pixel, and how many rows and columns it
+ * has. */
 struct cpu_phase_grid {
     int32_t row0, col0;
     int64_t rows, cols;
@@ -51,8 +52,8 @@ struct cpu_form_run {
 };
 struct cpu_form_run cpu_form_at(const struct cpu_form *f, const struct syn_run *r);
 
-/* The output side of a row of one group (y, residuals, constants), from output pixel (oy, ox) on, taking every
- * step_w-th pixel. The caller fills in the input side. */
+/* The output side of a row of one group (y, residuals, constants), from output pixel (oy, ox) on,
+ * taking every step_w-th pixel. The caller fills in the input side. */
 struct cpu_row cpu_form_row(const struct cpu_form *f, const struct cpu_form_run *run, int64_t n,
                             int32_t group, int64_t oy, int64_t ox);
 

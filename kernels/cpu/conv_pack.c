@@ -39,8 +39,8 @@ void cpu_packs_release(struct cpu_packs *ps, struct cpu_pack *p)
     syn_free(p);
 }
 
-/* Taps of one axis for output positions congruent to `phase` modulo step: which kernel positions, and how
- * far their input lies from the grid position. Returns how many. */
+/* Taps of one axis for output positions congruent to `phase` modulo step: which kernel positions,
+ * and how far their input lies from the grid position. Returns how many. */
 static int32_t axis_taps(const struct syn_conv *c, bool rows, int32_t phase, int32_t *kernel,
                          int32_t *distance)
 {

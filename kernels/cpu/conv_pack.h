@@ -13,8 +13,8 @@ struct cpu_tap {
     int32_t dy, dx; /* input pixel relative to (grid row * stride, grid column * stride) */
 };
 
-/* Taps of the phase that writes output rows row0 + step*r and columns col0 + step*q (0, 0 for a plain
- * convolution). kh * kw must be at most CPU_MAX_TAPS. Returns how many. */
+/* Taps of the phase that writes output rows row0 + step*r and columns col0 + step*q (0, 0 for a
+ * plain convolution). kh * kw must be at most CPU_MAX_TAPS. Returns how many. */
 int32_t cpu_conv_taps(const struct syn_conv *c, int32_t row0, int32_t col0,
                       struct cpu_tap tap[CPU_MAX_TAPS]);
 
@@ -27,8 +27,9 @@ static inline int32_t cpu_last_k(const struct syn_conv *c, bool bf16)
 /* Elements of the weights of n_out output blocks of one phase. */
 int64_t cpu_pack_group_elements(const struct syn_conv *c, bool bf16, int32_t n_taps, int32_t n_out);
 
-/* The packed weights of w, from the list or made anew by fill (into zeroed memory of that many elements, 2 or
- * 4 bytes each), in n_tasks tasks on the pool; the caller releases them. One key may be packed in several forms. */
+/* The packed weights of w, from the list or made anew by fill (into zeroed memory of that many
+ * elements, 2 or 4 bytes each), in n_tasks tasks on the pool; the caller releases them. One key may
+ * be packed in several forms. */
 typedef void cpu_pack_fn(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data,
                          int64_t task);
 SYN_MUST_CHECK syn_status cpu_pack_find(struct cpu_self *self, enum cpu_pack_form form,

@@ -1,17 +1,17 @@
-/* conv_row.h - the body of a convolution row in AVX-512, made twice: included by conv_avx512.c (f32) and
- * conv_avx512bf16.c (bf16).
+/* conv_row.h - the body of a convolution row in AVX-512, made twice: included by conv_avx512.c
+ * (f32) and conv_avx512bf16.c (bf16).
  *
- * Maths:    acc[o][p] += w[o][k] * x[p][k]: output channels in the 16 lanes of a register, pixels in
- *           different registers. Per step one weight register for each output block and one input number (f32)
- *           or pair (bf16) for each pixel, broadcast.
- * Mapping:  2 output blocks x 14 pixels = 28 accumulators, 2 weights, 1 broadcast: 31 of 32 registers. Rows are
- *           cut into pieces of nearly equal length (13 + 13 rather than 14 + 12), each with its own
- *           unrolled function.
+ * Maths:    acc[o][p] += w[o][k] * x[p][k]: output channels in the 16 lanes of a register, pixels
+ *           in different registers. Per step one weight register for each output block and one
+ *           input number (f32) or pair (bf16) for each pixel, broadcast.
+ * Mapping:  2 output blocks x 14 pixels = 28 accumulators, 2 weights, 1 broadcast: 31 of 32
+ *           registers. Rows are cut into pieces of nearly equal length (13 + 13 rather than 14 +
+ *           12), each with its own unrolled function.
  * Roofline: 28 FMAs a step against 16 loads: bound by the FMA units.
  * Tests:    tests/unit/test_cpu_conv.c against the reference.
  *
- * The including file defines: ELEM (storage type), STEP (channels per FMA: 1 or 2), BCAST(p), LOADW(p),
- * FMA(acc, w, x), and TO_STORED(v): sixteen f32 as bf16. */
+ * The including file defines: ELEM (storage type), STEP (channels per FMA: 1 or 2), BCAST(p),
+ * LOADW(p), FMA(acc, w, x), and TO_STORED(v): sixteen f32 as bf16. */
 
 #define MAX_PX_2 14
 #define MAX_PX_1 28
@@ -67,8 +67,9 @@ static inline __attribute__((always_inline)) void store_block(const struct cpu_r
     else _mm256_storeu_si256((__m256i *)((uint16_t *)r->y + at), to_bf16(v));
 }
 
-/* px0: first pixel of this piece. pixel: elements between input pixels, a constant for stride 1. The sums
- * leave through memory, so that the epilogue is a loop and not unrolled into each of the functions. */
+/* px0: first pixel of this piece. pixel: elements between input pixels, a constant for stride 1.
+ * The sums leave through memory, so that the epilogue is a loop and not unrolled into each of the
+ * functions. */
 static void epilogue(const struct cpu_row *r, const float *sums, int64_t px0, int n_px)
 {
     for (int o = 0; o < r->n_out; o++) {
@@ -161,12 +162,14 @@ static void row(const struct cpu_row *r)
     }
 }
 
-/* --- Winograd F(2x2, 3x3): the transforms; the products are rows with one tap ------------------ */
+/* --- Winograd F(2x2, 3x3): the transforms; the products are rows with one tap ----------------- */
 
-/* Source:   Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015), F(2x2, 3x3).
- * Maths:    V = B^T d B for each 4x4 input tile, M = sum over channels of U * V at each of 16 positions, output
- *           2x2 = A^T M A. B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], A^T = [1 1 1 0; 0 1 -1 -1].
- *           All coefficients are 0 and +-1: in bf16 the error is that of plain bf16 to within a quarter. */
+/* Source:   Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015), F(2x2,
+ *           3x3).
+ * Maths:    V = B^T d B for each 4x4 input tile, M = sum over channels of U * V at each of 16
+ *           positions, output 2x2 = A^T M A. B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], A^T =
+ *           [1 1 1 0; 0 1 -1 -1]. All coefficients are 0 and +-1: in bf16 the error is that of
+ *           plain bf16 to within a quarter. */
 
 static inline __attribute__((always_inline)) __m512 load_elem(const ELEM *p)
 {

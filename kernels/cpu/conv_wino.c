@@ -1,18 +1,20 @@
-/* conv_wino.c - 3x3 convolutions by Winograd's F(2x2, 3x3): 16 products for 4 outputs instead of 36.
+/* conv_wino.c - 3x3 convolutions by Winograd's F(2x2, 3x3): 16 products for 4 outputs instead of
+ * 36.
  *
- * Maths:    conv_row.h has the transforms. For each of 16 positions the products are a 1x1 convolution over
- *           tiles, run by the same row kernel as everything else.
- * Mapping:  the unit of work is a band of rows of tiles (two output rows each), every row cut into chunks of
- *           columns so that the transformed input (16 positions x channels x tiles) and the sums of one group
- *           stay in L2. Each thread owns a piece of scratch and takes bands from a counter.
- * Tried:    chunks as units: two threads then write neighbouring parts of one row, their prefetchers fight
- *           over the lines, and the output transform takes three times as long (two threads 1.5 times as
- *           quick as one; with bands 1.9).
- * Roofline: 2.25x fewer multiply-adds than the direct form; the transforms cost a tenth to a sixth of what
- *           is left at 64 channels.
- * Precision: the transformed input and weights are rounded to bf16 once more; over Real-ESRGAN x4plus the mean
- *           error grows from 0.36 to 0.45 of 255, the maximum from 5.5 to 6.9. F(4x4, 3x3) was tried in a
- *           model of this arithmetic: maximum 16 to 25 of 255, too much.
+ * Maths:    conv_row.h has the transforms. For each of 16 positions the products are a 1x1
+ *           convolution over tiles, run by the same row kernel as everything else.
+ * Mapping:  the unit of work is a band of rows of tiles (two output rows each), every row cut into
+ *           chunks of columns so that the transformed input (16 positions x channels x tiles) and
+ *           the sums of one group stay in L2. Each thread owns a piece of scratch and takes bands
+ *           from a counter.
+ * Tried:    chunks as units: two threads then write neighbouring parts of one row, their
+ *           prefetchers fight over the lines, and the output transform takes three times as long
+ *           (two threads 1.5 times as quick as one; with bands 1.9).
+ * Roofline: 2.25x fewer multiply-adds than the direct form; the transforms cost a tenth to a sixth
+ *           of what is left at 64 channels.
+ * Precision: the transformed input and weights are rounded to bf16 once more; over Real-ESRGAN
+ *           x4plus the mean error grows from 0.36 to 0.45 of 255, the maximum from 5.5 to 6.9.
+ *           F(4x4, 3x3) was tried in a model of this arithmetic: maximum 16 to 25 of 255, too much.
  * Tests:    tests/unit/test_cpu_conv.c against the reference. */
 #include "kernels/base/alloc.h"
 #include "kernels/base/half.h"
@@ -45,7 +47,8 @@ bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement
         return false;
     if (!cpu_conv_of(p, node, &c) || c.kh != 3 || c.kw != 3) return false;
     if (c.stride_h != 1 || c.stride_w != 1 || c.dil_h != 1 || c.dil_w != 1) return false;
-    /* few channels: the transforms cost more than they save; odd corners of tiny pictures neither */
+    /* few channels: the transforms cost more than they save; odd corners of tiny pictures
+     * neither */
     return c.ci >= 32 && c.co >= 16 && c.ho >= 4 && c.wo >= 8;
 }
 
@@ -61,7 +64,8 @@ static void wino_free(void *state)
 
 /* --- weights -------------------------------------------------------------------------------- */
 
-/* One line of G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1] times three numbers, for all four lines. */
+/* One line of G = [1 0 0; 1/2 1/2 1/2; 1/2 -1/2 1/2; 0 0 1] times three numbers, for all four
+ * lines. */
 static void times_g(float a, float b, float c, float *u, int stride)
 {
     const float ends = 0.5f * (a + c), middle = 0.5f * b;
@@ -86,8 +90,8 @@ static int64_t group_elements(const struct syn_conv *c, bool bf16, int64_t n_out
     return cpu_pack_group_elements(c, bf16, 1, (int32_t)n_out);
 }
 
-/* By group of two output blocks: [position][channel block][channel / step][output block][16][step]. One task is one
- * block of input channels of one group: read in runs, written in runs. */
+/* By group of two output blocks: [position][channel block][channel / step][output block][16][step].
+ * One task is one block of input channels of one group: read in runs, written in runs. */
 static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data,
                       int64_t task)
 {

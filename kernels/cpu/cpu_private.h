@@ -38,8 +38,8 @@ SYN_MUST_CHECK syn_status cpu_conv_direct_prepare(struct cpu_self *self,
                                                   const struct syn_place *place, int32_t node,
                                                   struct syn_kernel *k, struct syn_err *err);
 
-/* The same by Winograd's F(2x2, 3x3): plain 3x3 convolutions with enough channels. Takes what it takes from
- * the direct form, so the frame is the same. */
+/* The same by Winograd's F(2x2, 3x3): plain 3x3 convolutions with enough channels. Takes what it
+ * takes from the direct form, so the frame is the same. */
 bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
                          bool bf16);
 SYN_MUST_CHECK syn_status cpu_conv_wino_prepare(struct cpu_self *self,
@@ -47,7 +47,8 @@ SYN_MUST_CHECK syn_status cpu_conv_wino_prepare(struct cpu_self *self,
                                                 const struct syn_place *place, int32_t node,
                                                 struct syn_kernel *k, struct syn_err *err);
 
-/* By oneDNN. prepare says SYN_UNSUPPORTED, without text, when oneDNN has none for this form after all. */
+/* By oneDNN. prepare says SYN_UNSUPPORTED, without text, when oneDNN has none for this form after
+ * all. */
 bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
                          bool bf16);
 SYN_MUST_CHECK syn_status cpu_conv_dnnl_prepare(struct cpu_self *self,
@@ -55,8 +56,8 @@ SYN_MUST_CHECK syn_status cpu_conv_dnnl_prepare(struct cpu_self *self,
                                                 const struct syn_place *place, int32_t node,
                                                 struct syn_kernel *k, struct syn_err *err);
 
-/* Loops over rows (loops.c, resize.c, shuffle.c): SYN_UNSUPPORTED without text when the node's form is none of
- * theirs; the caller then takes the reference. */
+/* Loops over rows (loops.c, resize.c, shuffle.c): SYN_UNSUPPORTED without text when the node's form
+ * is none of theirs; the caller then takes the reference. */
 SYN_MUST_CHECK syn_status cpu_loop_prepare(struct cpu_self *self, const struct syn_placement *p,
                                            const struct syn_place *place, int32_t node,
                                            struct syn_kernel *k, struct syn_err *err);

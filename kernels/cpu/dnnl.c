@@ -5,7 +5,7 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <string.h>
 
-/* --- the difference between the versions ------------------------------------------------------- */
+/* --- the difference between the versions ------------------------------------------------------ */
 
 /* The prototypes say arrays of DNNL_MAX_NDIMS, of which only the first n are read. */
 static void widen(dnnl_dims_t whole, int n, const int64_t *dims)
@@ -97,7 +97,7 @@ static bool reorder_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t e, const desc 
 }
 #endif
 
-/* --- engine ------------------------------------------------------------------------------------- */
+/* --- engine ----------------------------------------------------------------------------------- */
 
 struct weights { /* packed for one primitive's wish; shared by all that wish the same */
     struct weights *next;
@@ -153,7 +153,7 @@ void cpu_dnnl_free(struct cpu_dnnl *d)
 
 struct syn_pool *cpu_dnnl_pool(struct cpu_dnnl *d) { return d->pool; }
 
-/* --- weights ------------------------------------------------------------------------------------ */
+/* --- weights ---------------------------------------------------------------------------------- */
 
 static void weights_release(struct cpu_dnnl *d, struct weights *w)
 {
@@ -217,7 +217,7 @@ static struct weights *weights_get(struct cpu_dnnl *d, uint64_t key, const desc 
     return w;
 }
 
-/* --- convolutions ------------------------------------------------------------------------------- */
+/* --- convolutions ----------------------------------------------------------------------------- */
 
 struct descs {
     desc x, w, plain, b, y;
@@ -240,7 +240,8 @@ static bool make_descs(const struct cpu_dnnl_spec *s, bool bias, struct descs *m
            (!bias || desc_make(&m->b, 1, bd, dnnl_f32, dnnl_a));
 }
 
-/* The primitive's description, or NULL; a description that is only oneDNN's reference counts as none. */
+/* The primitive's description, or NULL; a description that is only oneDNN's reference counts as
+ * none. */
 static dnnl_primitive_desc_t describe(struct cpu_dnnl *d, const struct cpu_dnnl_spec *s,
                                       const struct descs *m, bool bias)
 {

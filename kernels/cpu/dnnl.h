@@ -1,8 +1,8 @@
 /* dnnl.h - convolutions by oneDNN, versions 2.x and 3.x behind one face.
  *
- * Activations are nChw16c without gaps: blocks of 16 channels, pixels one after another, no frame. oneDNN takes
- * its reference path for strided views (hundreds of times slower), so none is ever handed over: a beginning
- * of a concat at batch 1 is dense by itself.
+ * Activations are nChw16c without gaps: blocks of 16 channels, pixels one after another, no frame.
+ * oneDNN takes its reference path for strided views (hundreds of times slower), so none is ever
+ * handed over: a beginning of a concat at batch 1 is dense by itself.
  *
  * Layer:   kernels/cpu. The only files that include oneDNN's header are dnnl.c and dnnl_omp.c.
  * Threads: as the backend; oneDNN runs on its OpenMP team, so while it is in use all loops do
@@ -31,8 +31,8 @@ void cpu_dnnl_free(struct cpu_dnnl *d); /* NULL-safe */
 /* Loops on oneDNN's own OpenMP team. Lives as long as d. */
 struct syn_pool *cpu_dnnl_pool(struct cpu_dnnl *d);
 
-/* weights: f32 [co][ci/group][kh][kw]; bias: f32 [co] or NULL; both read now. SYN_UNSUPPORTED: oneDNN has only
- * its reference for this. */
+/* weights: f32 [co][ci/group][kh][kw]; bias: f32 [co] or NULL; both read now. SYN_UNSUPPORTED:
+ * oneDNN has only its reference for this. */
 SYN_MUST_CHECK syn_status cpu_dnnl_conv_new(struct cpu_dnnl *d, const struct cpu_dnnl_spec *spec,
                                             const float *weights, const float *bias,
                                             struct cpu_dnnl_conv **out, struct syn_err *err);

@@ -1,9 +1,10 @@
 /* edges.c - PAD and the poolings on values in blocks of 16 channels.
  *
- * PAD: where its operand already lies inside its result (place.c), only the border is written; else the operand's rows
- *      are copied first. The border's columns come from the same row, the border's rows from whole rows.
- * Pools: one output row at a time, taps inside the picture alone (pads never win, and are not counted unless
- *      asked).
+ * PAD: where its operand already lies inside its result (place.c), only the border is written; else
+ *      the operand's rows are copied first. The border's columns come from the same row, the
+ *      border's rows from whole rows.
+ * Pools: one output row at a time, taps inside the picture alone (pads never win, and are not
+ *      counted unless asked).
  * Tests:   tests/unit/test_cpu_edges.c against the references. */
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/cpu_private.h"

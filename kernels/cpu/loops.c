@@ -1,7 +1,9 @@
-/* loops.c - pointwise loops over rows: sums, products, activations, averages, and the ways in and out.
+/* loops.c - pointwise loops over rows: sums, products, activations, averages, and the ways in and
+ * out.
  *
- * A loop reads pieces of rows as f32, computes, writes them back in the output's type. Operands either have the
- * output's size or are one number per channel (1x1). Memory-bound: what matters is one pass.
+ * A loop reads pieces of rows as f32, computes, writes them back in the output's type. Operands
+ * either have the output's size or are one number per channel (1x1). Memory-bound: what matters is
+ * one pass.
  * Tests:   tests/unit/test_cpu_ops.c against the references. */
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/cpu_private.h"
@@ -185,8 +187,8 @@ static bool is_pointwise(syn_op_id id)
            id == SYN_OP_CLIP || id == SYN_OP_IDENTITY;
 }
 
-/* One number per channel from a constant of shape [c], [1], [1,c,1,1] or a scalar. NULL: another form, or no
- * memory (the reference then says so itself). */
+/* One number per channel from a constant of shape [c], [1], [1,c,1,1] or a scalar. NULL: another
+ * form, or no memory (the reference then says so itself). */
 static float *channel_constant(const struct syn_value *v, int64_t channels, int32_t block)
 {
     const int64_t padded = (channels + block - 1) / block * block;

@@ -1,8 +1,8 @@
 /* norm.c - CHANNEL_NORM on values in blocks of 16 channels: one pass for the sums, one that writes.
  *
- * Sums:    of x - k and (x - k)^2, k the channel's first pixel, so that a mean far from zero costs no digits; floats
- *          along one row, doubles over rows. A task takes a band of rows and leaves its sums in scratch; the tasks
- *          of the second pass add up the bands.
+ * Sums:    of x - k and (x - k)^2, k the channel's first pixel, so that a mean far from zero costs
+ *          no digits; floats along one row, doubles over rows. A task takes a band of rows and
+ *          leaves its sums in scratch; the tasks of the second pass add up the bands.
  * Tests:   tests/unit/test_cpu_norm.c against the reference. */
 #include "kernels/cpu/norm.h"
 #include "kernels/base/alloc.h"

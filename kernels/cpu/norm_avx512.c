@@ -1,4 +1,5 @@
-/* norm_avx512.c - the inner loops of CHANNEL_NORM with AVX-512: one pixel of 16 channels is one register. See norm.h. */
+/* norm_avx512.c - the inner loops of CHANNEL_NORM with AVX-512: one pixel of 16 channels is one
+ * register. See norm.h. */
 #include "kernels/cpu/norm.h"
 #include "kernels/graph/op_words.h"
 #include <immintrin.h>

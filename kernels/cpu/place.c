@@ -1,17 +1,20 @@
-/* place.c - where the CPU backend keeps each value: precision, blocks, frames, views, the caller's memory.
+/* place.c - where the CPU backend keeps each value: precision, blocks, frames, views, the caller's
+ * memory.
  *
  * - Rank-4 values live in blocks of 16 channels, bf16 when the plan is, with a frame as wide as the
  *   widest-reaching convolution that reads them.
- * - Few-channel values that no convolution reads (pictures on their way out) are f32 planes: blocks of 16
- *   would be mostly padding. One that is a graph output lies in the caller's memory.
- * - A picture coming in stays f32, and the convolution that reads it runs in f32: three channels cost nothing,
- *   while bf16 would round the brighter half of all 8-bit pixels.
- * - What no convolution reads any more, directly or not, stays f32 to the end, if it fits one block of channels:
- *   wider values (48 channels before a pixel shuffle) would cost more memory than they gain.
+ * - Few-channel values that no convolution reads (pictures on their way out) are f32 planes: blocks
+ *   of 16 would be mostly padding. One that is a graph output lies in the caller's memory.
+ * - A picture coming in stays f32, and the convolution that reads it runs in f32: three channels
+ *   cost nothing, while bf16 would round the brighter half of all 8-bit pixels.
+ * - What no convolution reads any more, directly or not, stays f32 to the end, if it fits one block
+ *   of channels: wider values (48 channels before a pixel shuffle) would cost more memory than they
+ *   gain.
  * - 1x1 values (squeeze-and-excite vectors) are f32. Everything of another rank is dense f32.
- * - A concat along channels whose parts are multiples of 16 is one buffer and its parts are views of it: a
- *   dense block writes side by side and nothing is copied. Concats are taken from the last to the first, so
- *   that the largest of a growing family owns the buffer and the smaller ones are its beginnings. */
+ * - A concat along channels whose parts are multiples of 16 is one buffer and its parts are views
+ *   of it: a dense block writes side by side and nothing is copied. Concats are taken from the last
+ *   to the first, so that the largest of a growing family owns the buffer and the smaller ones are
+ *   its beginnings. */
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/cpu_private.h"
 #include <string.h>
@@ -78,7 +81,8 @@ static bool can_view(const struct syn_placement *p, const struct syn_node *n,
     return true;
 }
 
-/* The operands lie side by side in one other buffer already (a larger concat took them): so does the result. */
+/* The operands lie side by side in one other buffer already (a larger concat took them): so does
+ * the result. */
 static bool is_beginning(const struct syn_placement *p, const struct syn_node *n,
                          const struct syn_place *place, const int64_t *first_channel)
 {
@@ -92,8 +96,8 @@ static bool is_beginning(const struct syn_placement *p, const struct syn_node *n
     return true;
 }
 
-/* Called for concats from the last to the first, so whoever reads this one's result has been seen: an
- * operand is taken (root is not itself) or free, and never the owner of views. */
+/* Called for concats from the last to the first, so whoever reads this one's result has been seen:
+ * an operand is taken (root is not itself) or free, and never the owner of views. */
 static void view_concat(const struct syn_placement *p, const struct syn_node *n,
                         struct syn_place *place, const struct traits *t, int64_t *first_channel)
 {
@@ -143,8 +147,9 @@ static syn_status place_roots(const struct cpu_self *self, const struct syn_plac
     return SYN_OK;
 }
 
-/* The operand of a PAD may lie in the middle of the result: what writes it then writes there, and the PAD only has the
- * border left to fill. Not where somebody needs a frame of zeros around it, or other values lie in its buffer. */
+/* The operand of a PAD may lie in the middle of the result: what writes it then writes there, and
+ * the PAD only has the border left to fill. Not where somebody needs a frame of zeros around it, or
+ * other values lie in its buffer. */
 static void view_pad(const struct cpu_self *self, const struct syn_placement *p, int32_t node, struct syn_place *place,
                      const struct traits *t, int32_t *pad_of)
 {

@@ -1,8 +1,9 @@
-/* quick_chain.c - chains of element-by-element operators, and each of those alone, in one pass over f32.
+/* quick_chain.c - chains of element-by-element operators, and each of those alone, in one pass over
+ * f32.
  *
- * The output's dimensions are merged where every operand runs on over both; what is left is rows along which an operand is
- * either a run of neighbours or one number. A row is worked through in pieces that stay in the first-level cache, all
- * steps of the chain on a piece before the next.
+ * The output's dimensions are merged where every operand runs on over both; what is left is rows
+ * along which an operand is either a run of neighbours or one number. A row is worked through in
+ * pieces that stay in the first-level cache, all steps of the chain on a piece before the next.
  * Tests:   tests/unit/test_quick_chain.c against the references. */
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/quick.h"
@@ -96,8 +97,8 @@ static const float *spread(struct piece_value v, int64_t n, float *to)
     return to;
 }
 
-/* Columns [j, j + n) of the row at `from` (offsets of the operands). A step whose operands are one number each is done
- * once: a scale computed per channel costs nothing along the channel. */
+/* Columns [j, j + n) of the row at `from` (offsets of the operands). A step whose operands are one
+ * number each is done once: a scale computed per channel costs nothing along the channel. */
 static void run_piece(const struct plan *p, const int64_t *from, int64_t j, int64_t n, float *y)
 {
     float result[SYN_CHAIN_STEPS][PIECE], spread_a[PIECE], spread_b[PIECE];

@@ -1,14 +1,15 @@
-/* quick_conv.c - convolutions and transposed convolutions of dense f32, one or two spatial axes: the networks of sound,
- * whose lengths change from call to call.
+/* quick_conv.c - convolutions and transposed convolutions of dense f32, one or two spatial axes:
+ * the networks of sound, whose lengths change from call to call.
  *
- * Form:    a task makes some columns of one output row. It first copies what it will read, padded, into a buffer that
- *          stays in the second-level cache: one line per channel and kernel row, strided columns apart by phase, so that
- *          every tap is a run of neighbours and lines of channels do not meet in the same cache sets. Then tiles (tile.h):
- *          8 output channels by 48 columns, the taps' places in a table.
- * Transposed: with stride s each output phase (o + pad) % s is an ordinary convolution with every s-th tap; the phases
- *          are further rows of the tile, and scattered when it is done.
- * bf16:    where the call allows it (c->bf16) and the CPU has it: channels in pairs, inputs rounded as they are copied,
- *          weights when they are packed; sums stay f32.
+ * Form:    a task makes some columns of one output row. It first copies what it will read, padded,
+ *          into a buffer that stays in the second-level cache: one line per channel and kernel row,
+ *          strided columns apart by phase, so that every tap is a run of neighbours and lines of
+ *          channels do not meet in the same cache sets. Then tiles (tile.h): 8 output channels by
+ *          48 columns, the taps' places in a table.
+ * Transposed: with stride s each output phase (o + pad) % s is an ordinary convolution with every
+ *          s-th tap; the phases are further rows of the tile, and scattered when it is done.
+ * bf16:    where the call allows it (c->bf16) and the CPU has it: channels in pairs, inputs rounded
+ *          as they are copied, weights when they are packed; sums stay f32.
  * Weights: packed by 8 rows, [group][block][tap][8], once for all lengths.
  * Tests:   tests/unit/test_quick.c against the references. */
 #include "kernels/base/alloc.h"
@@ -43,7 +44,8 @@ static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static bool is_depthwise(const struct geometry *g) { return !g->transposed && g->rows == 1 && g->ci == g->group; }
 
-/* Floats of one phase of a line that serves `cols` columns. Not a multiple of 1 KiB: lines must not share cache sets. */
+/* Floats of one phase of a line that serves `cols` columns. Not a multiple of 1 KiB: lines must not
+ * share cache sets. */
 static int64_t line_of(const struct geometry *g, int64_t cols)
 {
     const int64_t n = up(cols + (g->taps_w - 1) * g->dil_w / g->step_w + 1, 16) * 16;
@@ -109,12 +111,14 @@ static bool conv_takes(const struct syn_op_call *c)
 
 /* --- weights ---------------------------------------------------------------------------------- */
 
-/* Weight of row r (channel, phases) of group `grp` at tap (i, ty, tx); 0 where the kernel has none. */
+/* Weight of row r (channel, phases) of group `grp` at tap (i, ty, tx); 0 where the kernel has
+ * none. */
 static float weight_at(const struct geometry *g, const float *w, int64_t grp, int64_t r, int64_t i, int64_t ty, int64_t tx)
 {
     const int64_t ci = g->ci / g->group, co = g->co / g->group;
     if (!g->transposed) return w[(((grp * co + r) * ci + i) * g->kh + ty) * g->kw + tx];
-    /* out position q*s + phase meets input q - m at kernel place phase + m*s; taps run from the farthest m on */
+    /* out position q*s + phase meets input q - m at kernel place phase + m*s; taps run from the
+     * farthest m on */
     const int64_t o = r / (g->sh * g->sw), py = r / g->sw % g->sh, px = r % g->sw,
                   ky = py + (g->taps_h - 1 - ty) * g->sh, kx = px + (g->taps_w - 1 - tx) * g->sw;
     if (ky >= g->kh || kx >= g->kw) return 0;

@@ -1,7 +1,8 @@
 /* quick_matmul.c - MatMul and Gemm of dense f32 by tiles (tile.h).
  *
- * Right sides that are constants are packed in panels of 48 columns, each row of a panel after the other, so that a tile
- * reads them in order; others are read where they lie (transposed ones are copied once).
+ * Right sides that are constants are packed in panels of 48 columns, each row of a panel after the
+ * other, so that a tile reads them in order; others are read where they lie (transposed ones are
+ * copied once).
  * Tests:   tests/unit/test_quick.c against the references. */
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/quick.h"

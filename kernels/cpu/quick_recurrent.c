@@ -1,8 +1,8 @@
 /* quick_recurrent.c - GRU and LSTM with their usual activations on dense f32.
  *
- * What does not wait for the state, W x, is one matrix product over all steps (tile.h) and runs on every thread. The steps
- * themselves are products of R with one vector: R is packed in blocks of 64 outputs, so that it streams from the
- * second-level cache in order.
+ * What does not wait for the state, W x, is one matrix product over all steps (tile.h) and runs on
+ * every thread. The steps themselves are products of R with one vector: R is packed in blocks of 64
+ * outputs, so that it streams from the second-level cache in order.
  * Tests:   tests/unit/test_quick_recurrent.c against the references. */
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/quick.h"

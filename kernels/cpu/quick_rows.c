@@ -68,7 +68,7 @@ static void start(struct rows_run *r, syn_task_fn *fn, struct syn_pool *pool)
 #define EACH_ROW(r, row) \
     for (int64_t row = task * (r)->per_task, end_ = row + (r)->per_task < (r)->rows ? row + (r)->per_task : (r)->rows; row < end_; row++)
 
-/* --- softmax ------------------------------------------------------------------------------------ */
+/* --- softmax ---------------------------------------------------------------------------------- */
 
 static bool softmax_split(const struct syn_op_call *c, struct rows_run *r)
 {
@@ -96,7 +96,7 @@ static void softmax_run(const struct syn_op_call *c, const void *packed, void *s
     if (softmax_split(c, &r)) start(&r, softmax_task, pool);
 }
 
-/* --- norms -------------------------------------------------------------------------------------- */
+/* --- norms ------------------------------------------------------------------------------------ */
 
 static bool norm_takes(const struct syn_op_call *c)
 {
@@ -126,7 +126,7 @@ static void norm_run(const struct syn_op_call *c, const void *packed, void *scra
     start(&r, norm_task, pool);
 }
 
-/* --- sums and means of the last axes --------------------------------------------------------------- */
+/* --- sums and means of the last axes ---------------------------------------------------------- */
 
 static bool sum_split(const struct syn_op_call *c, struct rows_run *r)
 {

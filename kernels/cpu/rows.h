@@ -1,7 +1,7 @@
 /* rows.h - rows of a placed value as floats, and the zero frame around it.
  *
- * A row is one line of pixels of one channel block: width * block numbers in a row. Every loop of this
- * backend that is not a convolution works on rows: read them as f32, compute, write them back.
+ * A row is one line of pixels of one channel block: width * block numbers in a row. Every loop of
+ * this backend that is not a convolution works on rows: read them as f32, compute, write them back.
  *
  * Layer:   kernels/cpu.   Threads: pure functions over memory the caller owns. */
 #ifndef SYN_CPU_ROWS_H
@@ -27,12 +27,13 @@ void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64
 void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t count,
                    const float *from);
 
-/* Zeroes the frame beside row y of one channel block; with y = 0 and y = h-1 also the rows above and below.
- * A loop that calls it for every row it writes leaves the whole frame zero. */
+/* Zeroes the frame beside row y of one channel block; with y = 0 and y = h-1 also the rows above
+ * and below. A loop that calls it for every row it writes leaves the whole frame zero. */
 void cpu_zero_frame(const struct syn_place *p, const struct syn_shape *s, void *base, int64_t n,
                     int64_t cb, int64_t y);
 
-/* One task per (n, channel block, band of rows): the shape of nearly every loop here. Decodes task t. */
+/* One task per (n, channel block, band of rows): the shape of nearly every loop here. Decodes task
+ * t. */
 struct cpu_grid {
     int64_t n, blocks, rows, band; /* band: rows per task */
 };

@@ -1,7 +1,8 @@
 /* spatial.c - loops that move pixels: crop, concat, resize, pixel shuffle.
  *
- * One task per band of output rows of one channel block. Values may lie in blocks of 16 or in planes; crop
- * and resize want the same on both sides, pixel shuffle takes blocks in and gives either.
+ * One task per band of output rows of one channel block. Values may lie in blocks of 16 or in
+ * planes; crop and resize want the same on both sides, pixel shuffle takes blocks in and gives
+ * either.
  * Tests:   tests/unit/test_cpu_ops.c against the references. */
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/cpu_private.h"

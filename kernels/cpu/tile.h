@@ -1,8 +1,10 @@
-/* tile.h - the one inner loop of matrix products and convolutions on dense f32: a block of rows times a run of columns.
+/* tile.h - the one inner loop of matrix products and convolutions on dense f32: a block of rows
+ * times a run of columns.
  *
- *     y[r][j] = bias[r] + sum over k of a[r*a_row + k*a_k] * x[at(k) + j]      r < rows <= CPU_TILE_ROWS, j < cols
- * with at(k) = off[k], or k * x_k where off is NULL. A matrix product has a = A, x = B; a convolution has packed weights
- * as a and, for every tap, the place in the (padded) input where its row of columns begins as off.
+ *     y[r][j] = bias[r] + sum over k of a[r*a_row + k*a_k] * x[at(k) + j]      r < rows, j < cols
+ * with at(k) = off[k], or k * x_k where off is NULL. A matrix product has a = A, x = B; a
+ * convolution has packed weights as a and, for every tap, the place in the (padded) input where its
+ * row of columns begins as off.
  *
  * Layer:   kernels/cpu.   Threads: pure functions.
  * Reads:   x no further than column cols-1 of any k; writes y[r][0, cols) alone. */
@@ -23,7 +25,7 @@ struct cpu_tile {
     int64_t a_row, a_k, x_k, k;
     float *y;
     int64_t y_row;
-    int32_t rows, cols;     /* cols <= CPU_TILE_COLS */
+    int32_t rows, cols;     /* at most CPU_TILE_ROWS and CPU_TILE_COLS */
     bool add;               /* y += instead of y = */
 };
 
@@ -33,11 +35,12 @@ void cpu_tile_portable(const struct cpu_tile *t);
 void cpu_tile_avx512(const struct cpu_tile *t);
 void cpu_tile_avx2(const struct cpu_tile *t);
 cpu_tile_fn *cpu_tile_best(void); /* of this CPU */
-/* The same with a and x in pairs: each 32-bit word is two bf16 numbers, whose products are both added; k counts pairs. NULL
- * where the CPU has no such instruction. */
+/* The same with a and x in pairs: each 32-bit word is two bf16 numbers, whose products are both
+ * added; k counts pairs. NULL where the CPU has no such instruction. */
 cpu_tile_fn *cpu_tile_bf16(void);
 void cpu_tile_avx512bf16(const struct cpu_tile *t);
-/* to[i] = the word of a[i] (low half) and b[i], each rounded to bf16. Only where cpu_tile_bf16() is not NULL. */
+/* to[i] = the word of a[i] (low half) and b[i], each rounded to bf16. Only where cpu_tile_bf16() is
+ * not NULL. */
 void cpu_pair_bf16(const float *a, const float *b, float *to, int64_t n);
 
 /* One row: y[j] = bias + sum over k of a[k] * x[off[k] + j], j < cols. Depthwise convolutions. */

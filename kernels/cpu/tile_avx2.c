@@ -1,4 +1,5 @@
-/* tile_avx2.c - 4 rows by up to 24 columns at a time in 12 registers, for CPUs without AVX-512. See tile.h. */
+/* tile_avx2.c - 4 rows by up to 24 columns at a time in 12 registers, for CPUs without AVX-512. See
+ * tile.h. */
 #include "kernels/cpu/tile.h"
 #include <immintrin.h>
 

@@ -1,7 +1,8 @@
 /* tile_avx512.c - 8 rows by up to 48 columns in 24 registers. See tile.h.
  *
- * Per step of k: three loads of x, eight broadcasts of a, 24 multiply-adds, so that the multipliers are the limit. The
- * tail of the columns is masked; missing rows repeat the last one and are not stored. */
+ * Per step of k: three loads of x, eight broadcasts of a, 24 multiply-adds, so that the multipliers
+ * are the limit. The tail of the columns is masked; missing rows repeat the last one and are not
+ * stored. */
 #include "kernels/cpu/tile.h"
 #include <immintrin.h>
 
@@ -59,7 +60,8 @@ void cpu_taps_avx512(const float *a, const float *x, const int64_t *off, int64_t
     }
 }
 
-/* One copy of the loop for each number of registers, with and without a mask: constants unroll it. */
+/* One copy of the loop for each number of registers, with and without a mask: constants unroll
+ * it. */
 static void one(const struct cpu_tile *t) { tile(t, 1, false); }
 static void one_masked(const struct cpu_tile *t) { tile(t, 1, true); }
 static void two(const struct cpu_tile *t) { tile(t, 2, false); }

@@ -1,4 +1,5 @@
-/* tile_avx512bf16.c - the tile of tile_avx512.c on pairs of bf16 numbers: twice the products of a step. See tile.h. */
+/* tile_avx512bf16.c - the tile of tile_avx512.c on pairs of bf16 numbers: twice the products of a
+ * step. See tile.h. */
 #include "kernels/cpu/tile.h"
 #include <immintrin.h>
 
@@ -36,7 +37,8 @@ static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t,
             _mm512_mask_storeu_ps(t->y + r * t->y_row + 16 * v, v == nr - 1 ? last : (__mmask16)0xffff, acc[r][v]);
 }
 
-/* One copy of the loop for each number of registers, with and without a mask: constants unroll it. */
+/* One copy of the loop for each number of registers, with and without a mask: constants unroll
+ * it. */
 static void one(const struct cpu_tile *t) { tile(t, 1, false); }
 static void one_masked(const struct cpu_tile *t) { tile(t, 1, true); }
 static void two(const struct cpu_tile *t) { tile(t, 2, false); }

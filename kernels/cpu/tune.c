@@ -91,7 +91,8 @@ static void candidate_run(struct candidate *c)
     }
 }
 
-/* All in turn, round after round, the best of each: whatever else the machine does meets all alike. */
+/* All in turn, round after round, the best of each: whatever else the machine does meets all
+ * alike. */
 static void measure_all(struct cpu_self *self, bool want_bf16, struct figures *f)
 {
     struct cpu_dnnl *const dnnl = self->dnnl;
@@ -113,21 +114,21 @@ static void measure_all(struct cpu_self *self, bool want_bf16, struct figures *f
     for (int i = 0; i < 4; i++) candidate_free(&c[i]);
 }
 
-/* Ours unless oneDNN is clearly quicker (AMX: by several times): a noisy moment at start must not change which
- * bits a server computes. */
+/* Ours unless oneDNN is clearly quicker (AMX: by several times): a noisy moment at start must not
+ * change which bits a server computes. */
 #define CLEARLY 1.5
 
 static void decide(struct cpu_self *self, const struct figures *f)
 {
     self->own_f32 = self->f32.row != NULL && CLEARLY * f->own_f32 >= f->dnnl_f32;
-    /* nothing measured in bf16 (the caller wanted f32): a plan that asks for it still gets our kernels, where
-     * the CPU has them, and not the references */
+    /* nothing measured in bf16 (the caller wanted f32): a plan that asks for it still gets our
+     * kernels, where the CPU has them, and not the references */
     self->own_bf16 = self->bf16.row != NULL && CLEARLY * f->own_bf16 >= f->dnnl_bf16;
     self->dnnl_bf16 = !self->own_bf16 && f->dnnl_bf16 > 0;
     self->info.f32_gflops = self->own_f32 ? f->own_f32 : f->dnnl_f32;
     self->info.bf16_gflops = self->own_bf16 ? f->own_bf16 : f->dnnl_bf16;
-    /* a tie goes to f32, whose results are better; but where the CPU has the instruction, and so twice the
-     * products a cycle, a tie is noise */
+    /* a tie goes to f32, whose results are better; but where the CPU has the instruction, and so
+     * twice the products a cycle, a tie is noise */
     self->info.bf16_quicker =
         self->info.bf16_gflops > 0 &&
         self->info.bf16_gflops > (self->own_bf16 ? 0.8 : 1.1) * self->info.f32_gflops;
@@ -176,8 +177,8 @@ static bool load(const char *file, const char *want, struct figures *f)
     return found;
 }
 
-/* Written beside and renamed: two starts at once leave one whole file. The newest entry comes first, the
- * oldest fall off. */
+/* Written beside and renamed: two starts at once leave one whole file. The newest entry comes
+ * first, the oldest fall off. */
 static void save(const char *file, const char *what, const struct figures *f)
 {
     char beside[4096], old[256];

@@ -1,9 +1,10 @@
 /* vmath_avx512.h - exp, log, tanh, erf and logistic of 16 floats.
  *
- * Errors:  exp, log within 2 units in the last place; tanh, sigmoid within 4; erf 2e-7 absolute. Against libm over all
- *          of the range by tests/unit/test_vmath.c. NaN stays NaN, infinities go where they should.
- * Source:  Cody and Waite reductions, minimax polynomials of the Cephes library's degree; erf by Abramowitz and Stegun
- *          7.1.26 away from zero, its series near it. */
+ * Errors:  exp, log within 2 units in the last place; tanh, sigmoid within 4; erf 2e-7 absolute.
+ *          Against libm over all of the range by tests/unit/test_vmath.c. NaN stays NaN, infinities
+ *          go where they should.
+ * Source:  Cody and Waite reductions, minimax polynomials of the Cephes library's degree; erf by
+ *          Abramowitz and Stegun 7.1.26 away from zero, its series near it. */
 #ifndef SYN_CPU_VMATH_AVX512_H
 #define SYN_CPU_VMATH_AVX512_H
 

@@ -434,8 +434,8 @@ static int32_t concat(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
     return syn_ncnn_node(b, SYN_OP_CONCAT, in, n_in, &attr, 1, meta);
 }
 
-/* Where a scale does not give whole sizes, ncnn's bilinear and bicubic place samples by in/out, ours by
- * the scale itself (ops.h): they differ by less than a pixel at the far edge. */
+/* Where a scale does not give whole sizes, ncnn's bilinear and bicubic place samples by in/out,
+ * ours by the scale itself (ops.h): they differ by less than a pixel at the far edge. */
 static int32_t interp(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in)
 {
     const int64_t kind = syn_ncnn_int(b, 0, 0, 1, 3);

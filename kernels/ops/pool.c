@@ -8,8 +8,8 @@
  *          divided by how many these are, or with count_include_pad by how many lie inside x and
  *          its pads; no tap gives 0. ho = (h + top + bottom - dh*(kh-1) - 1)/sh + 1, rounded down,
  *          or up with ceil_mode.
- * Shapes:  x [n,c,h,w] -> y [n,c,ho,wo]; global: x [n,c,...] of any rank from 2 -> [n,c,1,...]. Pads are less than
- *          the dilated window.
+ * Shapes:  x [n,c,h,w] -> y [n,c,ho,wo]; global: x [n,c,...] of any rank from 2 -> [n,c,1,...].
+ *          Pads are less than the dilated window.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/check.h"
 #include "kernels/ops/ops.h"
