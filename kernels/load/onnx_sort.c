@@ -113,7 +113,7 @@ syn_status syn_onnx_sort(const struct syn_onnx_node *node, int32_t n, int32_t *o
 struct missing {
     char text[360];
     size_t used;
-    int32_t n, n_types; /* operators, and tensors or inputs of a type that nothing here takes */
+    int32_t n, n_types; /* operators, and tensors and inputs that nothing here takes */
     struct syn_names seen; /* "domain.op" in arena */
     struct syn_arena arena;
     bool no_memory;
@@ -140,12 +140,19 @@ static void note_operator(struct missing *m, const struct syn_onnx_node *n, int6
     note(m, word, &m->n);
 }
 
+static void note_input(struct missing *m, const char *name, const char *what)
+{
+    char word[160];
+    snprintf(word, sizeof word, "%.80s (%s)", name, what);
+    note(m, word, &m->n_types);
+}
+
 static void note_type(struct missing *m, const char *name, syn_onnx_type type)
 {
     char word[160];
     syn_dtype unused;
     if (type == SYN_ONNX_UNDEFINED || syn_onnx_dtype(type, &unused)) return;
-    snprintf(word, sizeof word, "%.80s of type %s", name, syn_onnx_type_word(type));
+    snprintf(word, sizeof word, "%.80s (%s)", name, syn_onnx_type_word(type));
     note(m, word, &m->n_types);
 }
 
@@ -176,14 +183,18 @@ syn_status syn_onnx_all_known(const struct syn_onnx_file *f, struct syn_err *err
     syn_status st = SYN_OK;
     for (int32_t i = 0; i < f->graph->n_constants; i++)
         note_type(&m, f->graph->constant[i].name, f->graph->constant[i].type);
-    for (int32_t i = 0; i < f->graph->n_inputs; i++) note_type(&m, f->graph->input[i].name, f->graph->input[i].type);
+    for (int32_t i = 0; i < f->graph->n_inputs; i++) {
+        const struct syn_onnx_value *x = &f->graph->input[i];
+        if (x->not_tensor) note_input(&m, x->name, x->not_tensor);
+        else note_type(&m, x->name, x->type);
+    }
     look_through(&m, f, f->graph->node, f->graph->n_nodes, f->opset, f->n_opsets, 0);
     for (int32_t i = 0; i < f->n_functions; i++)
         look_through(&m, f, f->function[i].node, f->function[i].n_nodes, f->function[i].opset, f->function[i].n_opsets, 0);
     if (m.no_memory) st = syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
     else if (m.n_types)
-        st = syn_fail(err, SYN_UNSUPPORTED, "onnx: nothing here runs %d operator%s (operator-opset) and %d tensor%s: %s",
-                      (int)m.n, m.n == 1 ? "" : "s", (int)m.n_types, m.n_types == 1 ? "" : "s", m.text);
+        st = syn_fail(err, SYN_UNSUPPORTED, "onnx: nothing here runs %d operator%s and %d value%s of these: %s", (int)m.n,
+                      m.n == 1 ? "" : "s", (int)m.n_types, m.n_types == 1 ? "" : "s", m.text);
     else if (m.n)
         st = syn_fail(err, SYN_UNSUPPORTED, "onnx: %d operator%s not known here (operator-opset): %s", (int)m.n,
                       m.n == 1 ? " is" : "s are", m.text);

@@ -175,7 +175,7 @@ static void test_unsupported(void) /* all at once */
     m = pg_model(8, 17, &g);
     pg_opset(&m, 8, "com.other", 2);
     T_CHECK(load(&m) == SYN_UNSUPPORTED && strstr(err.text, "NoSuchThing-17") && strstr(err.text, "com.other.Other-2") &&
-                strstr(err.text, "synthd.Conv") && strstr(err.text, "s of type STRING") && strstr(err.text, "c of type COMPLEX64"),
+                strstr(err.text, "synthd.Conv") && strstr(err.text, "s (STRING)") && strstr(err.text, "c (COMPLEX64)"),
             "%s", err.text);
     unload(&m);
     put_input(&g, "x", 1);
@@ -370,6 +370,27 @@ static void test_external(void)
     remove(dir);
 }
 
+/* What the official writer makes: the seeds of the fuzz target (tests/fuzz/make_onnx_corpus.py). Run from the root. */
+static void test_seeds(void)
+{
+    static const char *const good[] = {"conv",      "norm", "shapes",    "quantised", "old",   "if",
+                                       "loop", "lstm",   "functions", "types",     "sparse"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        char path[80];
+        snprintf(path, sizeof path, "tests/fuzz/corpus/onnx/%s", good[i]);
+        const syn_status st = syn_onnx_load(path, &file, &graph, &err);
+        T_CHECK(st == SYN_OK, "%s", err.text);
+        if (st != SYN_OK) continue;
+        T_CHECK(graph->n_outputs == 1 && !strcmp(graph->value[graph->output[0]].name, "y") && syn_onnx_bytes(file) > 50,
+                "%s: %d outputs, %d bytes", good[i], (int)graph->n_outputs, (int)syn_onnx_bytes(file));
+        syn_onnx_drop(file);
+        struct pg none = {0};
+        unload(&none);
+    }
+    T_CHECK(syn_onnx_load("tests/fuzz/corpus/onnx/refused", &file, &graph, &err) == SYN_NOT_FOUND && strstr(err.text, "w.bin"),
+            "%s", err.text);
+}
+
 /* The 200 damaged files and more: every byte of a model that has functions, bodies and constants, changed in turn, and
  * every truncation: each loads or says why not. Allocations fail in turn. */
 static void test_damage(void)
@@ -432,6 +453,7 @@ int main(void)
     test_growth();
     test_bodies();
     test_external();
+    test_seeds();
     test_damage();
     return t_report();
 }
