@@ -11,7 +11,8 @@
 
 void syn_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
 {
-    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0], k1 = key[1];
+    uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3], k0 = key[0],
+             k1 = key[1];
     for (int round = 0; round < 10; round++, k0 += WEYL_0, k1 += WEYL_1) {
         const uint64_t a = (uint64_t)MULTIPLY_0 * c0, b = (uint64_t)MULTIPLY_1 * c2;
         c0 = (uint32_t)(b >> 32) ^ c1 ^ k0;
@@ -25,7 +26,8 @@ void syn_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
 uint64_t syn_random_bits(uint64_t seed, uint64_t stream, uint64_t i)
 {
     const uint64_t block = i / 2;
-    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)};
+    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream,
+                                 (uint32_t)(stream >> 32)};
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
     uint32_t out[4];
     syn_philox(counter, key, out);

@@ -67,7 +67,8 @@ static syn_status cpu_open(const struct syn_backend_opts *opts, void **out, stru
     self->bf16 = cpu_conv_isa_bf16();
     self->wino = true;
     self->info.threads = self->threads;
-    if (!(self->packs = cpu_packs_new()) || !cpu_quick_open(self)) st = syn_fail(err, SYN_NO_MEMORY, "cpu: no memory");
+    if (!(self->packs = cpu_packs_new()) || !cpu_quick_open(self))
+        st = syn_fail(err, SYN_NO_MEMORY, "cpu: no memory");
     if (st == SYN_OK) st = syn_pool_new(self->threads, &self->own_pool, err);
     if (st == SYN_OK) st = choose(self, opts, err);
     if (st != SYN_OK) {

@@ -44,7 +44,8 @@ static bool conv_desc(dnnl_primitive_desc_t *pd, dnnl_engine_t e, const desc *x,
                       const int64_t *begin, const int64_t *end, dnnl_primitive_attr_t attr)
 {
     dnnl_dims_t at[4];
-    widen(at[0], 2, strides), widen(at[1], 2, dilates), widen(at[2], 2, begin), widen(at[3], 2, end);
+    widen(at[0], 2, strides), widen(at[1], 2, dilates), widen(at[2], 2, begin),
+        widen(at[3], 2, end);
     return dnnl_convolution_forward_primitive_desc_create(
                pd, e, dnnl_forward_inference, dnnl_convolution_direct, *x, *w, b ? *b : NULL, *y,
                at[0], at[1], at[2], at[3], attr) == dnnl_success;

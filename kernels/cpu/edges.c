@@ -44,15 +44,16 @@ static void fill(const struct pad_run *run, int64_t at, int64_t pixels)
     const struct syn_place *out = &run->s->place[run->s->out];
     float v[CPU_BLOCK];
     for (int l = 0; l < out->block; l++) v[l] = run->s->value;
-    for (int64_t i = 0; i < pixels; i++) cpu_row_write(out, run->y, at + i * out->block, out->block, v);
+    for (int64_t i = 0; i < pixels; i++)
+        cpu_row_write(out, run->y, at + i * out->block, out->block, v);
 }
 
 static void copy_pixels(const struct pad_run *run, int64_t to, int64_t from, int64_t pixels)
 {
     const struct syn_place *out = &run->s->place[run->s->out];
     const size_t size = syn_dtype_bytes(out->dtype) * (size_t)out->block;
-    memcpy(run->y + (size_t)to * syn_dtype_bytes(out->dtype), run->y + (size_t)from * syn_dtype_bytes(out->dtype),
-           (size_t)pixels * size);
+    memcpy(run->y + (size_t)to * syn_dtype_bytes(out->dtype),
+           run->y + (size_t)from * syn_dtype_bytes(out->dtype), (size_t)pixels * size);
 }
 
 /* The operand's row y into its place, unless it is there. */
@@ -60,8 +61,8 @@ static void bring_row(const struct pad_run *run, int64_t n, int64_t cb, int64_t 
 {
     const struct pad *s = run->s;
     const struct syn_place *in = &s->place[s->in], *out = &s->place[s->out];
-    const int64_t to = cpu_row_at(out, n, cb, y + s->top) + s->left * out->block, count = s->x_shape.dim[3] * out->block,
-                  from = cpu_row_at(in, n, cb, y);
+    const int64_t to = cpu_row_at(out, n, cb, y + s->top) + s->left * out->block,
+                  count = s->x_shape.dim[3] * out->block, from = cpu_row_at(in, n, cb, y);
     const size_t size = syn_dtype_bytes(out->dtype);
     float piece[CPU_CHUNK];
     if (s->inside) return;
@@ -92,8 +93,8 @@ static void pad_task(void *ctx, int64_t task)
     const struct pad_run *run = ctx;
     const struct pad *s = run->s;
     const struct syn_place *out = &s->place[s->out];
-    const int64_t blocks = cpu_blocks(out, &s->y_shape), n = task / blocks, cb = task % blocks, h = s->x_shape.dim[2],
-                  width = s->y_shape.dim[3];
+    const int64_t blocks = cpu_blocks(out, &s->y_shape), n = task / blocks, cb = task % blocks,
+                  h = s->x_shape.dim[2], width = s->y_shape.dim[3];
     for (int64_t y = 0; y < h; y++) {
         bring_row(run, n, cb, y);
         pad_columns(run, cpu_row_at(out, n, cb, y + s->top));
@@ -112,7 +113,8 @@ static void pad_run(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct pad *s = k->state;
     struct pad_run run = {s, syn_place_at(r, s->place, s->in), syn_place_at(r, s->place, s->out)};
-    syn_pool_run(r->pool, s->y_shape.dim[0] * cpu_blocks(&s->place[s->out], &s->y_shape), pad_task, &run);
+    syn_pool_run(r->pool, s->y_shape.dim[0] * cpu_blocks(&s->place[s->out], &s->y_shape), pad_task,
+                 &run);
 }
 
 bool cpu_pad_inside(const struct syn_placement *p, const struct syn_place *place, int32_t node)
@@ -127,22 +129,27 @@ bool cpu_pad_inside(const struct syn_placement *p, const struct syn_place *place
                                                        syn_dtype_bytes(out->dtype);
 }
 
-static syn_status pad_prepare(const struct syn_placement *p, const struct syn_place *place, int32_t node,
-                              struct syn_kernel *k, struct syn_err *err)
+static syn_status pad_prepare(const struct syn_placement *p, const struct syn_place *place,
+                              int32_t node, struct syn_kernel *k, struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
     const struct syn_attr *pads = syn_attr_list(n->op, n->attr, "pads");
     struct pad *s;
-    if (place[n->in[0]].block != place[n->out[0]].block || p->g->value[n->in[0]].data) return SYN_UNSUPPORTED;
+    if (place[n->in[0]].block != place[n->out[0]].block || p->g->value[n->in[0]].data)
+        return SYN_UNSUPPORTED;
     /* a constant other than 0 would fill the channels past the last one too */
-    if (syn_attr_int(n->op, n->attr, "mode") == SYN_PAD_CONSTANT && syn_attr_float(n->op, n->attr, "value") != 0 &&
+    if (syn_attr_int(n->op, n->attr, "mode") == SYN_PAD_CONSTANT &&
+        syn_attr_float(n->op, n->attr, "value") != 0 &&
         p->g->value[n->in[0]].shape.dim[1] % place[n->in[0]].block != 0)
         return SYN_UNSUPPORTED;
-    if (!(s = syn_calloc(1, sizeof *s))) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
+    if (!(s = syn_calloc(1, sizeof *s)))
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
     s->place = place;
     s->in = n->in[0], s->out = n->out[0];
     s->x_shape = p->g->value[s->in].shape, s->y_shape = p->g->value[s->out].shape;
-    if (pads->n == 4) s->top = pads->v.i[0], s->left = pads->v.i[1], s->bottom = pads->v.i[2], s->right = pads->v.i[3];
+    if (pads->n == 4)
+        s->top = pads->v.i[0], s->left = pads->v.i[1], s->bottom = pads->v.i[2],
+        s->right = pads->v.i[3];
     s->mode = (int32_t)syn_attr_int(n->op, n->attr, "mode");
     s->value = (float)syn_attr_float(n->op, n->attr, "value");
     s->inside = cpu_pad_inside(p, place, node);
@@ -169,7 +176,8 @@ struct pool_run {
 };
 
 /* One output pixel of one block. */
-static void pool_pixel(const struct pool_run *run, int64_t n, int64_t cb, int64_t y, int64_t x, float *acc)
+static void pool_pixel(const struct pool_run *run, int64_t n, int64_t cb, int64_t y, int64_t x,
+                       float *acc)
 {
     const struct pool_state *s = run->s;
     const struct syn_place *in = &s->place[s->in];
@@ -186,7 +194,8 @@ static void pool_pixel(const struct pool_run *run, int64_t n, int64_t cb, int64_
             cpu_row_read(in, run->x, cpu_row_at(in, n, cb, iy) + ix * block, block, v);
             count++;
             if (s->max)
-                for (int l = 0; l < block; l++) acc[l] = v[l] > acc[l] || v[l] != v[l] ? v[l] : acc[l];
+                for (int l = 0; l < block; l++)
+                    acc[l] = v[l] > acc[l] || v[l] != v[l] ? v[l] : acc[l];
             else
                 for (int l = 0; l < block; l++) acc[l] += v[l];
         }
@@ -207,8 +216,10 @@ static void pool_task(void *ctx, int64_t task)
     for (int64_t y = y0; y < y1; y++) {
         for (int64_t x0 = 0; x0 < w; x0 += CPU_CHUNK / block) {
             const int64_t pixels = w - x0 < CPU_CHUNK / block ? w - x0 : CPU_CHUNK / block;
-            for (int64_t x = 0; x < pixels; x++) pool_pixel(run, n, cb, y, x0 + x, piece + x * block);
-            cpu_row_write(out, run->y, cpu_row_at(out, n, cb, y) + x0 * block, pixels * block, piece);
+            for (int64_t x = 0; x < pixels; x++)
+                pool_pixel(run, n, cb, y, x0 + x, piece + x * block);
+            cpu_row_write(out, run->y, cpu_row_at(out, n, cb, y) + x0 * block, pixels * block,
+                          piece);
         }
         cpu_zero_frame(out, &s->y_shape, run->y, n, cb, y);
     }
@@ -227,8 +238,9 @@ static int64_t entry(const struct syn_node *n, const char *name, int32_t i, int6
     return i < a->n ? a->v.i[i] : fallback;
 }
 
-static syn_status pool_prepare(struct cpu_self *self, const struct syn_placement *p, const struct syn_place *place,
-                               int32_t node, struct syn_kernel *k, struct syn_err *err)
+static syn_status pool_prepare(struct cpu_self *self, const struct syn_placement *p,
+                               const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                               struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
     const bool max = n->id == SYN_OP_MAX_POOL;
@@ -236,7 +248,8 @@ static syn_status pool_prepare(struct cpu_self *self, const struct syn_placement
     if (place[n->in[0]].block != place[n->out[0]].block || p->g->value[n->in[0]].data ||
         syn_attr_int(n->op, n->attr, "ceil_mode"))
         return SYN_UNSUPPORTED;
-    if (!(s = syn_calloc(1, sizeof *s))) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
+    if (!(s = syn_calloc(1, sizeof *s)))
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
     s->place = place;
     s->in = n->in[0], s->out = n->out[0];
     s->x_shape = p->g->value[s->in].shape, s->y_shape = p->g->value[s->out].shape;
@@ -256,12 +269,16 @@ static syn_status pool_prepare(struct cpu_self *self, const struct syn_placement
     return SYN_OK;
 }
 
-syn_status cpu_edges_prepare(struct cpu_self *self, const struct syn_placement *p, const struct syn_place *place,
-                             int32_t node, struct syn_kernel *k, struct syn_err *err)
+syn_status cpu_edges_prepare(struct cpu_self *self, const struct syn_placement *p,
+                             const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                             struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
-    if (place[n->out[0]].block < 1 || place[n->out[0]].block > CPU_BLOCK || place[n->in[0]].block < 1) return SYN_UNSUPPORTED;
+    if (place[n->out[0]].block < 1 || place[n->out[0]].block > CPU_BLOCK ||
+        place[n->in[0]].block < 1)
+        return SYN_UNSUPPORTED;
     if (n->id == SYN_OP_PAD) return pad_prepare(p, place, node, k, err);
-    if (n->id == SYN_OP_MAX_POOL || n->id == SYN_OP_AVERAGE_POOL) return pool_prepare(self, p, place, node, k, err);
+    if (n->id == SYN_OP_MAX_POOL || n->id == SYN_OP_AVERAGE_POOL)
+        return pool_prepare(self, p, place, node, k, err);
     return SYN_UNSUPPORTED;
 }

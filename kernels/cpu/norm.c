@@ -24,7 +24,8 @@ static float read_at(syn_dtype t, const void *base, int64_t i)
     return v;
 }
 
-static void sum_row(syn_dtype t, const void *x, int64_t pixels, const float *shift, float *sum, float *square)
+static void sum_row(syn_dtype t, const void *x, int64_t pixels, const float *shift, float *sum,
+                    float *square)
 {
     for (int64_t i = 0; i < pixels; i++)
         for (int l = 0; l < CPU_BLOCK; l++) {
@@ -34,15 +35,16 @@ static void sum_row(syn_dtype t, const void *x, int64_t pixels, const float *shi
         }
 }
 
-static void apply_row(syn_dtype t, const void *x, syn_dtype res_t, const void *res, syn_dtype out_t, void *y,
-                      int64_t pixels, const struct cpu_norm_apply *p)
+static void apply_row(syn_dtype t, const void *x, syn_dtype res_t, const void *res, syn_dtype out_t,
+                      void *y, int64_t pixels, const struct cpu_norm_apply *p)
 {
     const struct syn_place out = {.dtype = out_t};
     for (int64_t i = 0; i < pixels; i++) {
         float v[CPU_BLOCK];
         for (int l = 0; l < CPU_BLOCK; l++) {
             const int64_t at = i * CPU_BLOCK + l;
-            v[l] = syn_act_apply((enum syn_act)p->act, read_at(t, x, at) * p->factor[l] + p->offset[l], p->a, p->b, 0);
+            v[l] = syn_act_apply((enum syn_act)p->act,
+                                 read_at(t, x, at) * p->factor[l] + p->offset[l], p->a, p->b, 0);
             if (res) v[l] += read_at(res_t, res, at);
         }
         cpu_row_write(&out, y, i * CPU_BLOCK, CPU_BLOCK, v);
@@ -54,8 +56,8 @@ const struct cpu_norm_rows cpu_norm_portable = {sum_row, apply_row};
 static const struct cpu_norm_rows *best_rows(int32_t act)
 {
 #if defined(__x86_64__)
-    if ((act == SYN_ACT_NONE || act == SYN_ACT_RELU || act == SYN_ACT_LEAKY) && __builtin_cpu_supports("avx512f") &&
-        __builtin_cpu_supports("avx512bw"))
+    if ((act == SYN_ACT_NONE || act == SYN_ACT_RELU || act == SYN_ACT_LEAKY) &&
+        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
         return &cpu_norm_avx512;
 #endif
     return &cpu_norm_portable;
@@ -86,10 +88,12 @@ struct norm_run {
     const uint8_t *x, *res;
     uint8_t *y;
     struct band *band;            /* [n][block][band] */
-    const float *affine[OPERANDS]; /* SCALE, BIAS: n_channels or n*n_channels numbers; NULL: absent */
+    /* SCALE, BIAS: n_channels or n*n_channels numbers; NULL: absent */
+    const float *affine[OPERANDS];
 };
 
-static const uint8_t *row_of(const struct syn_place *p, const uint8_t *base, int64_t n, int64_t cb, int64_t y)
+static const uint8_t *row_of(const struct syn_place *p, const uint8_t *base, int64_t n, int64_t cb,
+                             int64_t y)
 {
     return base + (size_t)cpu_row_at(p, n, cb, y) * syn_dtype_bytes(p->dtype);
 }
@@ -114,7 +118,8 @@ static void sum_task(void *ctx, int64_t task)
     for (int64_t y = y0; y < y1; y++) {
         float sum[CPU_BLOCK] = {0}, square[CPU_BLOCK] = {0};
         s->rows->sum(p->dtype, row_of(p, run->x, n, cb, y), s->shape.dim[3], shift, sum, square);
-        for (int l = 0; l < CPU_BLOCK; l++) b->sum[l] += (double)sum[l], b->square[l] += (double)square[l];
+        for (int l = 0; l < CPU_BLOCK; l++)
+            b->sum[l] += (double)sum[l], b->square[l] += (double)square[l];
     }
 }
 
@@ -143,11 +148,12 @@ static void fold_bands(const struct norm_run *run, int64_t n, int64_t cb, struct
         for (int64_t k = 0; k < s->bands; k++) sum += b[k].sum[l], square += b[k].square[l];
         mean = sum / count;
         var = square / count - mean * mean;
-        factor = (double)affine_at(run, SCALE, n, c, 1) / sqrt((var > 0 || isnan(var) ? var : 0) + s->epsilon);
+        factor = (double)affine_at(run, SCALE, n, c, 1) /
+                 sqrt((var > 0 || isnan(var) ? var : 0) + s->epsilon);
         p->factor[l] = c < s->shape.dim[1] ? (float)factor : 0;
-        p->offset[l] = c < s->shape.dim[1]
-                           ? (float)((double)affine_at(run, BIAS, n, c, 0) - (mean + (double)shift[l]) * factor)
-                           : 0;
+        p->offset[l] = c < s->shape.dim[1] ? (float)((double)affine_at(run, BIAS, n, c, 0) -
+                                                     (mean + (double)shift[l]) * factor)
+                                           : 0;
     }
 }
 
@@ -164,7 +170,8 @@ static void apply_task(void *ctx, int64_t task)
     for (int64_t y = y0; y < y1; y++) {
         s->rows->apply(in->dtype, row_of(in, run->x, n, cb, y), res ? res->dtype : SYN_F32,
                        res ? row_of(res, run->res, n, cb, y) : NULL, out->dtype,
-                       run->y + (size_t)cpu_row_at(out, n, cb, y) * syn_dtype_bytes(out->dtype), s->shape.dim[3], &p);
+                       run->y + (size_t)cpu_row_at(out, n, cb, y) * syn_dtype_bytes(out->dtype),
+                       s->shape.dim[3], &p);
         cpu_zero_frame(out, &s->shape, run->y, n, cb, y);
     }
 }
@@ -175,7 +182,8 @@ static void norm_run(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct norm *s = k->state;
     char *scratch = r->scratch;
-    struct norm_run run = {.s = s, .x = syn_place_at(r, s->place, s->in[X]), .y = syn_place_at(r, s->place, s->out)};
+    struct norm_run run = {
+        .s = s, .x = syn_place_at(r, s->place, s->in[X]), .y = syn_place_at(r, s->place, s->out)};
     run.res = s->in[RES] >= 0 ? syn_place_at(r, s->place, s->in[RES]) : NULL;
     run.band = (struct band *)scratch;
     scratch += rounded((size_t)cpu_grid_tasks(&s->grid) * sizeof *run.band);
@@ -184,7 +192,9 @@ static void norm_run(const struct syn_kernel *k, const struct syn_run *r)
         int64_t n = 0;
         if (!v || !syn_shape_elements(&v->shape, &n)) continue;
         if (v->data) syn_value_floats(v, 0, n, (float *)scratch);
-        else syn_place_gather(&s->place[s->in[i]], &v->shape, syn_place_at(r, s->place, s->in[i]), (float *)scratch);
+        else
+            syn_place_gather(&s->place[s->in[i]], &v->shape, syn_place_at(r, s->place, s->in[i]),
+                             (float *)scratch);
         run.affine[i] = (float *)scratch;
         scratch += rounded((size_t)n * sizeof(float));
     }
@@ -192,16 +202,19 @@ static void norm_run(const struct syn_kernel *k, const struct syn_run *r)
     syn_pool_run(r->pool, cpu_grid_tasks(&s->grid), apply_task, &run);
 }
 
-syn_status cpu_norm_prepare(struct cpu_self *self, const struct syn_placement *p, const struct syn_place *place,
-                            int32_t node, struct syn_kernel *k, struct syn_err *err)
+syn_status cpu_norm_prepare(struct cpu_self *self, const struct syn_placement *p,
+                            const struct syn_place *place, int32_t node, struct syn_kernel *k,
+                            struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
     struct norm *s;
-    bool fits = n->id == SYN_OP_CHANNEL_NORM && place[n->out[0]].block == CPU_BLOCK && place[n->in[0]].block == CPU_BLOCK;
+    bool fits = n->id == SYN_OP_CHANNEL_NORM && place[n->out[0]].block == CPU_BLOCK &&
+                place[n->in[0]].block == CPU_BLOCK;
     if (fits && n->n_in > RES && n->in[RES] >= 0)
         fits = !p->g->value[n->in[RES]].data && place[n->in[RES]].block == CPU_BLOCK;
     if (!fits) return SYN_UNSUPPORTED;
-    if (!(s = syn_calloc(1, sizeof *s))) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
+    if (!(s = syn_calloc(1, sizeof *s)))
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
     s->place = place;
     s->value = p->g->value;
     for (int32_t i = 0; i < OPERANDS; i++) s->in[i] = i < n->n_in ? n->in[i] : -1;
@@ -217,7 +230,8 @@ syn_status cpu_norm_prepare(struct cpu_self *self, const struct syn_placement *p
     k->scratch_bytes = rounded((size_t)cpu_grid_tasks(&s->grid) * sizeof(struct band));
     for (int32_t i = SCALE; i <= BIAS; i++)
         if (s->in[i] >= 0)
-            k->scratch_bytes += rounded((size_t)(s->shape.dim[0] * s->shape.dim[1]) * sizeof(float));
+            k->scratch_bytes +=
+                rounded((size_t)(s->shape.dim[0] * s->shape.dim[1]) * sizeof(float));
     k->impl = s->rows == &cpu_norm_portable ? "norm rows" : "norm_avx512";
     k->run = norm_run;
     k->state = s;

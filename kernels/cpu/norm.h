@@ -16,10 +16,11 @@ struct cpu_norm_apply {        /* y = act(x * factor + offset) + res, per lane o
 struct cpu_norm_rows {
     /* sum[l] += x - shift[l], square[l] += (x - shift[l])^2 over `pixels` pixels of CPU_BLOCK
      * numbers. */
-    void (*sum)(syn_dtype t, const void *x, int64_t pixels, const float *shift, float *sum, float *square);
+    void (*sum)(syn_dtype t, const void *x, int64_t pixels, const float *shift, float *sum,
+                float *square);
     /* res may be NULL. */
-    void (*apply)(syn_dtype t, const void *x, syn_dtype res_t, const void *res, syn_dtype out_t, void *y,
-                  int64_t pixels, const struct cpu_norm_apply *p);
+    void (*apply)(syn_dtype t, const void *x, syn_dtype res_t, const void *res, syn_dtype out_t,
+                  void *y, int64_t pixels, const struct cpu_norm_apply *p);
 };
 
 extern const struct cpu_norm_rows cpu_norm_portable;

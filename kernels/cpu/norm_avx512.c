@@ -6,11 +6,13 @@
 
 static inline __m512 load_bf16(const uint16_t *p)
 {
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+    return _mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
 }
 static inline __m512 load(syn_dtype t, const void *base, int64_t i)
 {
-    return t == SYN_BF16 ? load_bf16((const uint16_t *)base + i) : _mm512_loadu_ps((const float *)base + i);
+    return t == SYN_BF16 ? load_bf16((const uint16_t *)base + i)
+                         : _mm512_loadu_ps((const float *)base + i);
 }
 /* Nearest, ties to even; NaN keeps its sign and is quiet. */
 static inline __m256i to_bf16(__m512 v)
@@ -28,13 +30,15 @@ static inline void store(syn_dtype t, void *base, int64_t i, __m512 v)
     else _mm512_storeu_ps((float *)base + i, v);
 }
 
-static inline void sum_as(syn_dtype t, const void *x, int64_t pixels, const float *shift, float *sum, float *square)
+static inline void sum_as(syn_dtype t, const void *x, int64_t pixels, const float *shift,
+                          float *sum, float *square)
 {
     const __m512 k = _mm512_loadu_ps(shift);
     __m512 s0 = _mm512_setzero_ps(), s1 = s0, q0 = s0, q1 = s0;
     int64_t i = 0;
     for (; i + 2 <= pixels; i += 2) {
-        const __m512 a = _mm512_sub_ps(load(t, x, i * 16), k), b = _mm512_sub_ps(load(t, x, i * 16 + 16), k);
+        const __m512 a = _mm512_sub_ps(load(t, x, i * 16), k),
+                     b = _mm512_sub_ps(load(t, x, i * 16 + 16), k);
         s0 = _mm512_add_ps(s0, a), s1 = _mm512_add_ps(s1, b);
         q0 = _mm512_fmadd_ps(a, a, q0), q1 = _mm512_fmadd_ps(b, b, q1);
     }
@@ -47,7 +51,8 @@ static inline void sum_as(syn_dtype t, const void *x, int64_t pixels, const floa
     _mm512_storeu_ps(square, _mm512_add_ps(_mm512_loadu_ps(square), _mm512_add_ps(q0, q1)));
 }
 
-static void sum_row(syn_dtype t, const void *x, int64_t pixels, const float *shift, float *sum, float *square)
+static void sum_row(syn_dtype t, const void *x, int64_t pixels, const float *shift, float *sum,
+                    float *square)
 {
     if (t == SYN_BF16) sum_as(SYN_BF16, x, pixels, shift, sum, square);
     else sum_as(SYN_F32, x, pixels, shift, sum, square);
@@ -64,8 +69,9 @@ static inline __m512 activate(__m512 v, const struct cpu_norm_apply *p)
     }
 }
 
-static inline void apply_as(syn_dtype t, const void *x, syn_dtype res_t, const void *res, syn_dtype out_t, void *y,
-                            int64_t pixels, const struct cpu_norm_apply *p)
+static inline void apply_as(syn_dtype t, const void *x, syn_dtype res_t, const void *res,
+                            syn_dtype out_t, void *y, int64_t pixels,
+                            const struct cpu_norm_apply *p)
 {
     const __m512 factor = _mm512_loadu_ps(p->factor), offset = _mm512_loadu_ps(p->offset);
     for (int64_t i = 0; i < pixels * 16; i += 16) {
@@ -75,8 +81,8 @@ static inline void apply_as(syn_dtype t, const void *x, syn_dtype res_t, const v
     }
 }
 
-static void apply_row(syn_dtype t, const void *x, syn_dtype res_t, const void *res, syn_dtype out_t, void *y,
-                      int64_t pixels, const struct cpu_norm_apply *p)
+static void apply_row(syn_dtype t, const void *x, syn_dtype res_t, const void *res, syn_dtype out_t,
+                      void *y, int64_t pixels, const struct cpu_norm_apply *p)
 {
     if (t == SYN_BF16 && out_t == SYN_BF16 && (!res || res_t == SYN_BF16))
         apply_as(SYN_BF16, x, SYN_BF16, res, SYN_BF16, y, pixels, p);

@@ -59,7 +59,8 @@ static void gather_traits(const struct cpu_self *self, const struct syn_placemen
 static bool is_blocked(const struct syn_placement *p, int32_t v, const struct traits *t)
 {
     const struct syn_shape *s = &p->g->value[v].shape;
-    return s->rank == 4 && p->g->value[v].dtype == SYN_F32 && (t[v].conv_reads || s->dim[1] > FEW_CHANNELS);
+    return s->rank == 4 && p->g->value[v].dtype == SYN_F32 &&
+           (t[v].conv_reads || s->dim[1] > FEW_CHANNELS);
 }
 
 /* May the operands of this concat lie in its result's buffer at all? */
@@ -133,7 +134,8 @@ static syn_status place_roots(const struct cpu_self *self, const struct syn_plac
     const struct syn_graph *g = p->g;
     for (int32_t v = 0; v < g->n_values; v++) {
         const struct syn_shape *s = &g->value[v].shape;
-        const bool picture = s->rank == 4 && g->value[v].dtype == SYN_F32, blocked = is_blocked(p, v, t);
+        const bool picture = s->rank == 4 && g->value[v].dtype == SYN_F32,
+                   blocked = is_blocked(p, v, t);
         if (g->value[v].data || place[v].root != v) continue;
         if (!syn_place_shape(&place[v], s,
                              !picture  ? 0
@@ -150,8 +152,8 @@ static syn_status place_roots(const struct cpu_self *self, const struct syn_plac
 /* The operand of a PAD may lie in the middle of the result: what writes it then writes there, and
  * the PAD only has the border left to fill. Not where somebody needs a frame of zeros around it, or
  * other values lie in its buffer. */
-static void view_pad(const struct cpu_self *self, const struct syn_placement *p, int32_t node, struct syn_place *place,
-                     const struct traits *t, int32_t *pad_of)
+static void view_pad(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                     struct syn_place *place, const struct traits *t, int32_t *pad_of)
 {
     const struct syn_graph *g = p->g;
     const struct syn_node *n = &g->node[node];
@@ -167,7 +169,8 @@ static void view_pad(const struct cpu_self *self, const struct syn_placement *p,
 }
 
 /* An operand of a PAD, whose root has been placed. */
-static void place_in_pad(const struct syn_placement *p, struct syn_place *v, const struct syn_place *root, int32_t node)
+static void place_in_pad(const struct syn_placement *p, struct syn_place *v,
+                         const struct syn_place *root, int32_t node)
 {
     const struct syn_node *n = &p->g->node[node];
     const struct syn_attr *pads = syn_attr_list(n->op, n->attr, "pads");
@@ -176,8 +179,9 @@ static void place_in_pad(const struct syn_placement *p, struct syn_place *v, con
     *v = *root;
     v->root = index;
     v->frame = 0;
-    v->offset_bytes = (size_t)((root->frame + top) * root->stride_y + (root->frame + left) * root->block) *
-                      syn_dtype_bytes(root->dtype);
+    v->offset_bytes =
+        (size_t)((root->frame + top) * root->stride_y + (root->frame + left) * root->block) *
+        syn_dtype_bytes(root->dtype);
     v->bytes = 0;
 }
 
@@ -209,8 +213,10 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
     const struct syn_graph *g = p->g;
     struct traits *t = syn_calloc((size_t)g->n_values + 1, sizeof *t);
     int64_t *first_channel = syn_calloc((size_t)g->n_values + 1, sizeof *first_channel);
-    int32_t *pad_of = syn_calloc((size_t)g->n_values + 1, sizeof *pad_of); /* the PAD whose result it lies in */
-    syn_status st = t && first_channel && pad_of ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
+    /* the PAD whose result it lies in */
+    int32_t *pad_of = syn_calloc((size_t)g->n_values + 1, sizeof *pad_of);
+    syn_status st = t && first_channel && pad_of ? SYN_OK
+                                                 : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
     if (st != SYN_OK) goto done;
     for (int32_t v = 0; v < g->n_values; v++) place[v].root = v, pad_of[v] = -1;
     gather_traits(self, p, t);

@@ -34,15 +34,19 @@ static bool read_steps(const struct syn_op_call *c, struct plan *p)
 {
     p->n_in = c->n_in;
     if (c->op == &syn_op_chain) {
-        const struct syn_attr *code = syn_attr_list(c->op, c->attr, "code"), *args = syn_attr_list(c->op, c->attr, "args");
+        const struct syn_attr *code = syn_attr_list(c->op, c->attr, "code"),
+                              *args = syn_attr_list(c->op, c->attr, "args");
         p->n_steps = code->n / 3;
         for (int32_t s = 0; s < p->n_steps; s++)
-            p->step[s] = (struct step){(syn_step)code->v.i[3 * s], (int32_t)code->v.i[3 * s + 1],
-                                       (int32_t)code->v.i[3 * s + 2], {args->v.f[2 * s], args->v.f[2 * s + 1]}};
+            p->step[s] = (struct step){(syn_step)code->v.i[3 * s],
+                                       (int32_t)code->v.i[3 * s + 1],
+                                       (int32_t)code->v.i[3 * s + 2],
+                                       {args->v.f[2 * s], args->v.f[2 * s + 1]}};
         return true;
     }
 #define IS(ID, op_id, n)                                                                           \
-    if (c->op == syn_op_get(op_id)) p->step[0].id = syn_step_of(c->op, op_id, c->attr, p->step[0].args);
+    if (c->op == syn_op_get(op_id))                                                                \
+        p->step[0].id = syn_step_of(c->op, op_id, c->attr, p->step[0].args);
     p->step[0] = (struct step){.id = SYN_STEP_COUNT, .a = 0, .b = c->n_in > 1 ? 1 : -1};
     SYN_STEP_LIST(IS)
 #undef IS
@@ -109,11 +113,13 @@ static void run_piece(const struct plan *p, const int64_t *from, int64_t j, int6
     }
     for (int32_t s = 0; s < p->n_steps; s++) {
         const struct step *e = &p->step[s];
-        const bool last = s == p->n_steps - 1, one = v[e->a].one && (e->b < 0 || v[e->b].one) && !last;
+        const bool last = s == p->n_steps - 1,
+                   one = v[e->a].one && (e->b < 0 || v[e->b].one) && !last;
         float *to = last ? y : result[s];
         if (one) p->apply(e->id, v[e->a].at, e->b < 0 ? NULL : v[e->b].at, to, 1, e->args);
         else
-            p->apply(e->id, spread(v[e->a], n, spread_a), e->b < 0 ? NULL : spread(v[e->b], n, spread_b), to, n, e->args);
+            p->apply(e->id, spread(v[e->a], n, spread_a),
+                     e->b < 0 ? NULL : spread(v[e->b], n, spread_b), to, n, e->args);
         v[p->n_in + s] = (struct piece_value){to, one};
     }
 }
@@ -122,7 +128,8 @@ static void chain_task(void *ctx, int64_t task)
 {
     const struct plan *p = ctx;
     const int64_t length = p->dim[p->rank - 1], last = p->rows * length;
-    const int64_t begin = task * p->per_task, end = begin + p->per_task < last ? begin + p->per_task : last;
+    const int64_t begin = task * p->per_task,
+                  end = begin + p->per_task < last ? begin + p->per_task : last;
     for (int64_t i = begin; i < end;) {
         const int64_t row = i / length, j = i % length;
         int64_t from[SYN_CHAIN_INPUTS] = {0}, rest = row, n = length - j;
@@ -138,7 +145,8 @@ static void chain_task(void *ctx, int64_t task)
     }
 }
 
-static void chain_run(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool)
+static void chain_run(const struct syn_op_call *c, const void *packed, void *scratch,
+                      struct syn_pool *pool)
 {
     struct plan p;
     int64_t n = 0;

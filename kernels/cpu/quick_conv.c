@@ -42,7 +42,10 @@ struct geometry {
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-static bool is_depthwise(const struct geometry *g) { return !g->transposed && g->rows == 1 && g->ci == g->group; }
+static bool is_depthwise(const struct geometry *g)
+{
+    return !g->transposed && g->rows == 1 && g->ci == g->group;
+}
 
 /* Floats of one phase of a line that serves `cols` columns. Not a multiple of 1 KiB: lines must not
  * share cache sets. */
@@ -60,14 +63,27 @@ static bool read_geometry(const struct syn_op_call *c, struct geometry *g)
     struct syn_window win;
     const struct syn_window_axis one = {.in = 1, .out = 1, .k = 1, .stride = 1, .dil = 1};
     struct syn_window_axis a, b;
-    if (tr ? syn_window_read(c, &c->in[1].shape, &win, NULL) : syn_window_slide(c, &c->in[1].shape, false, &win, NULL))
+    if (tr ? syn_window_read(c, &c->in[1].shape, &win, NULL)
+           : syn_window_slide(c, &c->in[1].shape, false, &win, NULL))
         return false;
     a = two ? win.axis[0] : one, b = win.axis[two];
-    *g = (struct geometry){.transposed = tr, .n = x[0], .ci = x[1], .co = y[1],
+    *g = (struct geometry){.transposed = tr,
+                           .n = x[0],
+                           .ci = x[1],
+                           .co = y[1],
                            .group = syn_attr_int(c->op, c->attr, "group"),
-                           .h = two ? x[2] : 1, .w = x[two + 2], .ho = two ? y[2] : 1, .wo = y[two + 2],
-                           .kh = two ? w[2] : 1, .kw = w[two + 2], .sh = a.stride, .sw = b.stride, .dh = a.dil, .dw = b.dil,
-                           .top = a.before, .left = b.before};
+                           .h = two ? x[2] : 1,
+                           .w = x[two + 2],
+                           .ho = two ? y[2] : 1,
+                           .wo = y[two + 2],
+                           .kh = two ? w[2] : 1,
+                           .kw = w[two + 2],
+                           .sh = a.stride,
+                           .sw = b.stride,
+                           .dh = a.dil,
+                           .dw = b.dil,
+                           .top = a.before,
+                           .left = b.before};
     if (tr && (g->dh != 1 || g->dw != 1 || g->sh > 64 || g->sw > 64)) return false;
     if (g->n * g->ci * g->h * g->w == 0 || g->co * g->ho * g->wo == 0) return false;
     g->bf16 = c->bf16 && cpu_tile_bf16();
@@ -77,14 +93,16 @@ static bool read_geometry(const struct syn_op_call *c, struct geometry *g)
         g->qh = g->ho, g->qw = g->wo;
         g->pad_top = g->top, g->pad_left = g->left;
         g->step_h = g->sh, g->step_w = g->sw, g->dil_h = g->dh, g->dil_w = g->dw;
-        if (g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && g->h == g->ho && g->w == g->wo) {
+        if (g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && g->h == g->ho &&
+            g->w == g->wo) {
             g->qw = g->w = g->wo = g->h * g->w; /* the whole plane is one row */
             g->qh = g->h = g->ho = 1;
         }
     } else {
         g->rows = g->co / g->group * g->sh * g->sw;
         g->taps_h = up(g->kh, g->sh), g->taps_w = up(g->kw, g->sw);
-        g->qh = up(g->ho + g->top, g->sh), g->qw = up(g->wo + g->left, g->sw); /* positions (o + pad) / s that are asked for */
+        /* positions (o + pad) / s that are asked for */
+        g->qh = up(g->ho + g->top, g->sh), g->qw = up(g->wo + g->left, g->sw);
         g->pad_top = g->taps_h - 1, g->pad_left = g->taps_w - 1;
         g->step_h = g->step_w = g->dil_h = g->dil_w = 1;
     }
@@ -100,11 +118,14 @@ static bool conv_takes(const struct syn_op_call *c)
 {
     struct geometry g;
     const int32_t rank = c->in[0].shape.rank;
-    if ((rank != 3 && rank != 4) || c->in[0].dtype != SYN_F32 || c->in[1].dtype != SYN_F32 || !c->in[1].data) return false;
+    if ((rank != 3 && rank != 4) || c->in[0].dtype != SYN_F32 || c->in[1].dtype != SYN_F32 ||
+        !c->in[1].data)
+        return false;
     if (syn_ops_given(c, 2) && c->in[2].dtype != SYN_F32) return false;
     if (c->op == &syn_op_conv_transpose_nd) {
         const char *how = syn_attr_text(c->op, c->attr, "auto_pad");
-        if ((how && strcmp(how, "NOTSET")) || syn_attr_list(c->op, c->attr, "output_shape")->n) return false;
+        if ((how && strcmp(how, "NOTSET")) || syn_attr_list(c->op, c->attr, "output_shape")->n)
+            return false;
     }
     return read_geometry(c, &g);
 }
@@ -113,7 +134,8 @@ static bool conv_takes(const struct syn_op_call *c)
 
 /* Weight of row r (channel, phases) of group `grp` at tap (i, ty, tx); 0 where the kernel has
  * none. */
-static float weight_at(const struct geometry *g, const float *w, int64_t grp, int64_t r, int64_t i, int64_t ty, int64_t tx)
+static float weight_at(const struct geometry *g, const float *w, int64_t grp, int64_t r, int64_t i,
+                       int64_t ty, int64_t tx)
 {
     const int64_t ci = g->ci / g->group, co = g->co / g->group;
     if (!g->transposed) return w[(((grp * co + r) * ci + i) * g->kh + ty) * g->kw + tx];
@@ -137,9 +159,13 @@ static void pack_into(const struct geometry *g, const float *w, float *p)
                 for (int64_t ty = 0; ty < g->taps_h; ty++)
                     for (int64_t tx = 0; tx < g->taps_w; tx++)
                         for (int64_t r = b; r < b + R; r++, p++) {
-                            const float first = r < g->rows ? weight_at(g, w, grp, r, i, ty, tx) : 0,
-                                        second = g->bf16 && r < g->rows && i + 1 < ci ? weight_at(g, w, grp, r, i + 1, ty, tx) : 0;
-                            uint32_t pair = (uint32_t)syn_bf16_from_float(second) << 16 | syn_bf16_from_float(first);
+                            const float first =
+                                            r < g->rows ? weight_at(g, w, grp, r, i, ty, tx) : 0,
+                                        second = g->bf16 && r < g->rows && i + 1 < ci
+                                                     ? weight_at(g, w, grp, r, i + 1, ty, tx)
+                                                     : 0;
+                            uint32_t pair = (uint32_t)syn_bf16_from_float(second) << 16 |
+                                            syn_bf16_from_float(first);
                             if (g->bf16) memcpy(p, &pair, sizeof pair);
                             else *p = first;
                         }
@@ -153,14 +179,15 @@ static size_t packed_floats(const struct geometry *g)
 /* What is kept: a word that says which form the weights have, then they. */
 #define HEAD 16 /* floats: keeps the alignment */
 
-static syn_status conv_pack(const struct syn_op_call *c, uint64_t constants, void **packed, size_t *bytes,
-                            struct syn_err *err)
+static syn_status conv_pack(const struct syn_op_call *c, uint64_t constants, void **packed,
+                            size_t *bytes, struct syn_err *err)
 {
     struct geometry g;
     float *p;
     if (!is_constant(constants, 1) || !read_geometry(c, &g) || is_depthwise(&g)) return SYN_OK;
     *bytes = (packed_floats(&g) + HEAD) * sizeof(float);
-    if (!(p = syn_alloc(*bytes))) return syn_fail(err, SYN_NO_MEMORY, "weights: no memory for %zu bytes", *bytes);
+    if (!(p = syn_alloc(*bytes)))
+        return syn_fail(err, SYN_NO_MEMORY, "weights: no memory for %zu bytes", *bytes);
     p[0] = g.bf16;
     pack_into(&g, c->in[1].data, p + HEAD);
     *packed = p;
@@ -181,25 +208,31 @@ struct conv_run {
     float *y;
     int64_t line, cols;           /* columns of a task */
     int64_t part;                 /* channels (pairs) that are copied at a time */
-    int64_t chunks, chunk_blocks; /* the rows' blocks are split among tasks where there are few columns */
+    /* the rows' blocks are split among tasks where there are few columns */
+    int64_t chunks, chunk_blocks;
     int64_t spans;                /* tasks along a row */
     cpu_tile_fn *tile;
     cpu_taps_fn *taps;
 };
 
 static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
-static size_t table_bytes(const struct geometry *g) { return rounded((size_t)taps_of(g) * sizeof(int64_t)); }
+static size_t table_bytes(const struct geometry *g)
+{
+    return rounded((size_t)taps_of(g) * sizeof(int64_t));
+}
 
 static size_t conv_scratch(const struct syn_op_call *c, const void *packed, int32_t threads)
 {
     struct geometry g;
     (void)threads;
     if (!read_geometry(c, &g)) return 0;
-    return table_bytes(&g) + (fits(packed, &g) || is_depthwise(&g) ? 0 : rounded(packed_floats(&g) * sizeof(float)));
+    return table_bytes(&g) +
+           (fits(packed, &g) || is_depthwise(&g) ? 0 : rounded(packed_floats(&g) * sizeof(float)));
 }
 
 /* Input row iy of one channel from column x0 on: `n` columns every step-th, zeros outside. */
-static void copy_line(const struct geometry *g, const float *plane, int64_t iy, int64_t x0, int64_t step, int64_t n, float *to)
+static void copy_line(const struct geometry *g, const float *plane, int64_t iy, int64_t x0,
+                      int64_t step, int64_t n, float *to)
 {
     const float *row = plane + iy * g->w;
     int64_t q = 0;
@@ -217,8 +250,8 @@ static void copy_line(const struct geometry *g, const float *plane, int64_t iy, 
 }
 
 /* Channels [i0, i1) (or pairs) of output row q from column j on, as lines. */
-static void copy_in(const struct conv_run *run, int64_t n, int64_t grp, int64_t q, int64_t j, int64_t i0, int64_t i1,
-                    float *to)
+static void copy_in(const struct conv_run *run, int64_t n, int64_t grp, int64_t q, int64_t j,
+                    int64_t i0, int64_t i1, float *to)
 {
     const struct geometry *g = &run->g;
     const int64_t ci = g->ci / g->group, plane = g->h * g->w;
@@ -227,19 +260,25 @@ static void copy_in(const struct conv_run *run, int64_t n, int64_t grp, int64_t 
     for (int64_t i = i0; i < i1; i++)
         for (int64_t ty = 0; ty < g->taps_h; ty++)
             for (int64_t s = 0; s < g->step_w; s++, to += run->line) {
-                const int64_t iy = q * g->step_h + ty * g->dil_h - g->pad_top, x0 = j * g->step_w + s - g->pad_left;
+                const int64_t iy = q * g->step_h + ty * g->dil_h - g->pad_top,
+                              x0 = j * g->step_w + s - g->pad_left;
                 if (!g->bf16) {
                     copy_line(g, x + i * plane, iy, x0, g->step_w, run->line, to);
                     continue;
                 }
-                if (iy >= 0 && iy < g->h && g->step_w == 1 && x0 >= 0 && x0 + run->line <= g->w && 2 * i + 1 < ci) {
-                    cpu_pair_bf16(x + 2 * i * plane + iy * g->w + x0, x + (2 * i + 1) * plane + iy * g->w + x0, to, run->line);
+                if (iy >= 0 && iy < g->h && g->step_w == 1 && x0 >= 0 && x0 + run->line <= g->w &&
+                    2 * i + 1 < ci) {
+                    cpu_pair_bf16(x + 2 * i * plane + iy * g->w + x0,
+                                  x + (2 * i + 1) * plane + iy * g->w + x0, to, run->line);
                     continue;
                 }
                 for (int64_t at = 0; at < run->line; at += BUFFER_FLOATS / 64) {
-                    const int64_t m = run->line - at < BUFFER_FLOATS / 64 ? run->line - at : BUFFER_FLOATS / 64;
+                    const int64_t m =
+                        run->line - at < BUFFER_FLOATS / 64 ? run->line - at : BUFFER_FLOATS / 64;
                     copy_line(g, x + 2 * i * plane, iy, x0 + at * g->step_w, g->step_w, m, two[0]);
-                    if (2 * i + 1 < ci) copy_line(g, x + (2 * i + 1) * plane, iy, x0 + at * g->step_w, g->step_w, m, two[1]);
+                    if (2 * i + 1 < ci)
+                        copy_line(g, x + (2 * i + 1) * plane, iy, x0 + at * g->step_w, g->step_w, m,
+                                  two[1]);
                     else memset(two[1], 0, (size_t)m * sizeof(float));
                     cpu_pair_bf16(two[0], two[1], to + at, m);
                 }
@@ -256,13 +295,14 @@ static void fill_table(const struct geometry *g, int64_t line, int64_t *off)
 }
 
 /* The tile's rows of a transposed convolution to their places. */
-static void scatter(const struct conv_run *run, int64_t n, int64_t grp, int64_t row, int64_t qy, int64_t qx, int32_t rows,
-                    int32_t cols, const float *tile)
+static void scatter(const struct conv_run *run, int64_t n, int64_t grp, int64_t row, int64_t qy,
+                    int64_t qx, int32_t rows, int32_t cols, const float *tile)
 {
     const struct geometry *g = &run->g;
     for (int32_t r = 0; r < rows; r++) {
-        const int64_t o = (row + r) / (g->sh * g->sw), py = (row + r) / g->sw % g->sh, px = (row + r) % g->sw,
-                      oy = qy * g->sh + py - g->top, channel = n * g->co + grp * (g->co / g->group) + o;
+        const int64_t o = (row + r) / (g->sh * g->sw), py = (row + r) / g->sw % g->sh,
+                      px = (row + r) % g->sw, oy = qy * g->sh + py - g->top,
+                      channel = n * g->co + grp * (g->co / g->group) + o;
         float *y = run->y + (channel * g->ho + oy) * g->wo;
         if (oy < 0 || oy >= g->ho) continue;
         for (int32_t j = 0; j < cols; j++) {
@@ -273,14 +313,17 @@ static void scatter(const struct conv_run *run, int64_t n, int64_t grp, int64_t 
 }
 
 /* All blocks of rows for the columns that the buffer serves; part: channels [i0, i1) of the sum. */
-static void run_blocks(const struct conv_run *run, int64_t n, int64_t grp, int64_t q, int64_t j, int64_t chunk, int64_t i0,
-                       int64_t i1, const float *buffer)
+static void run_blocks(const struct conv_run *run, int64_t n, int64_t grp, int64_t q, int64_t j,
+                       int64_t chunk, int64_t i0, int64_t i1, const float *buffer)
 {
     const struct geometry *g = &run->g;
     const int64_t taps = taps_of(g), co = g->co / g->group, per = g->taps_h * g->taps_w,
-                  end = j + run->cols < g->qw ? j + run->cols : g->qw, first = chunk * run->chunk_blocks * R,
-                  last = first + run->chunk_blocks * R < g->rows ? first + run->chunk_blocks * R : g->rows;
-    struct cpu_tile t = {.off = run->off, .a_row = 1, .a_k = R, .k = (i1 - i0) * per, .add = i0 > 0};
+                  end = j + run->cols < g->qw ? j + run->cols : g->qw,
+                  first = chunk * run->chunk_blocks * R,
+                  last = first + run->chunk_blocks * R < g->rows ? first + run->chunk_blocks * R
+                                                                 : g->rows;
+    struct cpu_tile t = {
+        .off = run->off, .a_row = 1, .a_k = R, .k = (i1 - i0) * per, .add = i0 > 0};
     float scattered[R * C], bias[R];
     for (int64_t r = first; r < last; r += R) {
         t.rows = (int32_t)(last - r < R ? last - r : R);
@@ -290,7 +333,8 @@ static void run_blocks(const struct conv_run *run, int64_t n, int64_t grp, int64
             t.x = buffer + (col - j);
             if (g->transposed) {
                 t.bias = run->bias ? bias : NULL;
-                for (int32_t i = 0; run->bias && i < t.rows; i++) bias[i] = run->bias[grp * co + (r + i) / (g->sh * g->sw)];
+                for (int32_t i = 0; run->bias && i < t.rows; i++)
+                    bias[i] = run->bias[grp * co + (r + i) / (g->sh * g->sw)];
                 t.y = scattered, t.y_row = C;
                 run->tile(&t);
                 scatter(run, n, grp, r, q, col, t.rows, t.cols, scattered);
@@ -309,8 +353,10 @@ static void conv_task(void *ctx, int64_t task)
     const struct conv_run *run = ctx;
     const struct geometry *g = &run->g;
     const int64_t chunk = task % run->chunks, span = task / run->chunks % run->spans,
-                  q = task / run->chunks / run->spans % g->qh, grp = task / run->chunks / run->spans / g->qh % g->group,
-                  n = task / run->chunks / run->spans / g->qh / g->group, channels = g->lines / g->taps_h, j = span * run->cols;
+                  q = task / run->chunks / run->spans % g->qh,
+                  grp = task / run->chunks / run->spans / g->qh % g->group,
+                  n = task / run->chunks / run->spans / g->qh / g->group,
+                  channels = g->lines / g->taps_h, j = span * run->cols;
     float buffer[BUFFER_FLOATS] __attribute__((aligned(64)));
     for (int64_t i = 0; i < channels; i += run->part) {
         const int64_t end = i + run->part < channels ? i + run->part : channels;
@@ -328,8 +374,10 @@ static void depthwise_task(void *ctx, int64_t task)
     for (int64_t q = 0; q < g->qh; q++)
         for (int64_t j = 0; j < g->qw; j += run->cols) {
             copy_in(run, n, c, q, j, 0, 1, buffer);
-            run->taps(run->weights + c * taps_of(g), buffer, run->off, taps_of(g), run->bias ? run->bias[c] : 0,
-                      run->y + ((n * g->co + c) * g->ho + q) * g->wo + j, g->qw - j < run->cols ? g->qw - j : run->cols);
+            run->taps(run->weights + c * taps_of(g), buffer, run->off, taps_of(g),
+                      run->bias ? run->bias[c] : 0,
+                      run->y + ((n * g->co + c) * g->ho + q) * g->wo + j,
+                      g->qw - j < run->cols ? g->qw - j : run->cols);
         }
 }
 
@@ -338,8 +386,10 @@ static void choose_spans(struct conv_run *run, int32_t threads)
 {
     const struct geometry *g = &run->g;
     const int64_t tiles = up(g->qw, C), units = g->n * g->group * g->qh;
-    const int64_t fixed = g->transposed ? g->lines : g->taps_h; /* lines that must be there at once */
-    const int64_t wanted = 4 * (int64_t)threads; /* tasks: enough to even out, few enough to copy little twice */
+    /* lines that must be there at once */
+    const int64_t fixed = g->transposed ? g->lines : g->taps_h;
+    /* tasks: enough to even out, few enough to copy little twice */
+    const int64_t wanted = 4 * (int64_t)threads;
     int64_t per = tiles * units / wanted;
     if (is_depthwise(g)) per = MOST_TILES * 4;
     else if (per > MOST_TILES) per = MOST_TILES;
@@ -349,16 +399,20 @@ static void choose_spans(struct conv_run *run, int32_t threads)
     run->cols = per * C;
     run->line = line_of(g, run->cols);
     run->spans = up(g->qw, run->cols);
-    run->part = g->transposed ? g->lines / g->taps_h : BUFFER_FLOATS / (g->taps_h * g->step_w * run->line);
+    run->part =
+        g->transposed ? g->lines / g->taps_h : BUFFER_FLOATS / (g->taps_h * g->step_w * run->line);
     run->chunks = units * run->spans >= wanted ? 1 : up(wanted, units * run->spans);
     if (run->chunks > up(g->rows, R)) run->chunks = up(g->rows, R);
     run->chunk_blocks = up(up(g->rows, R), run->chunks);
     run->chunks = up(up(g->rows, R), run->chunk_blocks);
 }
 
-static void conv_run(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool)
+static void conv_run(const struct syn_op_call *c, const void *packed, void *scratch,
+                     struct syn_pool *pool)
 {
-    struct conv_run run = {.x = c->in[0].data, .bias = syn_ops_given(c, 2) ? c->in[2].data : NULL, .y = c->out[0].data,
+    struct conv_run run = {.x = c->in[0].data,
+                           .bias = syn_ops_given(c, 2) ? c->in[2].data : NULL,
+                           .y = c->out[0].data,
                            .taps = cpu_taps_best()};
     struct geometry *g = &run.g;
     char *at = scratch;
@@ -379,5 +433,9 @@ static void conv_run(const struct syn_op_call *c, const void *packed, void *scra
 }
 
 const struct syn_quick cpu_quick_conv = {
-    .impl = "conv tiles", .takes = conv_takes, .pack = conv_pack, .scratch = conv_scratch, .run = conv_run,
+    .impl = "conv tiles",
+    .takes = conv_takes,
+    .pack = conv_pack,
+    .scratch = conv_scratch,
+    .run = conv_run,
 };

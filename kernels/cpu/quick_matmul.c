@@ -74,11 +74,12 @@ static void pack_panels(const struct product *p, const float *b, float *to)
 {
     for (int64_t j = 0; j < p->n; j += C)
         for (int64_t k = 0; k < p->k; k++)
-            for (int64_t i = j; i < j + C && i < p->n; i++) *to++ = p->b_transposed ? b[i * p->k + k] : b[k * p->n + i];
+            for (int64_t i = j; i < j + C && i < p->n; i++)
+                *to++ = p->b_transposed ? b[i * p->k + k] : b[k * p->n + i];
 }
 
-static syn_status product_pack(const struct syn_op_call *c, uint64_t constants, void **packed, size_t *bytes,
-                               struct syn_err *err)
+static syn_status product_pack(const struct syn_op_call *c, uint64_t constants, void **packed,
+                               size_t *bytes, struct syn_err *err)
 {
     struct product p;
     if (!(constants >> 1 & 1) || !read_product(c, &p) || !p.b_shared) return SYN_OK;
@@ -92,7 +93,9 @@ static size_t product_scratch(const struct syn_op_call *c, const void *packed, i
 {
     struct product p;
     (void)threads;
-    return !packed && read_product(c, &p) && p.b_transposed ? rounded((size_t)(p.k * p.n) * sizeof(float)) : 0;
+    return !packed && read_product(c, &p) && p.b_transposed
+               ? rounded((size_t)(p.k * p.n) * sizeof(float))
+               : 0;
 }
 
 struct product_run {
@@ -101,20 +104,24 @@ struct product_run {
     struct syn_shape bias_shape;
     int64_t bias_step[SYN_MAX_RANK];
     float *y;
-    int64_t row_blocks, per_task, chunks; /* a task: some blocks of rows of one panel of one batch */
+    /* a task: some blocks of rows of one panel of one batch */
+    int64_t row_blocks, per_task, chunks;
     cpu_tile_fn *tile;
 };
 
 /* Gemm's alpha and C onto a finished tile. */
-static void finish(const struct product_run *run, int64_t row, int64_t col, int32_t rows, int32_t cols)
+static void finish(const struct product_run *run, int64_t row, int64_t col, int32_t rows,
+                   int32_t cols)
 {
     const struct product *p = &run->p;
     for (int32_t r = 0; r < rows; r++) {
         float *y = run->y + (row + r) * p->n + col;
         for (int32_t j = 0; j < cols; j++) {
-            const float add = run->bias && p->beta != 0
-                                  ? p->beta * run->bias[(row + r) * run->bias_step[0] + (col + j) * run->bias_step[1]]
-                                  : 0;
+            const float add =
+                run->bias && p->beta != 0
+                    ? p->beta *
+                          run->bias[(row + r) * run->bias_step[0] + (col + j) * run->bias_step[1]]
+                    : 0;
             y[j] = p->alpha * y[j] + add;
         }
     }
@@ -124,8 +131,9 @@ static void product_task(void *ctx, int64_t task)
 {
     const struct product_run *run = ctx;
     const struct product *p = &run->p;
-    const int64_t panels = up(p->n, C), chunk = task % run->chunks, panel = task / run->chunks % panels,
-                  batch = task / run->chunks / panels, j = panel * C;
+    const int64_t panels = up(p->n, C), chunk = task % run->chunks,
+                  panel = task / run->chunks % panels, batch = task / run->chunks / panels,
+                  j = panel * C;
     int64_t at_a = 0, at_b = 0, rest = batch;
     struct cpu_tile t = {.a_row = p->k, .a_k = 1, .k = p->k, .y_row = p->n};
     for (int32_t d = p->batch.rank - 1; d >= 0; d--) {
@@ -136,7 +144,8 @@ static void product_task(void *ctx, int64_t task)
     t.cols = (int32_t)(p->n - j < C ? p->n - j : C);
     t.x = run->packed ? run->packed + j * p->k : run->b + at_b * p->k * p->n + j;
     t.x_k = run->packed ? t.cols : p->n;
-    for (int64_t b = chunk * run->per_task; b < run->row_blocks && b < (chunk + 1) * run->per_task; b++) {
+    for (int64_t b = chunk * run->per_task; b < run->row_blocks && b < (chunk + 1) * run->per_task;
+         b++) {
         t.rows = (int32_t)(p->m - b * R < R ? p->m - b * R : R);
         t.a = run->a + (at_a * p->m + b * R) * p->k;
         t.y = run->y + (batch * p->m + b * R) * p->n + j;
@@ -145,9 +154,13 @@ static void product_task(void *ctx, int64_t task)
     }
 }
 
-static void product_run(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool)
+static void product_run(const struct syn_op_call *c, const void *packed, void *scratch,
+                        struct syn_pool *pool)
 {
-    struct product_run run = {.a = c->in[0].data, .b = c->in[1].data, .packed = packed, .y = c->out[0].data,
+    struct product_run run = {.a = c->in[0].data,
+                              .b = c->in[1].data,
+                              .packed = packed,
+                              .y = c->out[0].data,
                               .tile = cpu_tile_best()};
     const int32_t threads = pool ? syn_pool_threads(pool) : 1;
     int64_t panels;
@@ -172,5 +185,9 @@ static void product_run(const struct syn_op_call *c, const void *packed, void *s
 }
 
 const struct syn_quick cpu_quick_matmul = {
-    .impl = "matmul tiles", .takes = product_takes, .pack = product_pack, .scratch = product_scratch, .run = product_run,
+    .impl = "matmul tiles",
+    .takes = product_takes,
+    .pack = product_pack,
+    .scratch = product_scratch,
+    .run = product_run,
 };

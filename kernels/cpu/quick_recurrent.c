@@ -29,8 +29,9 @@ static bool recurrent_takes(const struct syn_op_call *c)
     struct syn_recurrent p;
     for (int32_t i = 0; i < c->n_in; i++)
         if (i != SYN_RNN_LENGTHS && syn_ops_given(c, i) && c->in[i].dtype != SYN_F32) return false;
-    if (syn_ops_given(c, SYN_RNN_LENGTHS) || syn_ops_given(c, SYN_RNN_P) || !c->in[SYN_RNN_W].data ||
-        !c->in[SYN_RNN_R].data || syn_recurrent_parse(c, &p, NULL) != SYN_OK)
+    if (syn_ops_given(c, SYN_RNN_LENGTHS) || syn_ops_given(c, SYN_RNN_P) ||
+        !c->in[SYN_RNN_W].data || !c->in[SYN_RNN_R].data ||
+        syn_recurrent_parse(c, &p, NULL) != SYN_OK)
         return false;
     return p.gates > 1 && p.clip == 0 && !p.batch_first && !p.input_forget && is_usual(&p, 0) &&
            (p.dirs == 1 || is_usual(&p, 1)) && p.seq * p.batch * p.in * p.hidden > 0;
@@ -61,8 +62,8 @@ static void pack_all(const struct syn_recurrent *p, const struct syn_op_call *c,
                        (const float *)c->in[SYN_RNN_R].data + d * rows * p->hidden, to);
 }
 
-static syn_status recurrent_pack(const struct syn_op_call *c, uint64_t constants, void **packed, size_t *bytes,
-                                 struct syn_err *err)
+static syn_status recurrent_pack(const struct syn_op_call *c, uint64_t constants, void **packed,
+                                 size_t *bytes, struct syn_err *err)
 {
     struct syn_recurrent p;
     syn_status st = syn_recurrent_parse(c, &p, err);
@@ -83,7 +84,8 @@ static struct layout layout_of(const struct syn_recurrent *p, bool packed)
     l.gates = packed ? 0 : rounded((size_t)p->dirs * direction_floats(p) * sizeof(float));
     l.off = l.gates + rounded((size_t)(p->seq * p->batch * rows) * sizeof(float));
     l.step = l.off + rounded((size_t)p->hidden * sizeof(int64_t));
-    l.total = l.step + rounded((size_t)(up(rows, BLOCK) + 4 * up(p->hidden, BLOCK)) * sizeof(float));
+    l.total =
+        l.step + rounded((size_t)(up(rows, BLOCK) + 4 * up(p->hidden, BLOCK)) * sizeof(float));
     return l;
 }
 
@@ -113,10 +115,16 @@ static void input_task(void *ctx, int64_t task)
     const struct recurrent_run *run = ctx;
     const struct syn_recurrent *p = &run->p;
     const int64_t t0 = task * CPU_TILE_ROWS, steps = p->seq * p->batch;
-    struct cpu_tile t = {.a = run->x + t0 * p->in, .a_row = p->in, .a_k = 1, .x_k = run->rows, .k = p->in,
-                         .y_row = run->rows, .add = true};
+    struct cpu_tile t = {.a = run->x + t0 * p->in,
+                         .a_row = p->in,
+                         .a_k = 1,
+                         .x_k = run->rows,
+                         .k = p->in,
+                         .y_row = run->rows,
+                         .add = true};
     t.rows = (int32_t)(steps - t0 < CPU_TILE_ROWS ? steps - t0 : CPU_TILE_ROWS);
-    for (int32_t r = 0; r < t.rows; r++) { /* biases first; GRU's R bias of h is inside the reset when that comes late */
+    /* biases first; GRU's R bias of h is inside the reset when that comes late */
+    for (int32_t r = 0; r < t.rows; r++) {
         float *g = run->gates + (t0 + r) * run->rows;
         for (int64_t j = 0; j < run->rows; j++) {
             const bool apart = p->gates == 3 && p->linear_before_reset && j >= 2 * p->hidden;
@@ -132,14 +140,17 @@ static void input_task(void *ctx, int64_t task)
 }
 
 /* product[first, last) = R h, whole blocks. */
-static void times_state(const struct recurrent_run *run, const float *h, int64_t first, int64_t last)
+static void times_state(const struct recurrent_run *run, const float *h, int64_t first,
+                        int64_t last)
 {
     for (int64_t b = first / BLOCK * BLOCK; b < last; b += BLOCK)
-        run->taps(h, run->r + b * run->p.hidden, run->off, run->p.hidden, 0, run->product + b, BLOCK);
+        run->taps(h, run->r + b * run->p.hidden, run->off, run->p.hidden, 0, run->product + b,
+                  BLOCK);
 }
 
 static const double no_args[2] = {0, 0};
-static void act(const struct recurrent_run *run, syn_step s, const float *a, const float *b, float *y)
+static void act(const struct recurrent_run *run, syn_step s, const float *a, const float *b,
+                float *y)
 {
     run->apply(s, a, b, y, run->p.hidden, no_args);
 }
@@ -187,7 +198,10 @@ static void begin_state(const struct syn_op_call *c, int32_t i, int64_t at, int6
     if (syn_ops_given(c, i)) memcpy(to, (const float *)c->in[i].data + at, (size_t)n * sizeof *to);
     else memset(to, 0, (size_t)n * sizeof *to);
 }
-static bool wants(const struct syn_op_call *c, int32_t o) { return o < c->n_out && c->out[o].shape.rank >= 0; }
+static bool wants(const struct syn_op_call *c, int32_t o)
+{
+    return o < c->n_out && c->out[o].shape.rank >= 0;
+}
 
 static void run_direction(struct recurrent_run *run, int32_t d)
 {
@@ -204,16 +218,24 @@ static void run_direction(struct recurrent_run *run, int32_t d)
             if (p->gates == 3) gru_step(run, x, run->h);
             else lstm_step(run, x, run->h, run->c_state);
             if (wants(c, 0))
-                memcpy((float *)c->out[0].data + syn_recurrent_y(p, t, d, b), run->h, (size_t)p->hidden * sizeof(float));
+                memcpy((float *)c->out[0].data + syn_recurrent_y(p, t, d, b), run->h,
+                       (size_t)p->hidden * sizeof(float));
         }
-        if (wants(c, 1)) memcpy((float *)c->out[1].data + state, run->h, (size_t)p->hidden * sizeof(float));
-        if (wants(c, 2)) memcpy((float *)c->out[2].data + state, run->c_state, (size_t)p->hidden * sizeof(float));
+        if (wants(c, 1))
+            memcpy((float *)c->out[1].data + state, run->h, (size_t)p->hidden * sizeof(float));
+        if (wants(c, 2))
+            memcpy((float *)c->out[2].data + state, run->c_state,
+                   (size_t)p->hidden * sizeof(float));
     }
 }
 
-static void recurrent_run(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool)
+static void recurrent_run(const struct syn_op_call *c, const void *packed, void *scratch,
+                          struct syn_pool *pool)
 {
-    struct recurrent_run run = {.c = c, .x = c->in[SYN_RNN_X].data, .tile = cpu_tile_best(), .taps = cpu_taps_best(),
+    struct recurrent_run run = {.c = c,
+                                .x = c->in[SYN_RNN_X].data,
+                                .tile = cpu_tile_best(),
+                                .taps = cpu_taps_best(),
                                 .apply = cpu_step_best()};
     const struct syn_recurrent *p = &run.p;
     struct layout l;
@@ -237,14 +259,20 @@ static void recurrent_run(const struct syn_op_call *c, const void *packed, void 
     for (int32_t d = 0; d < p->dirs; d++, weights += direction_floats(p)) {
         run.w = weights;
         run.r = weights + p->in * run.rows;
-        run.wb = syn_ops_given(c, SYN_RNN_B) ? (const float *)c->in[SYN_RNN_B].data + d * 2 * run.rows : NULL;
+        run.wb = syn_ops_given(c, SYN_RNN_B)
+                     ? (const float *)c->in[SYN_RNN_B].data + d * 2 * run.rows
+                     : NULL;
         run.rb = run.wb ? run.wb + run.rows : NULL;
-        syn_pool_run(pool, (p->seq * p->batch + CPU_TILE_ROWS - 1) / CPU_TILE_ROWS, input_task, &run);
+        syn_pool_run(pool, (p->seq * p->batch + CPU_TILE_ROWS - 1) / CPU_TILE_ROWS, input_task,
+                     &run);
         run_direction(&run, d);
     }
 }
 
 const struct syn_quick cpu_quick_recurrent = {
-    .impl = "recurrent blocks", .takes = recurrent_takes, .pack = recurrent_pack, .scratch = recurrent_scratch,
+    .impl = "recurrent blocks",
+    .takes = recurrent_takes,
+    .pack = recurrent_pack,
+    .scratch = recurrent_scratch,
     .run = recurrent_run,
 };

@@ -19,20 +19,23 @@ static float sum_row(const float *x, int64_t n)
     for (int64_t i = 0; i < n; i++) sum += (double)x[i];
     return (float)sum;
 }
-static void norm_row(const float *x, const float *scale, const float *bias, float *y, int64_t n, float epsilon, bool rms)
+static void norm_row(const float *x, const float *scale, const float *bias, float *y, int64_t n,
+                     float epsilon, bool rms)
 {
     const double mean = rms ? 0 : (double)sum_row(x, n) / (double)n;
     double square = 0, factor;
     for (int64_t i = 0; i < n; i++) square += ((double)x[i] - mean) * ((double)x[i] - mean);
     factor = 1 / sqrt(square / (double)n + (double)epsilon);
-    for (int64_t i = 0; i < n; i++) y[i] = (float)(((double)x[i] - mean) * factor) * scale[i] + (bias ? bias[i] : 0);
+    for (int64_t i = 0; i < n; i++)
+        y[i] = (float)(((double)x[i] - mean) * factor) * scale[i] + (bias ? bias[i] : 0);
 }
 const struct cpu_rowwise cpu_rowwise_portable = {softmax_row, norm_row, sum_row};
 
 static const struct cpu_rowwise *best(void)
 {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")) return &cpu_rowwise_avx512;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+        return &cpu_rowwise_avx512;
 #endif
     return &cpu_rowwise_portable;
 }
@@ -50,7 +53,9 @@ static bool split_rows(const struct syn_op_call *c, int64_t axis, struct rows_ru
 {
     const struct syn_shape *x = &c->in[0].shape;
     if (axis < 0) axis += x->rank;
-    if (c->in[0].dtype != SYN_F32 || c->out[0].dtype != SYN_F32 || x->rank < 1 || axis < 0 || axis >= x->rank) return false;
+    if (c->in[0].dtype != SYN_F32 || c->out[0].dtype != SYN_F32 || x->rank < 1 || axis < 0 ||
+        axis >= x->rank)
+        return false;
     *r = (struct rows_run){.c = c, .f = best(), .rows = 1, .n = 1};
     for (int32_t d = 0; d < x->rank; d++) *(d < axis ? &r->rows : &r->n) *= x->dim[d];
     return r->rows > 0 && r->n > 0;
@@ -65,8 +70,10 @@ static void start(struct rows_run *r, syn_task_fn *fn, struct syn_pool *pool)
         fn(r, 0);
     } else syn_pool_run(pool, (r->rows + r->per_task - 1) / r->per_task, fn, r);
 }
-#define EACH_ROW(r, row) \
-    for (int64_t row = task * (r)->per_task, end_ = row + (r)->per_task < (r)->rows ? row + (r)->per_task : (r)->rows; row < end_; row++)
+#define EACH_ROW(r, row)                                                                           \
+    for (int64_t row = task * (r)->per_task,                                                       \
+                 end_ = row + (r)->per_task < (r)->rows ? row + (r)->per_task : (r)->rows;         \
+         row < end_; row++)
 
 /* --- softmax ---------------------------------------------------------------------------------- */
 
@@ -87,9 +94,11 @@ static void softmax_task(void *ctx, int64_t task)
 {
     const struct rows_run *r = ctx;
     EACH_ROW(r, i)
-        r->f->softmax((const float *)r->c->in[0].data + i * r->n, (float *)r->c->out[0].data + i * r->n, r->n);
+    r->f->softmax((const float *)r->c->in[0].data + i * r->n, (float *)r->c->out[0].data + i * r->n,
+                  r->n);
 }
-static void softmax_run(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool)
+static void softmax_run(const struct syn_op_call *c, const void *packed, void *scratch,
+                        struct syn_pool *pool)
 {
     struct rows_run r;
     (void)packed, (void)scratch;
@@ -103,7 +112,9 @@ static bool norm_takes(const struct syn_op_call *c)
     struct rows_run r;
     if (!split_rows(c, syn_attr_int(c->op, c->attr, "axis"), &r)) return false;
     for (int32_t i = 1; i < c->n_in; i++) /* one number for each element of a row */
-        if (syn_ops_given(c, i) && (c->in[i].dtype != SYN_F32 || syn_ops_elements(&c->in[i].shape) != r.n)) return false;
+        if (syn_ops_given(c, i) &&
+            (c->in[i].dtype != SYN_F32 || syn_ops_elements(&c->in[i].shape) != r.n))
+            return false;
     for (int32_t o = 1; o < c->n_out; o++)
         if (c->out[o].shape.rank >= 0) return false;
     return true;
@@ -113,10 +124,12 @@ static void norm_task(void *ctx, int64_t task)
     const struct rows_run *r = ctx;
     const struct syn_op_call *c = r->c;
     EACH_ROW(r, i)
-        r->f->norm((const float *)c->in[0].data + i * r->n, c->in[1].data, syn_ops_given(c, 2) ? c->in[2].data : NULL,
-                   (float *)c->out[0].data + i * r->n, r->n, r->epsilon, r->rms);
+    r->f->norm((const float *)c->in[0].data + i * r->n, c->in[1].data,
+               syn_ops_given(c, 2) ? c->in[2].data : NULL, (float *)c->out[0].data + i * r->n, r->n,
+               r->epsilon, r->rms);
 }
-static void norm_run(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool)
+static void norm_run(const struct syn_op_call *c, const void *packed, void *scratch,
+                     struct syn_pool *pool)
 {
     struct rows_run r;
     (void)packed, (void)scratch;
@@ -133,9 +146,11 @@ static bool sum_split(const struct syn_op_call *c, struct rows_run *r)
     int64_t list[SYN_MAX_RANK], first = c->in[0].shape.rank;
     int32_t n, axis;
     bool given, over[SYN_MAX_RANK] = {false};
-    if (syn_ops_ints(c, 1, "axes", list, SYN_MAX_RANK, &n, &given, NULL) != SYN_OK || n == 0) return false;
+    if (syn_ops_ints(c, 1, "axes", list, SYN_MAX_RANK, &n, &given, NULL) != SYN_OK || n == 0)
+        return false;
     for (int32_t i = 0; i < n; i++) {
-        if (syn_ops_axis(c, "axes", list[i], c->in[0].shape.rank, &axis, NULL) != SYN_OK) return false;
+        if (syn_ops_axis(c, "axes", list[i], c->in[0].shape.rank, &axis, NULL) != SYN_OK)
+            return false;
         over[axis] = true;
         if (axis < first) first = axis;
     }
@@ -151,9 +166,12 @@ static bool sum_takes(const struct syn_op_call *c)
 static void sum_task(void *ctx, int64_t task)
 {
     const struct rows_run *r = ctx;
-    EACH_ROW(r, i) ((float *)r->c->out[0].data)[i] = r->factor * r->f->sum((const float *)r->c->in[0].data + i * r->n, r->n);
+    EACH_ROW(r, i)
+    ((float *)r->c->out[0].data)[i] =
+        r->factor * r->f->sum((const float *)r->c->in[0].data + i * r->n, r->n);
 }
-static void sum_run(const struct syn_op_call *c, const void *packed, void *scratch, struct syn_pool *pool)
+static void sum_run(const struct syn_op_call *c, const void *packed, void *scratch,
+                    struct syn_pool *pool)
 {
     struct rows_run r;
     (void)packed, (void)scratch;
@@ -162,6 +180,7 @@ static void sum_run(const struct syn_op_call *c, const void *packed, void *scrat
     start(&r, sum_task, pool);
 }
 
-const struct syn_quick cpu_quick_softmax = {.impl = "softmax rows", .takes = softmax_takes, .run = softmax_run};
+const struct syn_quick cpu_quick_softmax = {
+    .impl = "softmax rows", .takes = softmax_takes, .run = softmax_run};
 const struct syn_quick cpu_quick_norm = {.impl = "norm rows", .takes = norm_takes, .run = norm_run};
 const struct syn_quick cpu_quick_sum = {.impl = "sum rows", .takes = sum_takes, .run = sum_run};

@@ -10,7 +10,8 @@
 struct cpu_rowwise {
     void (*softmax)(const float *x, float *y, int64_t n);
     /* (x - mean) / sqrt(var + epsilon) * scale + bias; rms: without the mean. bias may be NULL. */
-    void (*norm)(const float *x, const float *scale, const float *bias, float *y, int64_t n, float epsilon, bool rms);
+    void (*norm)(const float *x, const float *scale, const float *bias, float *y, int64_t n,
+                 float epsilon, bool rms);
     float (*sum)(const float *x, int64_t n);
 };
 extern const struct cpu_rowwise cpu_rowwise_portable;

@@ -3,13 +3,17 @@
 #include "kernels/cpu/vmath_avx512.h"
 #include <math.h>
 
-static inline __mmask16 mask_of(int64_t left) { return left >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1); }
+static inline __mmask16 mask_of(int64_t left)
+{
+    return left >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
+}
 
 static void softmax(const float *x, float *y, int64_t n)
 {
     __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps(), factor;
     for (int64_t i = 0; i < n; i += 16)
-        most = _mm512_max_ps(most, _mm512_mask_loadu_ps(_mm512_set1_ps(-INFINITY), mask_of(n - i), x + i));
+        most = _mm512_max_ps(
+            most, _mm512_mask_loadu_ps(_mm512_set1_ps(-INFINITY), mask_of(n - i), x + i));
     most = _mm512_set1_ps(_mm512_reduce_max_ps(most));
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 m = mask_of(n - i);
@@ -36,7 +40,8 @@ static float sum_of(const float *x, int64_t n)
     return _mm512_reduce_add_ps(_mm512_add_ps(a, b));
 }
 
-static void norm(const float *x, const float *scale, const float *bias, float *y, int64_t n, float epsilon, bool rms)
+static void norm(const float *x, const float *scale, const float *bias, float *y, int64_t n,
+                 float epsilon, bool rms)
 {
     const __m512 mean = _mm512_set1_ps(rms ? 0 : sum_of(x, n) / (float)n);
     __m512 square = _mm512_setzero_ps(), factor;

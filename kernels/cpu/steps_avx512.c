@@ -22,10 +22,11 @@ static void powers(const float *a, const float *b, float *y, int64_t n)
     for (int64_t i = 0; i < n; i++) y[i] = two ? a[i] * a[i] : powf(a[i], b[i]);
 }
 
-void cpu_step_avx512(syn_step s, const float *a, const float *b, float *y, int64_t n, const double args[2])
+void cpu_step_avx512(syn_step s, const float *a, const float *b, float *y, int64_t n,
+                     const double args[2])
 {
-    const __m512 zero = _mm512_setzero_ps(), one = _mm512_set1_ps(1), lo = _mm512_set1_ps((float)args[0]),
-                 hi = _mm512_set1_ps((float)args[1]);
+    const __m512 zero = _mm512_setzero_ps(), one = _mm512_set1_ps(1),
+                 lo = _mm512_set1_ps((float)args[0]), hi = _mm512_set1_ps((float)args[1]);
     switch (s) {
     case SYN_STEP_ADD: LOOP(_mm512_add_ps(x, Z));
     case SYN_STEP_SUB: LOOP(_mm512_sub_ps(x, Z));
@@ -41,12 +42,14 @@ void cpu_step_avx512(syn_step s, const float *a, const float *b, float *y, int64
     case SYN_STEP_EXP: LOOP(v_exp(x));
     case SYN_STEP_LOG: LOOP(v_log(x));
     case SYN_STEP_RELU: LOOP(_mm512_mask_mov_ps(x, _mm512_cmp_ps_mask(x, zero, _CMP_LT_OQ), zero));
-    case SYN_STEP_LEAKY_RELU: LOOP(_mm512_mask_mul_ps(x, _mm512_cmp_ps_mask(x, zero, _CMP_LT_OQ), x, lo));
+    case SYN_STEP_LEAKY_RELU:
+        LOOP(_mm512_mask_mul_ps(x, _mm512_cmp_ps_mask(x, zero, _CMP_LT_OQ), x, lo));
     case SYN_STEP_SIGMOID: LOOP(v_sigmoid(x));
     case SYN_STEP_TANH: LOOP(v_tanh(x));
     case SYN_STEP_ERF: LOOP(v_erf(x));
     case SYN_STEP_SOFTPLUS: LOOP(v_softplus(x));
-    case SYN_STEP_CLIP: LOOP(_mm512_min_ps(hi, _mm512_max_ps(lo, x))); /* NaN in x: the second, twice */
+    case SYN_STEP_CLIP:
+        LOOP(_mm512_min_ps(hi, _mm512_max_ps(lo, x))); /* NaN in x: the second, twice */
     case SYN_STEP_COUNT: break;
     }
 }

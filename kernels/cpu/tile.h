@@ -44,12 +44,12 @@ void cpu_tile_avx512bf16(const struct cpu_tile *t);
 void cpu_pair_bf16(const float *a, const float *b, float *to, int64_t n);
 
 /* One row: y[j] = bias + sum over k of a[k] * x[off[k] + j], j < cols. Depthwise convolutions. */
-typedef void cpu_taps_fn(const float *a, const float *x, const int64_t *off, int64_t k, float bias, float *y,
-                         int64_t cols);
-void cpu_taps_portable(const float *a, const float *x, const int64_t *off, int64_t k, float bias, float *y,
-                       int64_t cols);
-void cpu_taps_avx512(const float *a, const float *x, const int64_t *off, int64_t k, float bias, float *y,
-                     int64_t cols);
+typedef void cpu_taps_fn(const float *a, const float *x, const int64_t *off, int64_t k, float bias,
+                         float *y, int64_t cols);
+void cpu_taps_portable(const float *a, const float *x, const int64_t *off, int64_t k, float bias,
+                       float *y, int64_t cols);
+void cpu_taps_avx512(const float *a, const float *x, const int64_t *off, int64_t k, float bias,
+                     float *y, int64_t cols);
 cpu_taps_fn *cpu_taps_best(void);
 
 #endif

@@ -25,7 +25,8 @@ static void part(const struct cpu_tile *t, int32_t r0, int32_t j0)
         for (int v = 0; v < NR; v++) {
             acc[r][v] = _mm256_set1_ps(t->bias ? t->bias[own] : 0);
             if (t->add)
-                acc[r][v] = _mm256_add_ps(acc[r][v], _mm256_maskload_ps(t->y + own * t->y_row + j0 + 8 * v, mask[v]));
+                acc[r][v] = _mm256_add_ps(
+                    acc[r][v], _mm256_maskload_ps(t->y + own * t->y_row + j0 + 8 * v, mask[v]));
         }
     }
     for (int64_t k = 0; k < t->k; k++) {
@@ -38,7 +39,8 @@ static void part(const struct cpu_tile *t, int32_t r0, int32_t j0)
         }
     }
     for (int r = 0; r < MR && r0 + r < t->rows; r++)
-        for (int v = 0; v < NR; v++) _mm256_maskstore_ps(t->y + (r0 + r) * t->y_row + j0 + 8 * v, mask[v], acc[r][v]);
+        for (int v = 0; v < NR; v++)
+            _mm256_maskstore_ps(t->y + (r0 + r) * t->y_row + j0 + 8 * v, mask[v], acc[r][v]);
 }
 
 void cpu_tile_avx2(const struct cpu_tile *t)

@@ -8,9 +8,11 @@
 
 #define MR CPU_TILE_ROWS
 
-static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t, const int nr, const bool masked)
+static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t, const int nr,
+                                                       const bool masked)
 {
-    const __mmask16 last = masked ? (__mmask16)((1u << (t->cols - 16 * (nr - 1))) - 1) : (__mmask16)0xffff;
+    const __mmask16 last =
+        masked ? (__mmask16)((1u << (t->cols - 16 * (nr - 1))) - 1) : (__mmask16)0xffff;
     const float *row[MR];
     __m512 acc[MR][3];
 #pragma GCC unroll 8
@@ -20,8 +22,9 @@ static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t,
         for (int v = 0; v < nr; v++) {
             acc[r][v] = _mm512_set1_ps(t->bias ? t->bias[own] : 0);
             if (t->add)
-                acc[r][v] = _mm512_add_ps(acc[r][v], _mm512_maskz_loadu_ps(v == nr - 1 ? last : (__mmask16)0xffff,
-                                                                          t->y + own * t->y_row + 16 * v));
+                acc[r][v] = _mm512_add_ps(
+                    acc[r][v], _mm512_maskz_loadu_ps(v == nr - 1 ? last : (__mmask16)0xffff,
+                                                     t->y + own * t->y_row + 16 * v));
         }
     }
     for (int64_t k = 0; k < t->k; k++) {
@@ -29,7 +32,8 @@ static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t,
         const int64_t at = k * t->a_k;
         __m512 b[3];
         for (int v = 0; v < nr; v++)
-            b[v] = masked && v == nr - 1 ? _mm512_maskz_loadu_ps(last, x + 16 * v) : _mm512_loadu_ps(x + 16 * v);
+            b[v] = masked && v == nr - 1 ? _mm512_maskz_loadu_ps(last, x + 16 * v)
+                                         : _mm512_loadu_ps(x + 16 * v);
         for (int r = 0; r < MR; r++) {
             const __m512 a = _mm512_set1_ps(row[r][at]);
             for (int v = 0; v < nr; v++) acc[r][v] = _mm512_fmadd_ps(a, b[v], acc[r][v]);
@@ -37,10 +41,12 @@ static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t,
     }
     for (int r = 0; r < t->rows; r++)
         for (int v = 0; v < nr; v++)
-            _mm512_mask_storeu_ps(t->y + r * t->y_row + 16 * v, v == nr - 1 ? last : (__mmask16)0xffff, acc[r][v]);
+            _mm512_mask_storeu_ps(t->y + r * t->y_row + 16 * v,
+                                  v == nr - 1 ? last : (__mmask16)0xffff, acc[r][v]);
 }
 
-void cpu_taps_avx512(const float *a, const float *x, const int64_t *off, int64_t k, float bias, float *y, int64_t cols)
+void cpu_taps_avx512(const float *a, const float *x, const int64_t *off, int64_t k, float bias,
+                     float *y, int64_t cols)
 {
     int64_t j = 0;
     for (; j + 64 <= cols; j += 64) {
@@ -48,14 +54,17 @@ void cpu_taps_avx512(const float *a, const float *x, const int64_t *off, int64_t
         for (int v = 0; v < 4; v++) acc[v] = _mm512_set1_ps(bias);
         for (int64_t i = 0; i < k; i++)
             for (int v = 0; v < 4; v++)
-                acc[v] = _mm512_fmadd_ps(_mm512_set1_ps(a[i]), _mm512_loadu_ps(x + off[i] + j + 16 * v), acc[v]);
+                acc[v] = _mm512_fmadd_ps(_mm512_set1_ps(a[i]),
+                                         _mm512_loadu_ps(x + off[i] + j + 16 * v), acc[v]);
         for (int v = 0; v < 4; v++) _mm512_storeu_ps(y + j + 16 * v, acc[v]);
     }
     for (; j < cols; j += 16) {
-        const __mmask16 m = cols - j >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (cols - j)) - 1);
+        const __mmask16 m =
+            cols - j >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (cols - j)) - 1);
         __m512 acc = _mm512_set1_ps(bias);
         for (int64_t i = 0; i < k; i++)
-            acc = _mm512_fmadd_ps(_mm512_set1_ps(a[i]), _mm512_maskz_loadu_ps(m, x + off[i] + j), acc);
+            acc = _mm512_fmadd_ps(_mm512_set1_ps(a[i]), _mm512_maskz_loadu_ps(m, x + off[i] + j),
+                                  acc);
         _mm512_mask_storeu_ps(y + j, m, acc);
     }
 }

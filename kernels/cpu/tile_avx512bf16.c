@@ -5,9 +5,11 @@
 
 #define MR CPU_TILE_ROWS
 
-static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t, const int nr, const bool masked)
+static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t, const int nr,
+                                                       const bool masked)
 {
-    const __mmask16 last = masked ? (__mmask16)((1u << (t->cols - 16 * (nr - 1))) - 1) : (__mmask16)0xffff;
+    const __mmask16 last =
+        masked ? (__mmask16)((1u << (t->cols - 16 * (nr - 1))) - 1) : (__mmask16)0xffff;
     const float *row[MR];
     __m512 acc[MR][3];
 #pragma GCC unroll 8
@@ -17,8 +19,9 @@ static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t,
         for (int v = 0; v < nr; v++) {
             acc[r][v] = _mm512_set1_ps(t->bias ? t->bias[own] : 0);
             if (t->add)
-                acc[r][v] = _mm512_add_ps(acc[r][v], _mm512_maskz_loadu_ps(v == nr - 1 ? last : (__mmask16)0xffff,
-                                                                          t->y + own * t->y_row + 16 * v));
+                acc[r][v] = _mm512_add_ps(
+                    acc[r][v], _mm512_maskz_loadu_ps(v == nr - 1 ? last : (__mmask16)0xffff,
+                                                     t->y + own * t->y_row + 16 * v));
         }
     }
     for (int64_t k = 0; k < t->k; k++) {
@@ -26,15 +29,18 @@ static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t,
         const int64_t at = k * t->a_k;
         __m512 b[3];
         for (int v = 0; v < nr; v++)
-            b[v] = masked && v == nr - 1 ? _mm512_maskz_loadu_ps(last, x + 16 * v) : _mm512_loadu_ps(x + 16 * v);
+            b[v] = masked && v == nr - 1 ? _mm512_maskz_loadu_ps(last, x + 16 * v)
+                                         : _mm512_loadu_ps(x + 16 * v);
         for (int r = 0; r < MR; r++) {
             const __m512 a = _mm512_set1_ps(row[r][at]);
-            for (int v = 0; v < nr; v++) acc[r][v] = _mm512_dpbf16_ps(acc[r][v], (__m512bh)b[v], (__m512bh)a);
+            for (int v = 0; v < nr; v++)
+                acc[r][v] = _mm512_dpbf16_ps(acc[r][v], (__m512bh)b[v], (__m512bh)a);
         }
     }
     for (int r = 0; r < t->rows; r++)
         for (int v = 0; v < nr; v++)
-            _mm512_mask_storeu_ps(t->y + r * t->y_row + 16 * v, v == nr - 1 ? last : (__mmask16)0xffff, acc[r][v]);
+            _mm512_mask_storeu_ps(t->y + r * t->y_row + 16 * v,
+                                  v == nr - 1 ? last : (__mmask16)0xffff, acc[r][v]);
 }
 
 /* One copy of the loop for each number of registers, with and without a mask: constants unroll
@@ -57,8 +63,10 @@ void cpu_pair_bf16(const float *a, const float *b, float *to, int64_t n)
 {
     for (int64_t i = 0; i < n; i += 16) {
         const __mmask16 m = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
-        const __m512i lo = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(m, a + i)));
-        const __m512i hi = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(m, b + i)));
+        const __m512i lo =
+            _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(m, a + i)));
+        const __m512i hi =
+            _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(m, b + i)));
         _mm512_mask_storeu_epi32(to + i, m, _mm512_or_si512(lo, _mm512_slli_epi32(hi, 16)));
     }
 }

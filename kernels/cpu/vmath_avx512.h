@@ -14,9 +14,11 @@ static inline __m512 v_exp(__m512 x)
 {
     const __m512 one = _mm512_set1_ps(1);
     __m512 n, r, p;
-    x = _mm512_min_ps(_mm512_set1_ps(89.5f), x); /* of a NaN and a number these give the second: NaN stays */
+    /* of a NaN and a number these give the second: NaN stays */
+    x = _mm512_min_ps(_mm512_set1_ps(89.5f), x);
     x = _mm512_max_ps(_mm512_set1_ps(-105.0f), x);
-    n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504088896341f)), _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    n = _mm512_roundscale_ps(_mm512_mul_ps(x, _mm512_set1_ps(1.44269504088896341f)),
+                             _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     r = _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693359375f), x);
     r = _mm512_fnmadd_ps(n, _mm512_set1_ps(-2.12194440e-4f), r);
     p = _mm512_set1_ps(1.9875691500e-4f);
@@ -33,7 +35,8 @@ static inline __m512 v_exp(__m512 x)
 static inline __m512 v_log(__m512 x)
 {
     const __m512 one = _mm512_set1_ps(1);
-    __m512 e = _mm512_getexp_ps(x), m = _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan), z, p;
+    __m512 e = _mm512_getexp_ps(x), m = _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan),
+           z, p;
     const __mmask16 big = _mm512_cmp_ps_mask(m, _mm512_set1_ps(1.41421356237f), _CMP_GT_OQ);
     m = _mm512_mask_mul_ps(m, big, m, _mm512_set1_ps(0.5f));
     e = _mm512_mask_add_ps(e, big, e, one);
@@ -52,13 +55,16 @@ static inline __m512 v_log(__m512 x)
     p = _mm512_fmadd_ps(e, _mm512_set1_ps(-2.12194440e-4f), p);
     p = _mm512_fnmadd_ps(z, _mm512_set1_ps(0.5f), p);
     p = _mm512_fmadd_ps(e, _mm512_set1_ps(0.693359375f), _mm512_add_ps(m, p));
-    p = _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_EQ_OQ), _mm512_set1_ps(-__builtin_inff()));
-    return _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, _mm512_set1_ps(__builtin_inff()), _CMP_EQ_OQ), x);
+    p = _mm512_mask_mov_ps(p, _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_EQ_OQ),
+                           _mm512_set1_ps(-__builtin_inff()));
+    return _mm512_mask_mov_ps(
+        p, _mm512_cmp_ps_mask(x, _mm512_set1_ps(__builtin_inff()), _CMP_EQ_OQ), x);
 }
 
 static inline __m512 v_abs(__m512 x)
 {
-    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff)));
+    return _mm512_castsi512_ps(
+        _mm512_and_si512(_mm512_castps_si512(x), _mm512_set1_epi32(0x7fffffff)));
 }
 static inline __m512 v_with_sign(__m512 magnitude, __m512 sign)
 {
@@ -111,9 +117,11 @@ static inline __m512 v_erf(__m512 x)
 static inline __m512 v_softplus(__m512 x)
 {
     const __m512 e = v_exp(_mm512_sub_ps(_mm512_setzero_ps(), v_abs(x)));
-    const __m512 small = _mm512_fnmadd_ps(_mm512_mul_ps(e, e), _mm512_set1_ps(0.5f), e); /* e - e^2/2 */
-    const __m512 l = _mm512_mask_mov_ps(v_log(_mm512_add_ps(_mm512_set1_ps(1), e)),
-                                        _mm512_cmp_ps_mask(e, _mm512_set1_ps(1e-4f), _CMP_LT_OQ), small);
+    /* e - e^2/2 */
+    const __m512 small = _mm512_fnmadd_ps(_mm512_mul_ps(e, e), _mm512_set1_ps(0.5f), e);
+    const __m512 l =
+        _mm512_mask_mov_ps(v_log(_mm512_add_ps(_mm512_set1_ps(1), e)),
+                           _mm512_cmp_ps_mask(e, _mm512_set1_ps(1e-4f), _CMP_LT_OQ), small);
     return _mm512_add_ps(_mm512_max_ps(_mm512_setzero_ps(), x), l); /* NaN in x: the second */
 }
 

@@ -90,6 +90,7 @@ static const struct syn_attr_spec transpose_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_conv_transpose = {
-    .name = "ConvTranspose", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 2, .max_in = 4, .n_out = 1,
+    .name = "ConvTranspose", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 2, .max_in = 4,
+    .n_out = 1,
     .attrs = transpose_attrs, .shape = transpose_shape, .reference = transpose_reference,
 };

@@ -60,6 +60,7 @@ static const struct syn_attr_spec dense_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_dense = {
-    .name = "Dense", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 2, .max_in = 3, .n_out = 1,
+    .name = "Dense", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 2, .max_in = 3,
+    .n_out = 1,
     .attrs = dense_attrs, .shape = dense_shape, .reference = dense_reference,
 };

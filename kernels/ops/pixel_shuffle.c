@@ -106,10 +106,12 @@ static const struct syn_attr_spec shuffle_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_pixel_shuffle = {
-    .name = "PixelShuffle", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 2, .n_out = 1,
+    .name = "PixelShuffle", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 2,
+    .n_out = 1,
     .attrs = shuffle_attrs, .shape = shuffle_shape, .reference = shuffle_reference,
 };
 const struct syn_op syn_op_pixel_unshuffle = {
-    .name = "PixelUnshuffle", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1, .n_out = 1,
+    .name = "PixelUnshuffle", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1,
+    .n_out = 1,
     .attrs = shuffle_attrs, .shape = unshuffle_shape, .reference = unshuffle_reference,
 };

@@ -195,11 +195,13 @@ static const struct syn_attr_spec average_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_max_pool = {
-    .name = "MaxPool", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1, .n_out = 1,
+    .name = "MaxPool", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1,
+    .n_out = 1,
     .attrs = max_attrs, .shape = pool_shape, .reference = max_reference,
 };
 const struct syn_op syn_op_average_pool = {
-    .name = "AveragePool", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1, .n_out = 1,
+    .name = "AveragePool", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1,
+    .n_out = 1,
     .attrs = average_attrs, .shape = pool_shape, .reference = average_reference,
 };
 const struct syn_op syn_op_global_average_pool = {

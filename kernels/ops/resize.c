@@ -36,7 +36,8 @@ static struct syn_place place_of(const struct syn_resize_axis *ax, int64_t o)
     case SYN_COORD_ALIGN_CORNERS:
         return out == 1 ? syn_place_of_ratio(0, 1) : syn_place_of_ratio(o * (in - 1), out - 1);
     case SYN_COORD_ASYMMETRIC:
-        return ax->scale > 0 ? syn_place_of_double((double)o / ax->scale) : syn_place_of_ratio(o * in, out);
+        return ax->scale > 0 ? syn_place_of_double((double)o / ax->scale)
+                             : syn_place_of_ratio(o * in, out);
     case SYN_COORD_HALF_PIXEL: break;
     }
     if (ax->scale > 0) return syn_place_of_double(((double)o + 0.5) / ax->scale - 0.5);
@@ -176,6 +177,7 @@ static const struct syn_attr_spec resize_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_resize = {
-    .name = "Resize", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1, .n_out = 1,
+    .name = "Resize", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 1, .max_in = 1,
+    .n_out = 1,
     .attrs = resize_attrs, .shape = resize_shape, .reference = resize_reference,
 };

@@ -41,6 +41,7 @@ static const struct syn_attr_spec sum_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_scaled_sum = {
-    .name = "ScaledSum", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 2, .max_in = SYN_MAX_OPERANDS, .n_out = 1,
+    .name = "ScaledSum", .domain = "synthd", .flags = SYN_OP_FLOAT, .min_in = 2,
+    .max_in = SYN_MAX_OPERANDS, .n_out = 1,
     .attrs = sum_attrs, .shape = sum_shape, .reference = sum_reference,
 };
