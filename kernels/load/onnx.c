@@ -1,4 +1,5 @@
-/* onnx.c - open an ONNX model as a graph. See onnx.h; the parts are onnx_file.h (bytes), onnx_build.h (nodes). */
+/* onnx.c - open an ONNX model as a graph. See onnx.h; the parts are onnx_file.h (bytes),
+ * onnx_build.h (nodes). */
 #include "kernels/load/onnx.h"
 #include "kernels/base/alloc.h"
 #include "kernels/load/onnx_build.h"
@@ -7,13 +8,14 @@ struct syn_onnx {
     struct syn_onnx_file *file;
 };
 
-/* Functions may use a tensor of the model in several places: several times its bytes, not any number of times. */
+/* Functions may use a tensor of the model in several places: several times its bytes, not any
+ * number of times. */
 #define COPIES 16
 #define FREE_COPIES ((size_t)64 << 20)
 
 /* Builds the graph of an open file, which *out keeps. Closes the file on failure. */
-static syn_status build(struct syn_onnx_file *file, size_t bytes, struct syn_onnx **out, struct syn_graph **graph,
-                        struct syn_err *err)
+static syn_status build(struct syn_onnx_file *file, size_t bytes, struct syn_onnx **out,
+                        struct syn_graph **graph, struct syn_err *err)
 {
     struct syn_onnx *o = syn_calloc(1, sizeof *o);
     struct syn_onnx_room room = {.nodes = SYN_MAX_NODES, .bytes = FREE_COPIES};
@@ -29,7 +31,8 @@ static syn_status build(struct syn_onnx_file *file, size_t bytes, struct syn_onn
     if (st == SYN_OK) st = syn_graph_new(&s.g, err);
     if (st != SYN_OK) goto done;
     st = syn_onnx_graph(&s, file->graph, err);
-    if (st == SYN_OK && s.g->n_outputs == 0) st = syn_fail(err, SYN_INVALID, "onnx: the graph has no outputs");
+    if (st == SYN_OK && s.g->n_outputs == 0)
+        st = syn_fail(err, SYN_INVALID, "onnx: the graph has no outputs");
 done:
     syn_names_free(&s.names);
     if (st != SYN_OK) {
@@ -42,15 +45,16 @@ done:
     return SYN_OK;
 }
 
-syn_status syn_onnx_load(const char *path, struct syn_onnx **out, struct syn_graph **graph, struct syn_err *err)
+syn_status syn_onnx_load(const char *path, struct syn_onnx **out, struct syn_graph **graph,
+                         struct syn_err *err)
 {
     struct syn_onnx_file *file;
     const syn_status st = syn_onnx_file_open(path, NULL, &file, err);
     return st == SYN_OK ? build(file, (size_t)syn_onnx_file_bytes(file), out, graph, err) : st;
 }
 
-syn_status syn_onnx_load_bytes(const void *data, size_t n, const struct syn_onnx_options *opt, struct syn_onnx **out,
-                               struct syn_graph **graph, struct syn_err *err)
+syn_status syn_onnx_load_bytes(const void *data, size_t n, const struct syn_onnx_options *opt,
+                               struct syn_onnx **out, struct syn_graph **graph, struct syn_err *err)
 {
     struct syn_onnx_file *file;
     const syn_status st = syn_onnx_file_parse(data, n, opt, &file, err);

@@ -1,4 +1,5 @@
-/* onnx_build.c - nodes of a decoded ONNX model as nodes of a graph: attributes, bodies, functions. See onnx_build.h. */
+/* onnx_build.c - nodes of a decoded ONNX model as nodes of a graph: attributes, bodies, functions.
+ * See onnx_build.h. */
 #include "kernels/load/onnx_build.h"
 #include "kernels/base/alloc.h"
 #include <stdio.h>
@@ -11,19 +12,36 @@ bool syn_onnx_dtype(syn_onnx_type t, syn_dtype *out)
     static const struct {
         syn_onnx_type from;
         syn_dtype to;
-    } types[] = {{SYN_ONNX_FLOAT, SYN_F32}, {SYN_ONNX_UINT8, SYN_U8}, {SYN_ONNX_INT8, SYN_I8}, {SYN_ONNX_UINT16, SYN_U16},
-                 {SYN_ONNX_INT16, SYN_I16}, {SYN_ONNX_INT32, SYN_I32}, {SYN_ONNX_INT64, SYN_I64}, {SYN_ONNX_BOOL, SYN_BOOL},
-                 {SYN_ONNX_FLOAT16, SYN_F16}, {SYN_ONNX_DOUBLE, SYN_F64}, {SYN_ONNX_UINT32, SYN_U32}, {SYN_ONNX_UINT64, SYN_U64},
-                 {SYN_ONNX_BFLOAT16, SYN_BF16}, {SYN_ONNX_FLOAT8E4M3FN, SYN_F8E4M3FN}, {SYN_ONNX_FLOAT8E4M3FNUZ, SYN_F8E4M3FNUZ},
-                 {SYN_ONNX_FLOAT8E5M2, SYN_F8E5M2}, {SYN_ONNX_FLOAT8E5M2FNUZ, SYN_F8E5M2FNUZ}, {SYN_ONNX_UINT4, SYN_U4},
-                 {SYN_ONNX_INT4, SYN_I4}, {SYN_ONNX_FLOAT4E2M1, SYN_F4E2M1}, {SYN_ONNX_FLOAT8E8M0, SYN_F8E8M0},
-                 {SYN_ONNX_UINT2, SYN_U2}, {SYN_ONNX_INT2, SYN_I2}};
+    } types[] = {{SYN_ONNX_FLOAT, SYN_F32},
+                 {SYN_ONNX_UINT8, SYN_U8},
+                 {SYN_ONNX_INT8, SYN_I8},
+                 {SYN_ONNX_UINT16, SYN_U16},
+                 {SYN_ONNX_INT16, SYN_I16},
+                 {SYN_ONNX_INT32, SYN_I32},
+                 {SYN_ONNX_INT64, SYN_I64},
+                 {SYN_ONNX_BOOL, SYN_BOOL},
+                 {SYN_ONNX_FLOAT16, SYN_F16},
+                 {SYN_ONNX_DOUBLE, SYN_F64},
+                 {SYN_ONNX_UINT32, SYN_U32},
+                 {SYN_ONNX_UINT64, SYN_U64},
+                 {SYN_ONNX_BFLOAT16, SYN_BF16},
+                 {SYN_ONNX_FLOAT8E4M3FN, SYN_F8E4M3FN},
+                 {SYN_ONNX_FLOAT8E4M3FNUZ, SYN_F8E4M3FNUZ},
+                 {SYN_ONNX_FLOAT8E5M2, SYN_F8E5M2},
+                 {SYN_ONNX_FLOAT8E5M2FNUZ, SYN_F8E5M2FNUZ},
+                 {SYN_ONNX_UINT4, SYN_U4},
+                 {SYN_ONNX_INT4, SYN_I4},
+                 {SYN_ONNX_FLOAT4E2M1, SYN_F4E2M1},
+                 {SYN_ONNX_FLOAT8E8M0, SYN_F8E8M0},
+                 {SYN_ONNX_UINT2, SYN_U2},
+                 {SYN_ONNX_INT2, SYN_I2}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (types[i].from == t) return *out = types[i].to, true;
     return false;
 }
 
-syn_status syn_onnx_as_tensor(const struct syn_onnx_tensor *t, struct syn_tensor *out, struct syn_err *err)
+syn_status syn_onnx_as_tensor(const struct syn_onnx_tensor *t, struct syn_tensor *out,
+                              struct syn_err *err)
 {
     static const uint64_t nothing[1];
     *out = (struct syn_tensor){.shape = t->shape};
@@ -38,13 +56,14 @@ syn_status syn_onnx_as_tensor(const struct syn_onnx_tensor *t, struct syn_tensor
 static syn_status charge(struct syn_onnx_scope *s, size_t bytes, struct syn_err *err)
 {
     if (bytes > s->room->bytes)
-        return syn_fail(err, SYN_TOO_LARGE, "functions, inlined, copy more tensors than any model should");
+        return syn_fail(err, SYN_TOO_LARGE,
+                        "functions, inlined, copy more tensors than any model should");
     s->room->bytes -= bytes;
     return SYN_OK;
 }
 
-syn_status syn_onnx_constant(struct syn_onnx_scope *s, const char *name, const struct syn_onnx_tensor *t, int32_t *value,
-                             struct syn_err *err)
+syn_status syn_onnx_constant(struct syn_onnx_scope *s, const char *name,
+                             const struct syn_onnx_tensor *t, int32_t *value, struct syn_err *err)
 {
     struct syn_tensor c;
     syn_status st = syn_onnx_as_tensor(t, &c, err);
@@ -64,7 +83,8 @@ int64_t syn_onnx_version(const struct syn_onnx_scope *s, const char *domain)
     return 0;
 }
 
-const struct syn_onnx_function *syn_onnx_function_of(const struct syn_onnx_file *f, const struct syn_onnx_node *n)
+const struct syn_onnx_function *syn_onnx_function_of(const struct syn_onnx_file *f,
+                                                     const struct syn_onnx_node *n)
 {
     for (int32_t i = 0; i < f->n_functions; i++)
         if (!strcmp(f->function[i].name, n->op_type) && !strcmp(f->function[i].domain, n->domain) &&
@@ -76,25 +96,31 @@ const struct syn_onnx_function *syn_onnx_function_of(const struct syn_onnx_file 
 /* --- names ------------------------------------------------------------------------------------ */
 
 /* A value keeps the name that the file gives it, so that it can be found again. */
-static syn_status name_value(struct syn_onnx_scope *s, int32_t value, const char *name, struct syn_err *err)
+static syn_status name_value(struct syn_onnx_scope *s, int32_t value, const char *name,
+                             struct syn_err *err)
 {
     char *full;
     const size_t n = strlen(s->prefix) + strlen(name) + 1;
-    if (!(full = syn_arena_new(&s->g->arena, n, 1))) return syn_fail(err, SYN_NO_MEMORY, "onnx: no memory for a name");
+    if (!(full = syn_arena_new(&s->g->arena, n, 1)))
+        return syn_fail(err, SYN_NO_MEMORY, "onnx: no memory for a name");
     snprintf(full, n, "%s%s", s->prefix, name);
     s->g->value[value].name = full;
     return SYN_OK;
 }
 
-syn_status syn_onnx_bind(struct syn_onnx_scope *s, const char *name, int32_t value, struct syn_err *err)
+syn_status syn_onnx_bind(struct syn_onnx_scope *s, const char *name, int32_t value,
+                         struct syn_err *err)
 {
     if (syn_names_get(&s->names, name) != SYN_NO_NAME)
         return syn_fail(err, SYN_INVALID, "two values are named %s", name);
-    return syn_names_put(&s->names, name, value) ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "onnx: no memory for names");
+    return syn_names_put(&s->names, name, value)
+               ? SYN_OK
+               : syn_fail(err, SYN_NO_MEMORY, "onnx: no memory for names");
 }
 
 /* An outer value becomes a constant of the body, or one more input of it. */
-static syn_status capture(struct syn_onnx_scope *s, const char *name, int32_t outer, int32_t *value, struct syn_err *err)
+static syn_status capture(struct syn_onnx_scope *s, const char *name, int32_t outer, int32_t *value,
+                          struct syn_err *err)
 {
     const struct syn_value *v = &s->up->g->value[outer];
     const struct syn_shape any = {.rank = -1};
@@ -111,11 +137,13 @@ static syn_status capture(struct syn_onnx_scope *s, const char *name, int32_t ou
         s->capture[s->n_captures++] = outer;
         st = syn_graph_input_typed(s->g, name, v->dtype, &any, value, err);
     }
-    if (st == SYN_OK && !syn_names_put(&s->names, name, *value)) st = syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
+    if (st == SYN_OK && !syn_names_put(&s->names, name, *value))
+        st = syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
     return st;
 }
 
-syn_status syn_onnx_value(struct syn_onnx_scope *s, const char *name, int32_t *value, struct syn_err *err)
+syn_status syn_onnx_value(struct syn_onnx_scope *s, const char *name, int32_t *value,
+                          struct syn_err *err)
 {
     int32_t outer;
     syn_status st;
@@ -139,8 +167,10 @@ struct attrs {
     int32_t n_bodies;
 };
 
-/* Inside a function an attribute may stand for one of the caller's: that one, the function's default, or NULL. */
-static const struct syn_onnx_attr *resolve(const struct syn_onnx_scope *s, const struct syn_onnx_attr *a)
+/* Inside a function an attribute may stand for one of the caller's: that one, the function's
+ * default, or NULL. */
+static const struct syn_onnx_attr *resolve(const struct syn_onnx_scope *s,
+                                           const struct syn_onnx_attr *a)
 {
     if (!a->ref) return a;
     for (int32_t i = 0; s->caller && i < s->caller->n_attrs; i++)
@@ -150,16 +180,25 @@ static const struct syn_onnx_attr *resolve(const struct syn_onnx_scope *s, const
     return NULL;
 }
 
-static syn_status body_attr(struct syn_onnx_scope *s, const struct syn_onnx_attr *a, struct attrs *to, struct syn_err *err)
+static syn_status body_attr(struct syn_onnx_scope *s, const struct syn_onnx_attr *a,
+                            struct attrs *to, struct syn_err *err)
 {
     struct syn_onnx_scope *b;
     syn_status st;
     if (to->n_bodies == 2) return syn_fail(err, SYN_UNSUPPORTED, "more than two bodies");
     if (s->depth >= SYN_ONNX_MAX_DEPTH)
-        return syn_fail(err, SYN_UNSUPPORTED, "bodies and functions are nested more than %d deep", SYN_ONNX_MAX_DEPTH);
+        return syn_fail(err, SYN_UNSUPPORTED, "bodies and functions are nested more than %d deep",
+                        SYN_ONNX_MAX_DEPTH);
     if (!(b = syn_calloc(1, sizeof *b))) return syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
-    *b = (struct syn_onnx_scope){.file = s->file, .up = s, .room = s->room, .opset = s->opset, .n_opsets = s->n_opsets, .caller = s->caller,
-                                 .function = s->function, .prefix = s->prefix, .depth = s->depth + 1};
+    *b = (struct syn_onnx_scope){.file = s->file,
+                                 .up = s,
+                                 .room = s->room,
+                                 .opset = s->opset,
+                                 .n_opsets = s->n_opsets,
+                                 .caller = s->caller,
+                                 .function = s->function,
+                                 .prefix = s->prefix,
+                                 .depth = s->depth + 1};
     to->body[to->n_bodies] = b;
     to->body_name[to->n_bodies++] = a->name;
     if ((st = syn_graph_new(&b->g, err)) != SYN_OK) return st;
@@ -167,13 +206,14 @@ static syn_status body_attr(struct syn_onnx_scope *s, const struct syn_onnx_attr
         syn_graph_free(b->g);
         return st;
     }
-    if ((st = syn_onnx_graph(b, a->graph[0], err)) != SYN_OK) return syn_fail_in(err, st, "%s: ", a->name);
+    if ((st = syn_onnx_graph(b, a->graph[0], err)) != SYN_OK)
+        return syn_fail_in(err, st, "%s: ", a->name);
     to->list[to->n++] = syn_attr_of_graph(a->name, b->g);
     return SYN_OK;
 }
 
-static syn_status one_attr(struct syn_onnx_scope *s, const struct syn_onnx_attr *a, const char *name, struct attrs *to,
-                           struct syn_err *err)
+static syn_status one_attr(struct syn_onnx_scope *s, const struct syn_onnx_attr *a,
+                           const char *name, struct attrs *to, struct syn_err *err)
 {
     struct syn_onnx_attr named = *a;
     struct syn_attr *out = &to->list[to->n];
@@ -204,19 +244,26 @@ static syn_status one_attr(struct syn_onnx_scope *s, const struct syn_onnx_attr 
     case SYN_ONNX_ATTR_TENSOR:
     case SYN_ONNX_ATTR_SPARSE_TENSOR: {
         st = syn_onnx_as_tensor(a->tensor, &to->tensor[to->n], err);
-        if (st == SYN_OK) st = charge(s, (size_t)t->shape.rank * 8 + (size_t)a->tensor->elements * syn_dtype_bytes(t->dtype), err);
+        if (st == SYN_OK)
+            st = charge(s,
+                        (size_t)t->shape.rank * 8 +
+                            (size_t)a->tensor->elements * syn_dtype_bytes(t->dtype),
+                        err);
         if (st != SYN_OK) return st;
         *out = syn_attr_of_tensor(name, t);
         break;
     }
     case SYN_ONNX_ATTR_GRAPH: return body_attr(s, &named, to, err);
-    default: return syn_fail(err, SYN_UNSUPPORTED, "attribute %s is of a kind that no operator here takes", name);
+    default:
+        return syn_fail(err, SYN_UNSUPPORTED,
+                        "attribute %s is of a kind that no operator here takes", name);
     }
     to->n++;
     return SYN_OK;
 }
 
-static syn_status read_attrs(struct syn_onnx_scope *s, const struct syn_onnx_node *n, struct attrs *to, struct syn_err *err)
+static syn_status read_attrs(struct syn_onnx_scope *s, const struct syn_onnx_node *n,
+                             struct attrs *to, struct syn_err *err)
 {
     syn_status st = SYN_OK;
     for (int32_t i = 0; st == SYN_OK && i < n->n_attrs; i++) {
@@ -242,7 +289,8 @@ static void attrs_free(struct attrs *a)
 /* --- nodes ------------------------------------------------------------------------------------ */
 
 /* A Constant node is a constant. */
-static syn_status constant_node(struct syn_onnx_scope *s, const struct syn_onnx_node *n, struct syn_err *err)
+static syn_status constant_node(struct syn_onnx_scope *s, const struct syn_onnx_node *n,
+                                struct syn_err *err)
 {
     const struct syn_onnx_attr *a = n->n_attrs ? resolve(s, &n->attr[0]) : NULL;
     int64_t length = a ? a->n : 0;
@@ -258,7 +306,10 @@ static syn_status constant_node(struct syn_onnx_scope *s, const struct syn_onnx_
         return st == SYN_OK ? syn_onnx_bind(s, n->out[0], value, err) : st;
     case SYN_ONNX_ATTR_FLOAT: t.data = (void *)(uintptr_t)&a->f; break;
     case SYN_ONNX_ATTR_INT: t.dtype = SYN_I64, t.data = (void *)(uintptr_t)&a->i; break;
-    case SYN_ONNX_ATTR_FLOATS: t.shape = syn_shape_of(1, &length), t.data = (void *)(uintptr_t)(length ? (const void *)a->floats : &length); break;
+    case SYN_ONNX_ATTR_FLOATS:
+        t.shape = syn_shape_of(1, &length),
+        t.data = (void *)(uintptr_t)(length ? (const void *)a->floats : &length);
+        break;
     case SYN_ONNX_ATTR_INTS:
         t.shape = syn_shape_of(1, &length), t.dtype = SYN_I64;
         t.data = (void *)(uintptr_t)(length ? a->ints : &length);
@@ -270,9 +321,10 @@ static syn_status constant_node(struct syn_onnx_scope *s, const struct syn_onnx_
     return st == SYN_OK ? syn_onnx_bind(s, n->out[0], value, err) : st;
 }
 
-/* What the bodies captured comes after the node's own operands: the one body's, or then's before else's. */
-static syn_status add_captures(struct syn_onnx_scope *s, const struct attrs *a, int32_t *in, int32_t *n_in, int32_t *count,
-                               struct syn_err *err)
+/* What the bodies captured comes after the node's own operands: the one body's, or then's before
+ * else's. */
+static syn_status add_captures(struct syn_onnx_scope *s, const struct attrs *a, int32_t *in,
+                               int32_t *n_in, int32_t *count, struct syn_err *err)
 {
     (void)s;
     *count = 0;
@@ -282,15 +334,16 @@ static syn_status add_captures(struct syn_onnx_scope *s, const struct attrs *a, 
             if (is_else != (turn == 1)) continue;
             for (int32_t k = 0; k < a->body[b]->n_captures; k++, (*count)++) {
                 if (*n_in == MOST_OPERANDS)
-                    return syn_fail(err, SYN_UNSUPPORTED, "more than %d operands and captured values", MOST_OPERANDS);
+                    return syn_fail(err, SYN_UNSUPPORTED,
+                                    "more than %d operands and captured values", MOST_OPERANDS);
                 in[(*n_in)++] = a->body[b]->capture[k];
             }
         }
     return SYN_OK;
 }
 
-static syn_status operands(struct syn_onnx_scope *s, const struct syn_onnx_node *n, bool trim, int32_t *in, int32_t *n_in,
-                           struct syn_err *err)
+static syn_status operands(struct syn_onnx_scope *s, const struct syn_onnx_node *n, bool trim,
+                           int32_t *in, int32_t *n_in, struct syn_err *err)
 {
     syn_status st = SYN_OK;
     *n_in = n->n_in;
@@ -305,8 +358,8 @@ static syn_status operands(struct syn_onnx_scope *s, const struct syn_onnx_node 
 }
 
 /* The node's outputs get their names. */
-static syn_status outputs(struct syn_onnx_scope *s, const struct syn_onnx_node *n, const int32_t *out, int32_t n_out,
-                          struct syn_err *err)
+static syn_status outputs(struct syn_onnx_scope *s, const struct syn_onnx_node *n,
+                          const int32_t *out, int32_t n_out, struct syn_err *err)
 {
     syn_status st = SYN_OK;
     for (int32_t i = 0; st == SYN_OK && i < n_out && i < n->n_out; i++) {
@@ -317,19 +370,26 @@ static syn_status outputs(struct syn_onnx_scope *s, const struct syn_onnx_node *
     return st;
 }
 
-static syn_status plain_node(struct syn_onnx_scope *s, const struct syn_onnx_node *n, struct syn_err *err)
+static syn_status plain_node(struct syn_onnx_scope *s, const struct syn_onnx_node *n,
+                             struct syn_err *err)
 {
     const syn_op_id id = syn_op_find(n->domain, n->op_type);
     const struct syn_op *op = syn_op_get(id);
     struct attrs a = {.n = 0};
     int32_t in[MOST_OPERANDS], out[SYN_MAX_OPERANDS], n_in = 0, captures = 0;
     bool wanted[SYN_MAX_OPERANDS] = {false};
-    struct syn_node_spec spec = {.id = id, .name = *n->name ? n->name : n->n_out ? n->out[0] : "", .in = in,
-                                 .wanted = wanted, .opset = (int32_t)syn_onnx_version(s, n->domain)};
+    struct syn_node_spec spec = {.id = id,
+                                 .name = syn_onnx_title(n),
+                                 .in = in,
+                                 .wanted = wanted,
+                                 .opset = (int32_t)syn_onnx_version(s, n->domain)};
     syn_status st;
     if (!op || !strcmp(n->domain, "synthd"))
-        return syn_fail(err, SYN_UNSUPPORTED, "no operator of domain \"%s\" has that name", n->domain);
-    if (!spec.opset) return syn_fail(err, SYN_INVALID, "domain \"%s\" is not among the model's opset_import", n->domain);
+        return syn_fail(err, SYN_UNSUPPORTED, "no operator of domain \"%s\" has that name",
+                        n->domain);
+    if (!spec.opset)
+        return syn_fail(err, SYN_INVALID, "domain \"%s\" is not among the model's opset_import",
+                        n->domain);
     st = read_attrs(s, n, &a, err);
     if (st == SYN_OK) st = operands(s, n, a.n_bodies == 0, in, &n_in, err);
     if (st == SYN_OK) st = add_captures(s, &a, in, &n_in, &captures, err);
@@ -340,7 +400,8 @@ static syn_status plain_node(struct syn_onnx_scope *s, const struct syn_onnx_nod
     while (spec.n_out > op->n_out && !*n->out[spec.n_out - 1]) spec.n_out--;
     if (spec.n_out < op->n_out) spec.n_out = op->n_out;
     if (st == SYN_OK && spec.n_out > syn_op_max_out(op))
-        st = syn_fail(err, SYN_INVALID, "%d outputs: at most %d", (int)spec.n_out, (int)syn_op_max_out(op));
+        st = syn_fail(err, SYN_INVALID, "%d outputs: at most %d", (int)spec.n_out,
+                      (int)syn_op_max_out(op));
     for (int32_t i = 0; st == SYN_OK && i < spec.n_out; i++) wanted[i] = i < n->n_out && *n->out[i];
     if (st == SYN_OK) st = syn_graph_add(s->g, &spec, out, err);
     if (st == SYN_OK) st = outputs(s, n, out, spec.n_out, err);
@@ -348,26 +409,41 @@ static syn_status plain_node(struct syn_onnx_scope *s, const struct syn_onnx_nod
     return st;
 }
 
-/* A model-local function is copied in: its inputs are the node's, its names get the node's in front. */
-static syn_status call_function(struct syn_onnx_scope *s, const struct syn_onnx_node *n, const struct syn_onnx_function *f,
-                                struct syn_err *err)
+/* A model-local function is copied in: its inputs are the node's, its names get the node's in
+ * front. */
+static syn_status call_function(struct syn_onnx_scope *s, const struct syn_onnx_node *n,
+                                const struct syn_onnx_function *f, struct syn_err *err)
 {
     char prefix[512];
-    struct syn_onnx_scope in = {.file = s->file, .g = s->g, .room = s->room, .opset = f->opset, .n_opsets = f->n_opsets, .caller = n,
-                                .function = f, .prefix = prefix, .depth = s->depth + 1};
+    struct syn_onnx_scope in = {.file = s->file,
+                                .g = s->g,
+                                .room = s->room,
+                                .opset = f->opset,
+                                .n_opsets = f->n_opsets,
+                                .caller = n,
+                                .function = f,
+                                .prefix = prefix,
+                                .depth = s->depth + 1};
     struct syn_onnx_node resolved = *n;
     struct syn_onnx_attr *attr = NULL;
     const int32_t first = s->g->n_values; /* of the values that are made inside */
     int32_t *order = syn_calloc((size_t)f->n_nodes + 1, sizeof *order);
     syn_status st = order ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
-    snprintf(prefix, sizeof prefix, "%.250s%.250s/", s->prefix, *n->name ? n->name : n->n_out ? n->out[0] : n->op_type);
+    snprintf(prefix, sizeof prefix, "%.250s%.250s/", s->prefix,
+             *n->name   ? n->name
+             : n->n_out ? n->out[0]
+                        : n->op_type);
     if (st == SYN_OK && s->depth >= SYN_ONNX_MAX_DEPTH)
-        st = syn_fail(err, SYN_UNSUPPORTED, "functions are nested more than %d deep, or call themselves", SYN_ONNX_MAX_DEPTH);
+        st = syn_fail(err, SYN_UNSUPPORTED,
+                      "functions are nested more than %d deep, or call themselves",
+                      SYN_ONNX_MAX_DEPTH);
     if (st == SYN_OK && (n->n_in > f->n_in || n->n_out > f->n_out))
-        st = syn_fail(err, SYN_INVALID, "function %s takes %d inputs and gives %d outputs", f->name, (int)f->n_in, (int)f->n_out);
+        st = syn_fail(err, SYN_INVALID, "function %s takes %d inputs and gives %d outputs", f->name,
+                      (int)f->n_in, (int)f->n_out);
     /* references in the call itself mean the caller's caller */
     if (st == SYN_OK && n->n_attrs) {
-        if (!(attr = syn_calloc((size_t)n->n_attrs, sizeof *attr))) st = syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
+        if (!(attr = syn_calloc((size_t)n->n_attrs, sizeof *attr)))
+            st = syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
         resolved.attr = attr, resolved.n_attrs = 0;
         for (int32_t i = 0; st == SYN_OK && i < n->n_attrs; i++) {
             const struct syn_onnx_attr *a = resolve(s, &n->attr[i]);
@@ -383,14 +459,18 @@ static syn_status call_function(struct syn_onnx_scope *s, const struct syn_onnx_
         if (st == SYN_OK) st = syn_onnx_bind(&in, f->in[i], v, err);
     }
     if (st == SYN_OK) st = syn_onnx_sort(f->node, f->n_nodes, order, err);
-    for (int32_t i = 0; st == SYN_OK && i < f->n_nodes; i++) st = syn_onnx_node(&in, &f->node[order[i]], err);
+    for (int32_t i = 0; st == SYN_OK && i < f->n_nodes; i++)
+        st = syn_onnx_node(&in, &f->node[order[i]], err);
     for (int32_t i = 0; st == SYN_OK && i < n->n_out; i++) {
         int32_t v;
         if (!*n->out[i]) continue;
         if ((st = syn_onnx_value(&in, f->out[i], &v, err)) != SYN_OK) break;
-        if (v < 0) st = syn_fail(err, SYN_INVALID, "function %s gives %s, which was left out", f->name, f->out[i]);
+        if (v < 0)
+            st = syn_fail(err, SYN_INVALID, "function %s gives %s, which was left out", f->name,
+                          f->out[i]);
         else st = syn_onnx_bind(s, n->out[i], v, err);
-        if (st == SYN_OK && v >= first) st = name_value(s, v, n->out[i], err); /* not an input handed through */
+        if (st == SYN_OK && v >= first)
+            st = name_value(s, v, n->out[i], err); /* not an input handed through */
     }
     syn_names_free(&in.names);
     syn_free(attr);
@@ -398,7 +478,8 @@ static syn_status call_function(struct syn_onnx_scope *s, const struct syn_onnx_
     return st;
 }
 
-syn_status syn_onnx_node(struct syn_onnx_scope *s, const struct syn_onnx_node *n, struct syn_err *err)
+syn_status syn_onnx_node(struct syn_onnx_scope *s, const struct syn_onnx_node *n,
+                         struct syn_err *err)
 {
     const struct syn_onnx_function *f = syn_onnx_function_of(s->file, n);
     syn_status st;
@@ -408,12 +489,13 @@ syn_status syn_onnx_node(struct syn_onnx_scope *s, const struct syn_onnx_node *n
         st = f                                                    ? call_function(s, n, f, err)
              : !*n->domain && !strcmp(n->op_type, "Constant") ? constant_node(s, n, err)
                                                                   : plain_node(s, n, err);
-    return st == SYN_OK ? st : syn_fail_in(err, st, "%s %s: ", n->op_type, *n->name ? n->name : n->n_out ? n->out[0] : "");
+    return st == SYN_OK ? st : syn_fail_in(err, st, "%s %s: ", n->op_type, syn_onnx_title(n));
 }
 
 /* --- graphs ----------------------------------------------------------------------------------- */
 
-static syn_status graph_inputs(struct syn_onnx_scope *s, const struct syn_onnx_graph *g, struct syn_err *err)
+static syn_status graph_inputs(struct syn_onnx_scope *s, const struct syn_onnx_graph *g,
+                               struct syn_err *err)
 {
     syn_status st = SYN_OK;
     for (int32_t i = 0; st == SYN_OK && i < g->n_inputs; i++) {
@@ -421,12 +503,15 @@ static syn_status graph_inputs(struct syn_onnx_scope *s, const struct syn_onnx_g
         struct syn_shape shape = {.rank = -1};
         syn_dtype type = SYN_F32;
         int32_t v;
-        if (syn_names_get(&s->names, x->name) != SYN_NO_NAME) continue; /* an initializer's default: a constant here */
+        v = syn_names_get(&s->names, x->name);
+        if (v != SYN_NO_NAME && s->g->value[v].data)
+            continue; /* an initializer's default: a constant here */
         if (!x->is_tensor && x->not_tensor)
-            return syn_fail(err, SYN_UNSUPPORTED, "input %s is a %s: tensors only", x->name, x->not_tensor);
+            return syn_fail(err, SYN_UNSUPPORTED, "input %s is a %s: tensors only", x->name,
+                            x->not_tensor);
         if (x->type != SYN_ONNX_UNDEFINED && !syn_onnx_dtype(x->type, &type))
-            return syn_fail(err, SYN_UNSUPPORTED, "input %s holds %s: no type that runs here", x->name,
-                            syn_onnx_type_word(x->type));
+            return syn_fail(err, SYN_UNSUPPORTED, "input %s holds %s: no type that runs here",
+                            x->name, syn_onnx_type_word(x->type));
         if (x->has_shape) shape = x->shape;
         st = syn_graph_input_typed(s->g, x->name, type, &shape, &v, err);
         if (st == SYN_OK) st = syn_onnx_bind(s, x->name, v, err);
@@ -434,14 +519,16 @@ static syn_status graph_inputs(struct syn_onnx_scope *s, const struct syn_onnx_g
     return st;
 }
 
-/* An output that is an input handed through, or a value that goes by another name or is an output already, becomes a
- * value of its own. */
-static syn_status own_output(struct syn_onnx_scope *s, const char *name, int32_t *v, struct syn_err *err)
+/* An output that is an input handed through, or a value that goes by another name or is an output
+ * already, becomes a value of its own. */
+static syn_status own_output(struct syn_onnx_scope *s, const char *name, int32_t *v,
+                             struct syn_err *err)
 {
     const struct syn_value *x = &s->g->value[*v];
     bool own = (x->producer >= 0 || x->data) && !strcmp(x->name, name);
     for (int32_t i = 0; own && i < s->g->n_outputs; i++) own = s->g->output[i] != *v;
-    const struct syn_node_spec spec = {.id = SYN_OP_IDENTITY, .name = name, .opset = 13, .n_in = 1, .in = v, .n_out = 1};
+    const struct syn_node_spec spec = {
+        .id = SYN_OP_IDENTITY, .name = name, .opset = 13, .n_in = 1, .in = v, .n_out = 1};
     int32_t out;
     syn_status st;
     if (own) return SYN_OK;
@@ -450,13 +537,15 @@ static syn_status own_output(struct syn_onnx_scope *s, const char *name, int32_t
     return name_value(s, out, name, err);
 }
 
-static syn_status graph_outputs(struct syn_onnx_scope *s, const struct syn_onnx_graph *g, struct syn_err *err)
+static syn_status graph_outputs(struct syn_onnx_scope *s, const struct syn_onnx_graph *g,
+                                struct syn_err *err)
 {
     syn_status st = SYN_OK;
     for (int32_t i = 0; st == SYN_OK && i < g->n_outputs; i++) {
         const struct syn_onnx_value *y = &g->output[i];
         int32_t v;
-        if ((st = syn_onnx_value(s, y->name, &v, err)) != SYN_OK) return syn_fail_in(err, st, "output: ");
+        if ((st = syn_onnx_value(s, y->name, &v, err)) != SYN_OK)
+            return syn_fail_in(err, st, "output: ");
         if (v < 0) return syn_fail(err, SYN_INVALID, "output %s was left out", y->name);
         if (!s->up && (st = own_output(s, y->name, &v, err)) != SYN_OK) return st;
         if (!s->g->value[v].data && s->g->value[v].producer >= 0) {
@@ -469,7 +558,8 @@ static syn_status graph_outputs(struct syn_onnx_scope *s, const struct syn_onnx_
     return st;
 }
 
-syn_status syn_onnx_graph(struct syn_onnx_scope *s, const struct syn_onnx_graph *g, struct syn_err *err)
+syn_status syn_onnx_graph(struct syn_onnx_scope *s, const struct syn_onnx_graph *g,
+                          struct syn_err *err)
 {
     int32_t *order = syn_calloc((size_t)g->n_nodes + 1, sizeof *order);
     syn_status st = order ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
@@ -480,7 +570,8 @@ syn_status syn_onnx_graph(struct syn_onnx_scope *s, const struct syn_onnx_graph 
     }
     if (st == SYN_OK) st = graph_inputs(s, g, err);
     if (st == SYN_OK) st = syn_onnx_sort(g->node, g->n_nodes, order, err);
-    for (int32_t i = 0; st == SYN_OK && i < g->n_nodes; i++) st = syn_onnx_node(s, &g->node[order[i]], err);
+    for (int32_t i = 0; st == SYN_OK && i < g->n_nodes; i++)
+        st = syn_onnx_node(s, &g->node[order[i]], err);
     if (st == SYN_OK) st = graph_outputs(s, g, err);
     syn_free(order);
     return st;

@@ -12,7 +12,7 @@
 
 #define MAX_NODE_ATTRS 256
 
-/* ---- what everything is made of --------------------------------------------------------------- */
+/* ---- what everything is made of ------------------------------------------------------------ */
 
 syn_status syn_onnx_array(struct syn_onnx_decoder *d, size_t n, size_t size, const char *what,
                           void **out)
@@ -108,7 +108,7 @@ syn_status syn_onnx_read_prop(struct syn_onnx_decoder *d, struct syn_pb m,
         if (st == SYN_OK) st = read((d), inner_, (out));                             \
     } while (0)
 
-/* ---- attributes ------------------------------------------------------------------------------- */
+/* ---- attributes ---------------------------------------------------------------------------- */
 
 enum { ATTR_NAME = 1, ATTR_TYPE = 20, ATTR_REF = 21 }; /* AttributeProto */
 #define ATTR_TYPES 15
@@ -298,7 +298,7 @@ syn_status syn_onnx_read_attr(struct syn_onnx_decoder *d, struct syn_pb m,
     return st;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------ */
+/* ---- nodes --------------------------------------------------------------------------------- */
 
 enum { /* NodeProto */
     NODE_INPUT = 1,
@@ -385,9 +385,16 @@ syn_status syn_onnx_read_node(struct syn_onnx_decoder *d, struct syn_pb m,
     return SYN_OK;
 }
 
-/* ---- types of values -------------------------------------------------------------------------- */
+/* ---- types of values ----------------------------------------------------------------------- */
 
-enum { TENSOR_TYPE = 1, SEQUENCE = 4, MAP = 5, OPAQUE = 7, SPARSE = 8, OPTIONAL = 9 }; /* TypeProto */
+enum {
+    TENSOR_TYPE = 1,
+    SEQUENCE = 4,
+    MAP = 5,
+    OPAQUE = 7,
+    SPARSE = 8,
+    OPTIONAL = 9
+}; /* TypeProto */
 
 /* TensorShapeProto.Dimension: dim_value = 1, dim_param = 2. */
 static syn_status read_dim(struct syn_onnx_decoder *d, struct syn_pb m, struct syn_onnx_value *out)
@@ -485,7 +492,7 @@ static syn_status read_value(struct syn_onnx_decoder *d, struct syn_pb m,
     return st;
 }
 
-/* ---- graphs ----------------------------------------------------------------------------------- */
+/* ---- graphs -------------------------------------------------------------------------------- */
 
 enum { /* GraphProto */
     GRAPH_NODE = 1,
@@ -521,7 +528,8 @@ static syn_status graph_room(struct syn_onnx_decoder *d, struct syn_pb m,
         n[3] += f.number == GRAPH_OUTPUT;
         n[4] += f.number == GRAPH_VALUE_INFO;
     }
-    for (int i = 0; i < 5 && st == SYN_OK; i++) st = syn_onnx_array(d, n[i], size[i], what[i], &p[i]);
+    for (int i = 0; i < 5 && st == SYN_OK; i++)
+        st = syn_onnx_array(d, n[i], size[i], what[i], &p[i]);
     if (st != SYN_OK) return st;
     out->node = room->node = p[0];
     out->constant = room->constant = p[1];

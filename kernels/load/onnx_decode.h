@@ -23,8 +23,8 @@ struct syn_onnx_decoder {
     struct syn_err *err;
 };
 
-/* Where a failure happened, put before its text while there is room for it: of bodies within bodies the
- * innermost places stay, and always what is wrong. Returns st. */
+/* Where a failure happened, put before its text while there is room for it: of bodies within
+ * bodies the innermost places stay, and always what is wrong. Returns st. */
 syn_status syn_onnx_at(struct syn_onnx_decoder *d, syn_status st, const char *format, ...)
     SYN_PRINTF(3, 4);
 
@@ -62,6 +62,7 @@ SYN_MUST_CHECK syn_status syn_onnx_external(struct syn_onnx_decoder *d, const ch
                                             const void **data);
 void syn_onnx_maps_close(struct syn_onnx_maps *maps); /* NULL-safe */
 uint64_t syn_onnx_maps_bytes(const struct syn_onnx_maps *maps); /* of all files */
-void syn_onnx_maps_drop(const struct syn_onnx_maps *maps); /* gives the pages back; they are read again when touched */
+void syn_onnx_maps_drop(
+    const struct syn_onnx_maps *maps); /* gives the pages back; they are read again when touched */
 
 #endif

@@ -18,7 +18,7 @@ struct open_file {
     struct syn_mapfile map;    /* closed when the model came as memory */
 };
 
-/* ---- files that are something else ------------------------------------------------------------ */
+/* ---- files that are something else --------------------------------------------------------- */
 
 const char *syn_onnx_looks_like(const void *data, size_t n)
 {
@@ -61,7 +61,7 @@ const char *syn_onnx_looks_like(const void *data, size_t n)
     return NULL;
 }
 
-/* ---- functions -------------------------------------------------------------------------------- */
+/* ---- functions ----------------------------------------------------------------------------- */
 
 enum { /* FunctionProto */
     FUN_NAME = 1,
@@ -109,7 +109,8 @@ static syn_status read_opset(struct syn_onnx_decoder *d, struct syn_pb m, void *
 static syn_status check_opsets(struct syn_onnx_decoder *d, const struct syn_onnx_opset *opset,
                                int32_t n)
 {
-    if (n > 256) return syn_fail(d->err, SYN_TOO_LARGE, "%d opset imports: the limit is 256", (int)n);
+    if (n > 256)
+        return syn_fail(d->err, SYN_TOO_LARGE, "%d opset imports: the limit is 256", (int)n);
     for (int32_t i = 0; i < n; i++)
         for (int32_t k = 0; k < i; k++)
             if (!strcmp(opset[i].domain, opset[k].domain) && opset[i].version != opset[k].version)
@@ -152,7 +153,8 @@ static syn_status function_room(struct syn_onnx_decoder *d, struct syn_pb m,
     syn_status st;
     while ((st = syn_pb_next(&m, &f, d->err)) == SYN_OK && f.number)
         for (int i = 0; i < 6; i++) n[i] += f.number == field[i];
-    for (int i = 0; i < 6 && st == SYN_OK; i++) st = syn_onnx_array(d, n[i], size[i], what[i], &p[i]);
+    for (int i = 0; i < 6 && st == SYN_OK; i++)
+        st = syn_onnx_array(d, n[i], size[i], what[i], &p[i]);
     if (st != SYN_OK) return st;
     *room = (struct function_room){p[0], p[1], p[2], p[3], p[4], p[5]};
     out->in = room->in;
@@ -206,7 +208,7 @@ static syn_status read_function(struct syn_onnx_decoder *d, struct syn_pb m, voi
     return st == SYN_OK ? st : syn_onnx_at(d, st, "function %.80s: ", out->name);
 }
 
-/* ---- the model -------------------------------------------------------------------------------- */
+/* ---- the model ----------------------------------------------------------------------------- */
 
 enum { /* ModelProto */
     MODEL_IR_VERSION = 1,
@@ -326,7 +328,7 @@ static syn_status read_model(struct syn_onnx_decoder *d, const void *data, size_
     return st == SYN_OK ? check_model(d, out) : st;
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------------------------- */
 
 static syn_status decode(struct open_file *o, const void *data, size_t n, const char *folder,
                          const struct syn_onnx_options *opt, struct syn_err *err)

@@ -1,6 +1,8 @@
-/* onnx_sort.c - nodes in an order where producers come first, and operators that are not known. See onnx_build.h.
+/* onnx_sort.c - nodes in an order where producers come first, and operators that are not known.
+ * See onnx_build.h.
  *
- * ONNX demands the order; converters that add Casts at the end of the list break it, and other runtimes sort. */
+ * ONNX demands the order; converters that add Casts at the end of the list break it, and other
+ * runtimes sort. */
 #include "kernels/base/alloc.h"
 #include "kernels/load/onnx_build.h"
 #include <stdio.h>
@@ -15,8 +17,8 @@ struct sort {
     bool no_memory;
 };
 
-/* Pushes the makers of names that the body reads and does not make itself. A name that a body makes may hide an outer
- * one; waiting for that one then costs nothing. */
+/* Pushes the makers of names that the body reads and does not make itself. A name that a body
+ * makes may hide an outer one; waiting for that one then costs nothing. */
 static void push_makers_of_body(struct sort *s, const struct syn_onnx_graph *g, int32_t level);
 
 static void push_maker(struct sort *s, const char *name)
@@ -39,7 +41,10 @@ static void push_makers(struct sort *s, const struct syn_onnx_node *n, int32_t l
 {
     for (int32_t k = 0; k < n->n_in; k++) push_maker(s, n->in[k]);
     for (int32_t a = 0; a < n->n_attrs; a++)
-        for (int32_t k = 0; (n->attr[a].type == SYN_ONNX_ATTR_GRAPH || n->attr[a].type == SYN_ONNX_ATTR_GRAPHS) && k < n->attr[a].n; k++)
+        for (int32_t k = 0;
+             (n->attr[a].type == SYN_ONNX_ATTR_GRAPH || n->attr[a].type == SYN_ONNX_ATTR_GRAPHS) &&
+             k < n->attr[a].n;
+             k++)
             push_makers_of_body(s, n->attr[a].graph[k], level + 1);
 }
 
@@ -73,15 +78,18 @@ static void visit(struct sort *s, int32_t i)
 /* The first node that reads what is made after it, or by itself; NULL: the order is one. */
 static const struct syn_onnx_node *first_unsorted(const struct sort *s, const int32_t *place)
 {
-    for (int32_t i = 0; i < s->n; i++)
-        for (int32_t k = 0; k < s->node[s->order[i]].n_in; k++) {
-            const int32_t m = *s->node[s->order[i]].in[k] ? syn_names_get(&s->maker, s->node[s->order[i]].in[k]) : SYN_NO_NAME;
-            if (m != SYN_NO_NAME && place[m] >= place[s->order[i]]) return &s->node[s->order[i]];
+    for (int32_t i = 0; i < s->n; i++) {
+        const struct syn_onnx_node *n = &s->node[s->order[i]];
+        for (int32_t k = 0; k < n->n_in; k++) {
+            const int32_t m = *n->in[k] ? syn_names_get(&s->maker, n->in[k]) : SYN_NO_NAME;
+            if (m != SYN_NO_NAME && place[m] >= i) return n;
         }
+    }
     return NULL;
 }
 
-syn_status syn_onnx_sort(const struct syn_onnx_node *node, int32_t n, int32_t *order, struct syn_err *err)
+syn_status syn_onnx_sort(const struct syn_onnx_node *node, int32_t n, int32_t *order,
+                         struct syn_err *err)
 {
     struct sort s = {.node = node, .n = n, .order = order};
     int32_t *place = syn_calloc((size_t)n + 1, sizeof *place);
@@ -99,8 +107,10 @@ syn_status syn_onnx_sort(const struct syn_onnx_node *node, int32_t n, int32_t *o
     for (int32_t i = 0; st == SYN_OK && i < n; i++) place[order[i]] = i;
     const struct syn_onnx_node *late = st == SYN_OK ? first_unsorted(&s, place) : NULL;
     if (late)
-        st = syn_fail(err, SYN_INVALID, "onnx: nodes form a cycle: %.60s %.100s waits for an output that needs its own",
-                      late->op_type, *late->name ? late->name : late->n_out ? late->out[0] : "");
+        st = syn_fail(err, SYN_INVALID,
+                      "onnx: nodes form a cycle: %.60s %.100s waits for an output that needs its "
+                      "own",
+                      late->op_type, syn_onnx_title(late));
     syn_names_free(&s.maker);
     syn_free(place);
     syn_free(s.state);
@@ -108,7 +118,7 @@ syn_status syn_onnx_sort(const struct syn_onnx_node *node, int32_t n, int32_t *o
     return st;
 }
 
-/* --- operators ---------------------------------------------------------------------------------- */
+/* --- operators ------------------------------------------------------------------------------- */
 
 struct missing {
     char text[360];
@@ -128,7 +138,8 @@ static void note(struct missing *m, const char *word, int32_t *count)
     if (!kept || !syn_names_put(&m->seen, kept, 0)) m->no_memory = true;
     ++*count;
     if (m->used + strlen(word) + 3 < sizeof m->text)
-        m->used += (size_t)snprintf(m->text + m->used, sizeof m->text - m->used, "%s%s", m->used ? ", " : "", word);
+        m->used += (size_t)snprintf(m->text + m->used, sizeof m->text - m->used, "%s%s",
+                                    m->used ? ", " : "", word);
     else if (m->used + 4 < sizeof m->text && m->text[m->used - 1] != '.')
         m->used += (size_t)snprintf(m->text + m->used, sizeof m->text - m->used, " ...");
 }
@@ -136,7 +147,8 @@ static void note(struct missing *m, const char *word, int32_t *count)
 static void note_operator(struct missing *m, const struct syn_onnx_node *n, int64_t version)
 {
     char word[160];
-    snprintf(word, sizeof word, "%.60s%s%.80s-%lld", n->domain, *n->domain ? "." : "", n->op_type, (long long)version);
+    snprintf(word, sizeof word, "%.60s%s%.80s-%lld", n->domain, *n->domain ? "." : "", n->op_type,
+             (long long)version);
     note(m, word, &m->n);
 }
 
@@ -163,17 +175,21 @@ static int64_t version_in(const struct syn_onnx_opset *list, int32_t n, const ch
     return 0;
 }
 
-static void look_through(struct missing *m, const struct syn_onnx_file *f, const struct syn_onnx_node *node, int32_t n,
+static void look_through(struct missing *m, const struct syn_onnx_file *f,
+                         const struct syn_onnx_node *node, int32_t n,
                          const struct syn_onnx_opset *opset, int32_t n_opsets, int32_t level)
 {
     for (int32_t i = 0; level <= SYN_ONNX_MAX_DEPTH && i < n; i++) {
         const bool constant = !*node[i].domain && !strcmp(node[i].op_type, "Constant");
         if (!constant && !syn_onnx_function_of(f, &node[i]) &&
-            (syn_op_find(node[i].domain, node[i].op_type) == SYN_OP_COUNT || !strcmp(node[i].domain, "synthd")))
+            (syn_op_find(node[i].domain, node[i].op_type) == SYN_OP_COUNT ||
+             !strcmp(node[i].domain, "synthd")))
             note_operator(m, &node[i], version_in(opset, n_opsets, node[i].domain));
         for (int32_t a = 0; a < node[i].n_attrs; a++)
-            for (int32_t k = 0; node[i].attr[a].type == SYN_ONNX_ATTR_GRAPH && k < node[i].attr[a].n; k++)
-                look_through(m, f, node[i].attr[a].graph[k]->node, node[i].attr[a].graph[k]->n_nodes, opset, n_opsets, level + 1);
+            for (int32_t k = 0;
+                 node[i].attr[a].type == SYN_ONNX_ATTR_GRAPH && k < node[i].attr[a].n; k++)
+                look_through(m, f, node[i].attr[a].graph[k]->node,
+                             node[i].attr[a].graph[k]->n_nodes, opset, n_opsets, level + 1);
     }
 }
 
@@ -190,13 +206,16 @@ syn_status syn_onnx_all_known(const struct syn_onnx_file *f, struct syn_err *err
     }
     look_through(&m, f, f->graph->node, f->graph->n_nodes, f->opset, f->n_opsets, 0);
     for (int32_t i = 0; i < f->n_functions; i++)
-        look_through(&m, f, f->function[i].node, f->function[i].n_nodes, f->function[i].opset, f->function[i].n_opsets, 0);
+        look_through(&m, f, f->function[i].node, f->function[i].n_nodes, f->function[i].opset,
+                     f->function[i].n_opsets, 0);
     if (m.no_memory) st = syn_fail(err, SYN_NO_MEMORY, "onnx: no memory");
     else if (m.n_types)
-        st = syn_fail(err, SYN_UNSUPPORTED, "onnx: nothing here runs %d operator%s and %d value%s of these: %s", (int)m.n,
+        st = syn_fail(err, SYN_UNSUPPORTED,
+                      "onnx: nothing here runs %d operator%s and %d value%s of these: %s", (int)m.n,
                       m.n == 1 ? "" : "s", (int)m.n_types, m.n_types == 1 ? "" : "s", m.text);
     else if (m.n)
-        st = syn_fail(err, SYN_UNSUPPORTED, "onnx: %d operator%s not known here (operator-opset): %s", (int)m.n,
+        st = syn_fail(err, SYN_UNSUPPORTED,
+                      "onnx: %d operator%s not known here (operator-opset): %s", (int)m.n,
                       m.n == 1 ? " is" : "s are", m.text);
     syn_names_free(&m.seen);
     syn_arena_deinit(&m.arena);

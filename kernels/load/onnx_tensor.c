@@ -332,7 +332,8 @@ static syn_status take_list(struct syn_onnx_decoder *d, struct syn_pb m, const s
     uint8_t *to;
     syn_status st;
     if (p->list && p->list != number)
-        return syn_fail(d->err, SYN_INVALID, "%s data in field %" PRIu32 ": belongs in field %" PRIu32,
+        return syn_fail(d->err, SYN_INVALID,
+                        "%s data in field %" PRIu32 ": belongs in field %" PRIu32,
                         syn_onnx_type_word(out->type), p->list, number);
     if (p->list_n != entries)
         return syn_fail(d->err, p->list_n < entries ? SYN_TRUNCATED : SYN_INVALID,

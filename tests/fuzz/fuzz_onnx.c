@@ -1,5 +1,5 @@
-/* fuzz_onnx.c - any bytes as an ONNX model: decoded, then built into a graph whose constants are read to their ends;
- * and as one TensorProto. External data is refused: there is no folder. */
+/* fuzz_onnx.c - any bytes as an ONNX model: decoded, then built into a graph whose constants are
+ * read to their ends; and as one TensorProto. External data is refused: there is no folder. */
 #include "kernels/load/onnx.h"
 #include "kernels/load/onnx_file.h"
 
@@ -12,12 +12,14 @@ static void read_constants(const struct syn_graph *g)
     for (int32_t i = 0; i < g->n_values; i++) {
         int64_t n;
         if (g->value[i].data && syn_shape_elements(&g->value[i].shape, &n) && n > 0)
-            sink = (double)syn_value_float(&g->value[i], 0) + (double)syn_value_float(&g->value[i], n - 1);
+            sink = (double)syn_value_float(&g->value[i], 0) +
+                   (double)syn_value_float(&g->value[i], n - 1);
     }
     for (int32_t i = 0; i < g->n_bodies; i++) read_constants(g->body[i]);
 }
 
-/* Shapes of a few elements for what the file leaves open, as far as they can be told without running. */
+/* Shapes of a few elements for what the file leaves open, as far as they can be told without
+ * running. */
 static void specialise(struct syn_graph *g)
 {
     struct syn_shape shape[4];

@@ -1,4 +1,5 @@
-/* fuzz_pb.c - any bytes as a protobuf message, every field as every kind of list, and messages within messages. */
+/* fuzz_pb.c - any bytes as a protobuf message, every field as every kind of list, and messages
+ * within messages. */
 #include "kernels/load/pb.h"
 #include <stdlib.h>
 

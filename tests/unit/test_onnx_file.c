@@ -9,7 +9,8 @@
 
 static struct syn_err err;
 
-/* ---- tensors ---------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------------
+ * */
 
 static syn_status tensor(struct pg *t, struct syn_arena *a, struct syn_onnx_tensor *out)
 {
@@ -270,7 +271,8 @@ static void test_sparse(void)
     refuse_model("made dense", &m, SYN_TOO_LARGE);
 }
 
-/* ---- models ----------------------------------------------------------------------------------- */
+/* ---- models -----------------------------------------------------------------------------------
+ * */
 
 /* A model that uses each part of the format that is kept. */
 static struct pg whole_model(void)
@@ -528,7 +530,8 @@ static void test_wrong_models(void)
     refuse_model("deep", &m, SYN_INVALID);
 }
 
-/* ---- external data ---------------------------------------------------------------------------- */
+/* ---- external data ----------------------------------------------------------------------------
+ * */
 
 static void write_file(const char *path, const void *p, size_t n)
 {

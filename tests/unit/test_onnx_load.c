@@ -1,6 +1,7 @@
-/* test_onnx_load.c - ONNX models as graphs: constants, functions with their attributes, bodies and what they capture,
- * optional operands, the order of nodes, outputs that are inputs, and what is refused and with which words. Models are
- * written here by hand; that operators compute rightly is shown elsewhere. */
+/* test_onnx_load.c - ONNX models as graphs: constants, functions with their attributes, bodies and
+ * what they capture, optional operands, the order of nodes, outputs that are inputs, and what is
+ * refused and with which words. Models are written here by hand; that operators compute rightly is
+ * shown elsewhere. */
 #include "kernels/base/alloc.h"
 #include "kernels/load/onnx.h"
 #include "kernels/load/onnx_file.h"
@@ -52,8 +53,8 @@ static bool loads(const char *what, struct pg *m)
 static void refuse(struct pg *m, syn_status want, const char *word, const char *other)
 {
     const syn_status st = load(m);
-    T_CHECK(st == want && strstr(err.text, word) && strstr(err.text, other), "%s: status %s: %s", word, syn_status_word(st),
-            err.text);
+    T_CHECK(st == want && strstr(err.text, word) && strstr(err.text, other), "%s: status %s: %s",
+            word, syn_status_word(st), err.text);
     unload(m);
 }
 static const struct syn_node *node_of(const struct syn_graph *g, const char *op)
@@ -74,8 +75,8 @@ static struct pg plain_graph(void)
 {
     const float w[3] = {1, 2, 3};
     const float six = 6;
-    struct pg g = {0}, t = pg_tensor_floats("w", 3, w), k = pg_node("Constant", "", "six"), a = pg_attr("value", 4),
-              c = pg_tensor_raw("", 1, 0, NULL, &six, 4);
+    struct pg g = {0}, t = pg_tensor_floats("w", 3, w), k = pg_node("Constant", "", "six"),
+              a = pg_attr("value", 4), c = pg_tensor_raw("", 1, 0, NULL, &six, 4);
     pg_message(&g, 5, &t);
     put_input(&g, "x", 1);
     pg_message(&a, 5, &c);
@@ -92,8 +93,11 @@ static void test_plain(void)
     struct pg g = plain_graph(), m = pg_model(8, 17, &g);
     if (!loads("plain", &m)) return unload(&m);
     const struct syn_node *clip = node_of(graph, "Clip");
-    T_CHECK(graph->n_inputs == 1 && graph->n_outputs == 1 && graph->n_nodes == 2, "a Constant is no node");
-    T_CHECK(graph->value[graph->input[0]].shape.rank == 2 && graph->value[graph->input[0]].shape.dim[0] == -1, "dimensions");
+    T_CHECK(graph->n_inputs == 1 && graph->n_outputs == 1 && graph->n_nodes == 2,
+            "a Constant is no node");
+    T_CHECK(graph->value[graph->input[0]].shape.rank == 2 &&
+                graph->value[graph->input[0]].shape.dim[0] == -1,
+            "dimensions");
     T_CHECK(!strcmp(graph->value[graph->output[0]].name, "y"), "names are the file's");
     T_CHECK(clip && clip->n_in == 3 && clip->in[1] == -1 && clip->opset == 17 &&
                 syn_value_float(&graph->value[clip->in[2]], 0) == 6,
@@ -127,7 +131,8 @@ static void test_outputs(void)
     put_output(&g, "x");
     m = pg_model(8, 17, &g);
     if (loads("an input as output", &m))
-        T_CHECK(graph->n_outputs == 1 && graph->value[graph->output[0]].producer >= 0 && !strcmp(graph->value[graph->output[0]].name, "x"),
+        T_CHECK(graph->n_outputs == 1 && graph->value[graph->output[0]].producer >= 0 &&
+                    !strcmp(graph->value[graph->output[0]].name, "x"),
                 "outputs belong to nodes");
     unload(&m);
     put_input(&g, "x", 1);
@@ -152,6 +157,12 @@ static void test_names(void)
     put_output(&g, "y");
     m = pg_model(8, 17, &g);
     refuse(&m, SYN_INVALID, "no value named z", "Abs y");
+    put_input(&g, "x", 1);
+    put_input(&g, "x", 1);
+    put_node(&g, pg_node("Abs", "x", "y"));
+    put_output(&g, "y");
+    m = pg_model(8, 17, &g);
+    refuse(&m, SYN_INVALID, "two inputs named x", "");
     /* an initializer among the inputs is a constant, as files of IR 3 have it */
     g = plain_graph();
     put_input(&g, "w", 1);
@@ -170,12 +181,14 @@ static void test_unsupported(void) /* all at once */
     put_input(&g, "c", 14);
     put_node(&g, pg_node("NoSuchThing", "x", "a"));
     put_node(&g, node_in("com.other", pg_node("Other", "a", "b")));
-    put_node(&g, node_in("synthd", pg_node("Conv", "a", "d"))); /* our own forms are not a file's to name */
+    put_node(&g, node_in("synthd",
+                         pg_node("Conv", "a", "d"))); /* our own forms are not a file's to name */
     put_output(&g, "b");
     m = pg_model(8, 17, &g);
     pg_opset(&m, 8, "com.other", 2);
-    T_CHECK(load(&m) == SYN_UNSUPPORTED && strstr(err.text, "NoSuchThing-17") && strstr(err.text, "com.other.Other-2") &&
-                strstr(err.text, "synthd.Conv") && strstr(err.text, "s (STRING)") && strstr(err.text, "c (COMPLEX64)"),
+    T_CHECK(load(&m) == SYN_UNSUPPORTED && strstr(err.text, "NoSuchThing-17") &&
+                strstr(err.text, "com.other.Other-2") && strstr(err.text, "synthd.Conv") &&
+                strstr(err.text, "s (STRING)") && strstr(err.text, "c (COMPLEX64)"),
             "%s", err.text);
     unload(&m);
     put_input(&g, "x", 1);
@@ -222,13 +235,15 @@ static struct pg function_proto(const char *name)
 static double alpha_of(const char *value)
 {
     const int32_t v = value_of(value);
-    const struct syn_node *n = v >= 0 && graph->value[v].producer >= 0 ? &graph->node[graph->value[v].producer] : NULL;
+    const struct syn_node *n =
+        v >= 0 && graph->value[v].producer >= 0 ? &graph->node[graph->value[v].producer] : NULL;
     return n && n->id == SYN_OP_LEAKY_RELU ? syn_attr_float(n->op, n->attr, "alpha") : -1;
 }
 
 static void test_functions(void)
 {
-    struct pg g = {0}, m, f = function_proto("F"), n = node_in("my", pg_node("F", "x y", "z through"));
+    struct pg g = {0}, m, f = function_proto("F"),
+              n = node_in("my", pg_node("F", "x y", "z through"));
     pg_text(&n, 3, "one");
     pg_attr_float(&n, "alpha", 0.25f);
     put_input(&g, "x", 1);
@@ -243,11 +258,15 @@ static void test_functions(void)
     pg_opset(&m, 8, "my", 1);
     pg_message(&m, 25, &f);
     if (loads("functions", &m)) {
-        T_CHECK(graph->n_nodes == 7, "%d nodes: two calls of three, and one that gives x a second name", (int)graph->n_nodes);
-        T_CHECK(alpha_of("one/p") == 0.25 && alpha_of("one/q") == 0.5, "given, and the function's default");
-        T_CHECK(alpha_of("two/p") == 0.01 && alpha_of("two/q") == 0.5, "left out: the operator's default: %g",
-                alpha_of("two/p"));
-        T_CHECK(!strcmp(graph->value[graph->input[0]].name, "x") && !strcmp(graph->value[graph->output[0]].name, "r") &&
+        T_CHECK(graph->n_nodes == 7,
+                "%d nodes: two calls of three, and one that gives x a second name",
+                (int)graph->n_nodes);
+        T_CHECK(alpha_of("one/p") == 0.25 && alpha_of("one/q") == 0.5,
+                "given, and the function's default");
+        T_CHECK(alpha_of("two/p") == 0.01 && alpha_of("two/q") == 0.5,
+                "left out: the operator's default: %g", alpha_of("two/p"));
+        T_CHECK(!strcmp(graph->value[graph->input[0]].name, "x") &&
+                    !strcmp(graph->value[graph->output[0]].name, "r") &&
                     !strcmp(graph->value[graph->output[1]].name, "through"),
                 "names of inputs and outputs");
         T_CHECK(node_of(graph, "LeakyRelu")->opset == 16, "the function's opset");
@@ -292,7 +311,8 @@ static struct pg doubling(int levels, const char *last)
 static void test_growth(void)
 {
     struct pg m = doubling(3, "Abs");
-    if (loads("functions in functions", &m)) T_CHECK(graph->n_nodes == 4, "%d nodes", (int)graph->n_nodes);
+    if (loads("functions in functions", &m))
+        T_CHECK(graph->n_nodes == 4, "%d nodes", (int)graph->n_nodes);
     unload(&m);
     m = doubling(30, ""); /* functions of nothing: no node is made, and it must still end */
     refuse(&m, SYN_TOO_LARGE, "functions inlined", "1048576");
@@ -306,7 +326,8 @@ static void test_growth(void)
 static void test_bodies(void)
 {
     const float w[3] = {1, 2, 3};
-    struct pg g = {0}, then_g = {0}, else_g = {0}, inner = {0}, m, n, t = pg_tensor_floats("w", 3, w);
+    struct pg g = {0}, then_g = {0}, else_g = {0}, inner = {0}, m, n,
+              t = pg_tensor_floats("w", 3, w);
     pg_message(&g, 5, &t);
     put_input(&g, "x", 1);
     t = pg_value("c", 9, 0, NULL);
@@ -325,7 +346,8 @@ static void test_bodies(void)
     put_node(&else_g, n);
     put_output(&else_g, "ey");
     n = pg_node("If", "c", "y");
-    pg_attr_graph(&n, "else_branch", &else_g); /* in this order: captures are then's first all the same */
+    pg_attr_graph(&n, "else_branch",
+                  &else_g); /* in this order: captures are then's first all the same */
     pg_attr_graph(&n, "then_branch", &then_g);
     put_node(&g, n);
     put_output(&g, "y");
@@ -334,12 +356,16 @@ static void test_bodies(void)
         const struct syn_node *i = node_of(graph, "If");
         const struct syn_graph *then_b = syn_attr_graph(i->op, i->attr, "then_branch"),
                                *else_b = syn_attr_graph(i->op, i->attr, "else_branch");
-        T_CHECK(i->n_in == 4 && i->in[1] == value_of("x") && i->in[2] == value_of("k") && i->in[3] == value_of("c"),
+        T_CHECK(i->n_in == 4 && i->in[1] == value_of("x") && i->in[2] == value_of("k") &&
+                    i->in[3] == value_of("c"),
                 "captures: then's x; else's k and c");
-        T_CHECK(then_b && then_b->n_inputs == 1 && !strcmp(then_b->value[then_b->input[0]].name, "x"), "then captures x alone");
+        T_CHECK(then_b && then_b->n_inputs == 1 &&
+                    !strcmp(then_b->value[then_b->input[0]].name, "x"),
+                "then captures x alone");
         T_CHECK(else_b && else_b->n_inputs == 2, "else captures for its inner If");
         const struct syn_node *add = then_b ? node_of(then_b, "Add") : NULL;
-        T_CHECK(add && syn_value_float(&then_b->value[add->in[1]], 1) == 2, "a captured constant is one of the body");
+        T_CHECK(add && syn_value_float(&then_b->value[add->in[1]], 1) == 2,
+                "a captured constant is one of the body");
     }
     unload(&m);
 }
@@ -370,7 +396,8 @@ static void test_external(void)
     remove(dir);
 }
 
-/* What the official writer makes: the seeds of the fuzz target (tests/fuzz/make_onnx_corpus.py). Run from the root. */
+/* What the official writer makes: the seeds of the fuzz target (tests/fuzz/make_onnx_corpus.py).
+ * Run from the root. */
 static void test_seeds(void)
 {
     static const char *const good[] = {"conv",      "norm", "shapes",    "quantised", "old",   "if",
@@ -381,18 +408,21 @@ static void test_seeds(void)
         const syn_status st = syn_onnx_load(path, &file, &graph, &err);
         T_CHECK(st == SYN_OK, "%s", err.text);
         if (st != SYN_OK) continue;
-        T_CHECK(graph->n_outputs == 1 && !strcmp(graph->value[graph->output[0]].name, "y") && syn_onnx_bytes(file) > 50,
-                "%s: %d outputs, %d bytes", good[i], (int)graph->n_outputs, (int)syn_onnx_bytes(file));
+        T_CHECK(graph->n_outputs == 1 && !strcmp(graph->value[graph->output[0]].name, "y") &&
+                    syn_onnx_bytes(file) > 50,
+                "%s: %d outputs, %d bytes", good[i], (int)graph->n_outputs,
+                (int)syn_onnx_bytes(file));
         syn_onnx_drop(file);
         struct pg none = {0};
         unload(&none);
     }
-    T_CHECK(syn_onnx_load("tests/fuzz/corpus/onnx/refused", &file, &graph, &err) == SYN_NOT_FOUND && strstr(err.text, "w.bin"),
+    T_CHECK(syn_onnx_load("tests/fuzz/corpus/onnx/refused", &file, &graph, &err) == SYN_NOT_FOUND &&
+                strstr(err.text, "w.bin"),
             "%s", err.text);
 }
 
-/* The 200 damaged files and more: every byte of a model that has functions, bodies and constants, changed in turn, and
- * every truncation: each loads or says why not. Allocations fail in turn. */
+/* The 200 damaged files and more: every byte of a model that has functions, bodies and constants,
+ * changed in turn, and every truncation: each loads or says why not. Allocations fail in turn. */
 static void test_damage(void)
 {
     struct pg g = plain_graph(), body = {0}, n, m, f = function_proto("F");
@@ -424,7 +454,8 @@ static void test_damage(void)
             if (k < sizeof other) copy.p[at] = other[k];
             const syn_status st = load(&copy);
             refused += st != SYN_OK;
-            if (st != SYN_OK && (!err.text[0] || st == SYN_INTERNAL)) T_CHECK(false, "byte %zu: %s", at, err.text);
+            if (st != SYN_OK && (!err.text[0] || st == SYN_INTERNAL))
+                T_CHECK(false, "byte %zu: %s", at, err.text);
             unload(&copy);
         }
     T_CHECK(damaged > 1000 && refused > damaged / 2, "%d damaged, %d refused", damaged, refused);
@@ -436,7 +467,8 @@ static void test_damage(void)
             T_CHECK(k > 20, "%ld allocations", k);
             break;
         }
-        T_CHECK(st == SYN_NO_MEMORY && err.text[0], "allocation %ld: %s: %s", k, syn_status_word(st), err.text);
+        T_CHECK(st == SYN_NO_MEMORY && err.text[0], "allocation %ld: %s: %s", k,
+                syn_status_word(st), err.text);
         unload(&none);
     }
     unload(&m);

@@ -119,8 +119,8 @@ static void test_lists(void)
     pg_float(&m, 5, 1);
     r = syn_pb_of(m.p, m.n);
     T_CHECK(syn_pb_next(&r, &f, &err) == SYN_OK &&
-                syn_pb_list_of(&f, SYN_PB_FIXED32, "floats", &list, &err) == SYN_OK && list.n == 2 &&
-                syn_pb_list_next(&list, &got) && got == 0x3fa00000,
+                syn_pb_list_of(&f, SYN_PB_FIXED32, "floats", &list, &err) == SYN_OK &&
+                list.n == 2 && syn_pb_list_next(&list, &got) && got == 0x3fa00000,
             "packed floats");
     T_CHECK(syn_pb_next(&r, &f, &err) == SYN_OK &&
                 syn_pb_list_of(&f, SYN_PB_FIXED32, "floats", &list, &err) == SYN_INVALID &&
