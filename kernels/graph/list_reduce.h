@@ -33,6 +33,12 @@
     X(GROUP_NORMALIZATION, syn_op_group_normalization)              \
     X(LP_NORMALIZATION, syn_op_lp_normalization)                    \
     X(MEAN_VARIANCE_NORMALIZATION, syn_op_mean_variance_normalization) \
-    X(LRN, syn_op_lrn)
+    X(LRN, syn_op_lrn)                                              \
+    X(NEGATIVE_LOG_LIKELIHOOD_LOSS, syn_op_negative_log_likelihood_loss) \
+    X(SOFTMAX_CROSS_ENTROPY_LOSS, syn_op_softmax_cross_entropy_loss) \
+    X(DET, syn_op_det)                                              \
+    X(ATTENTION, syn_op_attention)                                  \
+    X(ROTARY_EMBEDDING, syn_op_rotary_embedding)                    \
+    X(SWIGLU, syn_op_swiglu)
 
 #endif
