@@ -56,7 +56,7 @@ static syn_status build(struct syn_graph **out, struct syn_err *err)
                                   syn_attr_of_int("round", SYN_ROUND_FLOOR),
                                   syn_attr_of_float("scale_h", 2), syn_attr_of_float("scale_w", 2)};
     struct syn_graph *g = NULL;
-    int32_t x, a, b, two[2], y;
+    int32_t x, a = -1, b = -1, two[2], y;
     syn_status st = syn_graph_new(&g, err);
     if (st == SYN_OK) st = syn_graph_input(g, "picture", &picture, &x, err);
     if (st == SYN_OK) st = conv(g, CHANNELS, 3, x, &a, err);
