@@ -14,9 +14,12 @@ static double now_seconds(void)
 static syn_status run_unit(struct syn_pipeline *p, struct syn_unit *unit, const atomic_bool *cancel,
                            struct syn_err *err)
 {
-    const struct syn_run_opts opts = {.cancel = cancel};
     for (;;) {
-        syn_status st = syn_plan_run(unit->plan, unit->in, &unit->out, &opts, err);
+        const struct syn_run_opts opts = {
+            .cancel = cancel, .precision = unit->precision, .finite = true};
+        syn_status st = unit->plan
+                            ? syn_plan_run(unit->plan, unit->in, &unit->out, &opts, err)
+                            : syn_model_run(unit->model, unit->in, unit->made, &opts, err);
         if (st != SYN_NUMERIC) return st;
         bool again = false;
         syn_status asked = p->kind->numeric(p, unit, &again, err);

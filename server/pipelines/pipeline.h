@@ -17,16 +17,22 @@
 
 #include "kernels/engine.h"
 #include "server/media/image.h"
+#include "server/media/sound.h"
 #include "server/models/models.h"
 
 #define SYN_MAX_UNIT_IO (1 + SYN_MAX_STAGES)
 
-/* One run of one plan. Tensors belong to the pipeline and live until done. */
+/* One run of one plan, or (plan NULL) of one model of any inputs and outputs. Tensors belong to the
+ * pipeline and live until done; but what a model's run makes lies in made[], in the order of the
+ * model's outputs, and is done's to free (syn_free). */
 struct syn_unit {
     struct syn_plan *plan;
+    struct syn_model *model;
+    syn_precision precision; /* of a model's run */
     struct syn_tensor in[SYN_MAX_UNIT_IO];
     int32_t n_in;
     struct syn_tensor out;
+    struct syn_tensor made[SYN_MAX_UNIT_IO];
 };
 
 struct syn_pipeline;
@@ -43,8 +49,11 @@ struct syn_pipeline_kind {
      * place (wider arithmetic). false: nothing wider is left, the job fails. */
     syn_status (*numeric)(struct syn_pipeline *p, struct syn_unit *unit, bool *again,
                           struct syn_err *err);
-    /* Moves the finished picture to *out (caller deinits). Once, after next said no more. */
+    /* Moves the finished picture to *out (caller deinits). Once, after next said no more. NULL: the
+     * kind makes none. */
     syn_status (*finish)(struct syn_pipeline *p, struct syn_image *out, struct syn_err *err);
+    /* The same of kinds that make a sound. */
+    syn_status (*finish_sound)(struct syn_pipeline *p, struct syn_sound *out, struct syn_err *err);
     void (*progress)(const struct syn_pipeline *p, int64_t *done, int64_t *total);
     void (*close)(struct syn_pipeline *p);
 };
