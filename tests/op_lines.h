@@ -1,11 +1,14 @@
-/* op_lines.h - operators of any type, called by a line of text: calls and results as data, not as code.
+/* op_lines.h - operators of any type, called by a line of text: calls and results as data, not as
+ * code.
  *
- * Call:    "Conv@11 f32[1,2,4,5] f32[3,2,3,3] - pads:is=1,0,0,1 group:i=1 out=1": operator and opset, operands (`-`
- *          absent; `=v,v,..` for values, else a ramp: element i of operand k is (7i + 3k) % 11 - 5, for floats times
- *          0.25, for unsigned types without the - 5), attributes by kind (i f s is fs ss t), outputs. An operator of
- *          another domain than the main one: "ai.onnx.ml/TreeEnsemble@5". A tensor: "weights:t=f32[2]=1,2".
+ * Call:    "Conv@11 f32[1,2,4,5] f32[3,2,3,3] - pads:is=1,0,0,1 group:i=1 out=1": operator and
+ *          opset, operands (`-` absent; `=v,v,..` for values, else a ramp: element i of operand k
+ *          is (7i + 3k) % 11 - 5, for floats times 0.25, for unsigned types without the - 5),
+ *          attributes by kind (i f s is fs ss t), outputs. An operator of another domain than the
+ *          main one: "ai.onnx.ml/TreeEnsemble@5". A tensor: "weights:t=f32[2]=1,2".
  * Result:  "f32[1,3]= 1 2 nan | i64[2]= 4 5" by output; `-`: not looked at.
- * Memory:  operands and outputs lie in blocks of exactly their size, so that a sanitizer sees strays.
+ * Memory:  operands and outputs lie in blocks of exactly their size, so that a sanitizer sees
+ *          strays.
  * Layer:   tests. */
 #ifndef SYN_TEST_OP_LINES_H
 #define SYN_TEST_OP_LINES_H
@@ -36,7 +39,8 @@ struct op_line {
 static inline syn_dtype line_type(const char *word, size_t n)
 {
     for (int t = 0; t < SYN_DTYPE_COUNT; t++)
-        if (strlen(syn_dtype_word((syn_dtype)t)) == n && !strncmp(syn_dtype_word((syn_dtype)t), word, n))
+        if (strlen(syn_dtype_word((syn_dtype)t)) == n &&
+            !strncmp(syn_dtype_word((syn_dtype)t), word, n))
             return (syn_dtype)t;
     return SYN_DTYPE_COUNT;
 }
@@ -48,7 +52,8 @@ static inline char *line_head(char *word, struct syn_tensor *t)
     *t = (struct syn_tensor){.data = NULL};
     if (!at) return NULL;
     t->dtype = line_type(word, (size_t)(at - word));
-    for (at++; *at && *at != ']'; at += *at == ',') t->shape.dim[t->shape.rank++] = strtoll(at, &at, 10);
+    for (at++; *at && *at != ']'; at += *at == ',')
+        t->shape.dim[t->shape.rank++] = strtoll(at, &at, 10);
     return *at == ']' ? at + 1 : NULL;
 }
 
@@ -62,7 +67,9 @@ static inline bool line_tensor(struct syn_tensor *t, char *word, int32_t k)
 {
     int64_t n;
     char *at;
-    if (!(at = line_head(word, t)) || t->dtype == SYN_DTYPE_COUNT || !syn_shape_elements(&t->shape, &n)) return false;
+    if (!(at = line_head(word, t)) || t->dtype == SYN_DTYPE_COUNT ||
+        !syn_shape_elements(&t->shape, &n))
+        return false;
     if (n > 1 << 20) return true; /* shapes alone */
     t->data = t_alloc((size_t)n * syn_dtype_bytes(t->dtype));
     if (*at == '=') {
@@ -73,7 +80,11 @@ static inline bool line_tensor(struct syn_tensor *t, char *word, int32_t k)
     for (int64_t i = 0; i < n; i++) {
         const char kind = syn_dtype_kind(t->dtype);
         const double v = (double)((7 * i + 3 * k) % 11);
-        line_value(t, i, kind == 'F' ? (v - 5) * 0.25 : kind == 'I' ? v - 5 : kind == 'B' ? v > 5 : v);
+        line_value(t, i,
+                   kind == 'F'   ? (v - 5) * 0.25
+                   : kind == 'I' ? v - 5
+                   : kind == 'B' ? v > 5
+                                 : v);
     }
     return true;
 }
@@ -136,7 +147,8 @@ static inline bool line_parse(struct op_line *l, const char *call)
     l->c.op = syn_op_get(id);
     while ((word = strtok_r(NULL, " ", &rest))) {
         if (!strncmp(word, "out=", 4)) l->c.n_out = (int32_t)strtol(word + 4, NULL, 10);
-        else if ((at = strchr(word, ':')) ? !line_attribute(l, word, at) : !line_operand(l, word)) return false;
+        else if ((at = strchr(word, ':')) ? !line_attribute(l, word, at) : !line_operand(l, word))
+            return false;
     }
     return true;
 }
@@ -168,7 +180,8 @@ static inline syn_status line_run(struct op_line *l)
 }
 
 /* One output against "f32[2]= 1 2". */
-static inline void line_compare(const struct syn_tensor *got, char *want, double tol, const char *call)
+static inline void line_compare(const struct syn_tensor *got, char *want, double tol,
+                                const char *call)
 {
     struct syn_tensor w;
     char a[192], b[192];
@@ -177,7 +190,8 @@ static inline void line_compare(const struct syn_tensor *got, char *want, double
     while (*want == ' ') want++;
     if (*want == '-') return;
     char *at = line_head(want, &w);
-    const bool same = at && *at == '=' && w.dtype == got->dtype && syn_shape_equal(&w.shape, &got->shape);
+    const bool same =
+        at && *at == '=' && w.dtype == got->dtype && syn_shape_equal(&w.shape, &got->shape);
     T_CHECK(same, "%s: %s %s, expected %s", call, syn_dtype_word(got->dtype),
             syn_shape_text(&got->shape, a, sizeof a), syn_shape_text(&w.shape, b, sizeof b));
     if (!same || !syn_shape_elements(&w.shape, &n)) return;
@@ -188,8 +202,9 @@ static inline void line_compare(const struct syn_tensor *got, char *want, double
         if (!ok && first < 0) first = i, first_want = x;
         good += ok;
     }
-    T_CHECK(good == n, "%s: %lld of %lld right, first wrong [%lld] = %.9g, expected %.9g", call, (long long)good,
-            (long long)n, (long long)first, first < 0 ? 0 : syn_element_double(got->dtype, got->data, first), first_want);
+    T_CHECK(good == n, "%s: %lld of %lld right, first wrong [%lld] = %.9g, expected %.9g", call,
+            (long long)good, (long long)n, (long long)first,
+            first < 0 ? 0 : syn_element_double(got->dtype, got->data, first), first_want);
     while (*at == ' ') at++;
     T_CHECK(*at == 0, "%s: more results than elements: '%s'", call, at);
 }

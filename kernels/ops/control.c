@@ -1,12 +1,14 @@
 /* control.c - a choice and a loop over bodies: IF, LOOP.
  *
  * Source:  ONNX If-1..25, Loop-1..25, without sequences and optionals.
- * Operands: If: cond, captures of then_branch, captures of else_branch. Loop: M?, cond?, states, captures.
- * Outputs:  If: the branch's. Loop: final states, then what the body yields besides, stacked on a new first axis.
- * Maths:   Loop: while runs < M (absent: no bound) and cond (absent: true): body(run, cond, states, captures) ->
- *          cond, states, yields.
- * Limits:  a model may ask for any number of runs: cancelling is the host's business, in every run; memory grows by
- *          what is yielded, checked.
+ * Operands: If: cond, captures of then_branch, captures of else_branch. Loop: M?, cond?, states,
+ *          captures.
+ * Outputs:  If: the branch's. Loop: final states, then what the body yields besides, stacked on a
+ *          new first axis.
+ * Maths:   Loop: while runs < M (absent: no bound) and cond (absent: true): body(run, cond, states,
+ *          captures) -> cond, states, yields.
+ * Limits:  a model may ask for any number of runs: cancelling is the host's business, in every run;
+ *          memory grows by what is yielded, checked.
  * Layer:   kernels/ops.   Threads: a call belongs to one thread.
  * Ownership: states and yields of the runs so far, freed on every way out. */
 #include "kernels/base/alloc.h"
@@ -30,10 +32,11 @@ static syn_status if_reference(const struct syn_op_call *c, struct syn_err *err)
                         then_branch ? "else_branch" : "then_branch");
     body = cond ? then_branch : else_branch;
     if (1 + then_branch->n_inputs + else_branch->n_inputs != c->n_in || body->n_outputs < c->n_out)
-        return syn_fail(err, SYN_INVALID,
-                        "%s: %d operands and %d outputs: the branches have %d and %d inputs, and %d outputs",
-                        c->op->name, (int)c->n_in, (int)c->n_out, (int)then_branch->n_inputs,
-                        (int)else_branch->n_inputs, (int)body->n_outputs);
+        return syn_fail(
+            err, SYN_INVALID,
+            "%s: %d operands and %d outputs: the branches have %d and %d inputs, and %d outputs",
+            c->op->name, (int)c->n_in, (int)c->n_out, (int)then_branch->n_inputs,
+            (int)else_branch->n_inputs, (int)body->n_outputs);
     if (!(out = syn_calloc((size_t)body->n_outputs, sizeof *out)))
         return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
     st = syn_body_run(c, body, &c->in[1 + (cond ? 0 : then_branch->n_inputs)], out, err);
@@ -68,11 +71,13 @@ static syn_status loop_new(struct loop *l, const struct syn_op_call *c, struct s
     if (!body) return syn_fail(err, SYN_INVALID, "%s: attribute body is missing", c->op->name);
     l->n_states = c->n_in - 2 - (int32_t)captures;
     l->n_yields = body->n_outputs - 1 - l->n_states;
-    if (l->n_states < 0 || l->n_yields < 0 || body->n_inputs != c->n_in || c->n_out > l->n_states + l->n_yields)
+    if (l->n_states < 0 || l->n_yields < 0 || body->n_inputs != c->n_in ||
+        c->n_out > l->n_states + l->n_yields)
         return syn_fail(err, SYN_INVALID,
-                        "%s: %d operands, %d of them captures, %d outputs: the body has %d inputs and %d outputs",
-                        c->op->name, (int)c->n_in, (int)captures, (int)c->n_out, (int)body->n_inputs,
-                        (int)body->n_outputs);
+                        "%s: %d operands, %d of them captures, %d outputs: the body has %d inputs "
+                        "and %d outputs",
+                        c->op->name, (int)c->n_in, (int)captures, (int)c->n_out,
+                        (int)body->n_inputs, (int)body->n_outputs);
     l->in = syn_calloc((size_t)body->n_inputs + 1, sizeof *l->in);
     l->out = syn_calloc((size_t)body->n_outputs + 1, sizeof *l->out);
     l->state = syn_calloc((size_t)l->n_states + 1, sizeof *l->state);
@@ -81,7 +86,8 @@ static syn_status loop_new(struct loop *l, const struct syn_op_call *c, struct s
         return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
     for (int32_t i = 0; i < l->n_states; i++) {
         if (!syn_ops_given(c, 2 + i))
-            return syn_fail(err, SYN_INVALID, "%s: operand %d is missing", c->op->name, (int)(2 + i));
+            return syn_fail(err, SYN_INVALID, "%s: operand %d is missing", c->op->name,
+                            (int)(2 + i));
         l->state[i].t = c->in[2 + i];
     }
     return SYN_OK;
@@ -98,7 +104,8 @@ static void loop_free(struct loop *l)
 }
 
 /* A single number for the body, of the rank that it declares: [] or [1]. */
-static struct syn_tensor single(const struct syn_graph *body, int32_t input, syn_dtype t, void *data)
+static struct syn_tensor single(const struct syn_graph *body, int32_t input, syn_dtype t,
+                                void *data)
 {
     const bool listed = body->value[body->input[input]].shape.rank == 1;
     return (struct syn_tensor){.shape = {.rank = listed, .dim = {1}}, .dtype = t, .data = data};
@@ -115,8 +122,10 @@ static syn_status loop_once(struct loop *l, struct syn_err *err)
         l->in[i] = i - 2 < l->n_states ? l->state[i - 2].t : l->c->in[i];
     if ((st = syn_body_run(l->c, body, l->in, l->out, err)) != SYN_OK) return st;
     if (cond->dtype != SYN_BOOL || syn_ops_elements(&cond->shape) != 1)
-        return syn_fail(err, SYN_INVALID, "%s: the body's condition is %s with %" PRId64 " elements: must be one bool",
-                        l->c->op->name, syn_dtype_word(cond->dtype), syn_ops_elements(&cond->shape));
+        return syn_fail(
+            err, SYN_INVALID,
+            "%s: the body's condition is %s with %" PRId64 " elements: must be one bool",
+            l->c->op->name, syn_dtype_word(cond->dtype), syn_ops_elements(&cond->shape));
     l->cond = *(const uint8_t *)cond->data != 0;
     for (int32_t i = 0; st == SYN_OK && i < l->n_states; i++)
         st = syn_state_take(l->c, &l->state[i], i, &l->out[1 + i], err);
@@ -141,10 +150,12 @@ static syn_status loop_reference(const struct syn_op_call *c, struct syn_err *er
         st = loop_once(&l, err);
         syn_body_drop(l.out, l.body->n_outputs);
     }
-    for (int32_t i = 0; st == SYN_OK && i < l.n_states; i++) st = syn_state_end(c, &l.state[i], i, err);
+    for (int32_t i = 0; st == SYN_OK && i < l.n_states; i++)
+        st = syn_state_end(c, &l.state[i], i, err);
     for (int32_t i = 0; st == SYN_OK && i < l.n_yields; i++) {
         const struct syn_value *declared = &l.body->value[l.body->output[1 + l.n_states + i]];
-        if (l.n_states + i < c->n_out) st = syn_gather_end(c, &l.yield[i], l.n_states + i, declared, 0, false, err);
+        if (l.n_states + i < c->n_out)
+            st = syn_gather_end(c, &l.yield[i], l.n_states + i, declared, 0, false, err);
     }
     loop_free(&l);
     return st;

@@ -2,12 +2,13 @@
  *
  * Source:  ONNX ConvTranspose-1, 11, 22.
  * Operands: x [n,c,...], w [c,m/group,k...], b [m]?.
- * Attributes: auto_pad, kernel_shape, strides, pads, dilations, group, output_padding, output_shape.
- * Maths:   y[n,o,i*stride - before + t*dil] += x[n,c,i] * w[c,o,t], on top of b[o]. Output length: stride*(in-1) +
- *          output_padding + extent - before - after, extent = dil*(k-1) + 1. Where output_shape is given, or
- *          auto_pad SAME_* asks for in*stride, the pads are what that formula leaves: the odd one goes to the
- *          end for SAME_UPPER, to the beginning otherwise; a lack becomes zeros (with b) at the end, as
- *          onnxruntime has it.
+ * Attributes: auto_pad, kernel_shape, strides, pads, dilations, group, output_padding,
+ *          output_shape.
+ * Maths:   y[n,o,i*stride - before + t*dil] += x[n,c,i] * w[c,o,t], on top of b[o]. Output length:
+ *          stride*(in-1) + output_padding + extent - before - after, extent = dil*(k-1) + 1. Where
+ *          output_shape is given, or auto_pad SAME_* asks for in*stride, the pads are what that
+ *          formula leaves: the odd one goes to the end for SAME_UPPER, to the beginning otherwise;
+ *          a lack becomes zeros (with b) at the end, as onnxruntime has it.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/window.h"
 #include <inttypes.h>
@@ -18,8 +19,8 @@ struct transpose_nd {
     int64_t n, c, m, group;
 };
 
-static syn_status parse_axis(const struct syn_op_call *c, int32_t d, syn_auto_pad how, struct syn_window_axis *ax,
-                             struct syn_err *err)
+static syn_status parse_axis(const struct syn_op_call *c, int32_t d, syn_auto_pad how,
+                             struct syn_window_axis *ax, struct syn_err *err)
 {
     const struct syn_attr *shape = syn_attr_list(c->op, c->attr, "output_shape");
     const int64_t extra = syn_ops_entry(c, "output_padding", d, 0);
@@ -28,7 +29,8 @@ static syn_status parse_axis(const struct syn_op_call *c, int32_t d, syn_auto_pa
     if (how == SYN_AUTO_PAD_VALID) ax->before = ax->after = 0;
     if (same || shape->n) {
         /* output_shape may carry n and m before the spatial sizes */
-        const int64_t want = shape->n ? shape->v.i[shape->n - (c->in[0].shape.rank - 2) + d] : ax->in * ax->stride;
+        const int64_t want =
+            shape->n ? shape->v.i[shape->n - (c->in[0].shape.rank - 2) + d] : ax->in * ax->stride;
         const int64_t total = full > want ? full - want : 0;
         ax->before = how == SYN_AUTO_PAD_SAME_UPPER ? total / 2 : total - total / 2;
         ax->after = total - ax->before;
@@ -38,8 +40,8 @@ static syn_status parse_axis(const struct syn_op_call *c, int32_t d, syn_auto_pa
     ax->out = full - ax->before - ax->after;
     if (ax->in == 0 || ax->out < 0)
         return syn_fail(err, SYN_INVALID,
-                        "%s: axis %d of length %" PRId64 " with pads %" PRId64 " and %" PRId64 " gives %" PRId64
-                        ": must not be negative",
+                        "%s: axis %d of length %" PRId64 " with pads %" PRId64 " and %" PRId64
+                        " gives %" PRId64 ": must not be negative",
                         c->op->name, (int)(2 + d), ax->in, ax->before, ax->after, ax->out);
     return SYN_OK;
 }
@@ -53,9 +55,10 @@ static syn_status parse(const struct syn_op_call *c, struct transpose_nd *p, str
     if (st == SYN_OK) st = syn_window_read(c, w, &p->win, err);
     if (st == SYN_OK) st = syn_ops_check_list(c, "output_padding", p->win.rank, err);
     if (st == SYN_OK && shape->n != 0 && shape->n != x->rank - 2 && shape->n != x->rank)
-        st = syn_fail(err, SYN_INVALID, "%s: attribute output_shape has %d entries: must have %d", c->op->name,
-                      (int)shape->n, (int)x->rank - 2);
-    for (int32_t d = 0; st == SYN_OK && d < p->win.rank; d++) st = parse_axis(c, d, how, &p->win.axis[d], err);
+        st = syn_fail(err, SYN_INVALID, "%s: attribute output_shape has %d entries: must have %d",
+                      c->op->name, (int)shape->n, (int)x->rank - 2);
+    for (int32_t d = 0; st == SYN_OK && d < p->win.rank; d++)
+        st = parse_axis(c, d, how, &p->win.axis[d], err);
     if (st != SYN_OK) return st;
     p->n = x->dim[0], p->c = x->dim[1];
     p->group = syn_attr_int(c->op, c->attr, "group");
@@ -66,8 +69,9 @@ static syn_status parse(const struct syn_op_call *c, struct transpose_nd *p, str
                         ": channels must be w's and a multiple of group",
                         c->op->name, p->c, w->dim[0], p->group);
     if (syn_ops_given(c, 2) && (c->in[2].shape.rank != 1 || c->in[2].shape.dim[0] != p->m))
-        return syn_fail(err, SYN_INVALID, "%s: b has %" PRId64 " elements of rank %d: must be [%" PRId64 "]",
-                        c->op->name, syn_ops_elements(&c->in[2].shape), (int)c->in[2].shape.rank, p->m);
+        return syn_fail(
+            err, SYN_INVALID, "%s: b has %" PRId64 " elements of rank %d: must be [%" PRId64 "]",
+            c->op->name, syn_ops_elements(&c->in[2].shape), (int)c->in[2].shape.rank, p->m);
     return SYN_OK;
 }
 
@@ -94,10 +98,11 @@ static int64_t meets(const struct syn_window_axis *ax, int64_t o, int64_t t)
     return v / ax->stride < ax->in ? v / ax->stride : -1;
 }
 
-/* Sum over all taps t (row-major) whose inputs exist, and channels: x and w point at the group's first channel
+/* Sum over all taps t (row-major) whose inputs exist, and channels: x and w point at the group's
+ * first channel
  * and, in w, at the output's filter. */
-static double gather(const struct transpose_nd *p, const float *x, const float *w, const int64_t *o, int64_t plane,
-                     int64_t taps, int64_t w_step)
+static double gather(const struct transpose_nd *p, const float *x, const float *w, const int64_t *o,
+                     int64_t plane, int64_t taps, int64_t w_step)
 {
     const int64_t channels = p->c / p->group;
     int64_t t[SYN_MAX_SPATIAL] = {0};
@@ -117,20 +122,23 @@ static double gather(const struct transpose_nd *p, const float *x, const float *
 
 static syn_status transpose_reference(const struct syn_op_call *c, struct syn_err *err)
 {
-    const float *x = c->in[0].data, *w = c->in[1].data, *bias = syn_ops_given(c, 2) ? c->in[2].data : NULL;
+    const float *x = c->in[0].data, *w = c->in[1].data,
+                *bias = syn_ops_given(c, 2) ? c->in[2].data : NULL;
     float *y = c->out[0].data;
     struct transpose_nd p;
     const syn_status st = parse(c, &p, err);
     if (st != SYN_OK) return st;
-    const int64_t plane = syn_window_in(&p.win), taps = syn_window_size(&p.win), out = syn_window_out(&p.win);
+    const int64_t plane = syn_window_in(&p.win), taps = syn_window_size(&p.win),
+                  out = syn_window_out(&p.win);
     const int64_t channels = p.c / p.group, each = p.m / p.group;
     for (int64_t n = 0; n < p.n && p.m > 0 && out > 0; n++)
         for (int64_t m = 0; m < p.m; m++) {
             const int64_t first = m / each * channels;
             int64_t at[SYN_MAX_SPATIAL] = {0};
             for (int64_t k = 0; k < out; k++) {
-                const double sum = gather(&p, x + (n * p.c + first) * plane,
-                                          w + (first * each + m % each) * taps, at, plane, taps, each * taps);
+                const double sum =
+                    gather(&p, x + (n * p.c + first) * plane, w + (first * each + m % each) * taps,
+                           at, plane, taps, each * taps);
                 *y++ = (float)(bias ? sum + (double)bias[m] : sum);
                 syn_window_advance(&p.win, at);
             }

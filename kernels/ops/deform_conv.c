@@ -1,11 +1,12 @@
 /* deform_conv.c - convolution whose taps are moved by an operand: DEFORM_CONV.
  *
  * Source:  ONNX DeformConv-19, 22.
- * Operands: x [n,c,...], w [m,c/group,k...], offset [n, offset_group*taps*r, out...], b [m]?, mask [n,
- *          offset_group*taps, out...]? (r spatial axes; offsets of a tap in the order of the axes).
+ * Operands: x [n,c,...], w [m,c/group,k...], offset [n, offset_group*taps*r, out...], b [m]?, mask
+ *          [n, offset_group*taps, out...]? (r spatial axes; offsets of a tap in the order of the
+ *          axes).
  * Attributes: kernel_shape, strides, pads, dilations, group, offset_group.
- * Maths:   as CONV_ND with x read at p*stride - before + t*dil + offset by linear interpolation, times mask; zero
- *          outside x. A place that is not a number reads as zero.
+ * Maths:   as CONV_ND with x read at p*stride - before + t*dil + offset by linear interpolation,
+ *          times mask; zero outside x. A place that is not a number reads as zero.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/window.h"
 #include <inttypes.h>
@@ -16,8 +17,8 @@ struct deform {
     int64_t n, c, m, group, offset_group, taps, plane, out;
 };
 
-static syn_status check_field(const struct syn_op_call *c, const struct deform *p, int32_t i, const char *name,
-                              int64_t rows, struct syn_err *err)
+static syn_status check_field(const struct syn_op_call *c, const struct deform *p, int32_t i,
+                              const char *name, int64_t rows, struct syn_err *err)
 {
     struct syn_shape want = {.rank = p->win.rank + 2, .dim = {p->n, rows}};
     char got[192], expected[192];
@@ -36,18 +37,22 @@ static syn_status parse(const struct syn_op_call *c, struct deform *p, struct sy
     p->n = x->dim[0], p->c = x->dim[1], p->m = w->dim[0];
     p->group = syn_attr_int(c->op, c->attr, "group");
     p->offset_group = syn_attr_int(c->op, c->attr, "offset_group");
-    p->taps = syn_window_size(&p->win), p->plane = syn_window_in(&p->win), p->out = syn_window_out(&p->win);
-    if (p->m % p->group || w->dim[1] > p->c || w->dim[1] * p->group != p->c || p->c % p->offset_group ||
-        p->offset_group > SYN_OPS_MAX_STEP)
+    p->taps = syn_window_size(&p->win), p->plane = syn_window_in(&p->win),
+    p->out = syn_window_out(&p->win);
+    if (p->m % p->group || w->dim[1] > p->c || w->dim[1] * p->group != p->c ||
+        p->c % p->offset_group || p->offset_group > SYN_OPS_MAX_STEP)
         return syn_fail(err, SYN_INVALID,
-                        "%s: %" PRId64 " channels, w for %" PRId64 " of them and %" PRId64 " outputs, group %" PRId64
-                        ", offset_group %" PRId64 ": channels must be group times w's and a multiple of both",
+                        "%s: %" PRId64 " channels, w for %" PRId64 " of them and %" PRId64
+                        " outputs, group %" PRId64 ", offset_group %" PRId64
+                        ": channels must be group times w's and a multiple of both",
                         c->op->name, p->c, w->dim[1], p->m, p->group, p->offset_group);
     st = check_field(c, p, 2, "offset", p->offset_group * p->taps * p->win.rank, err);
-    if (st == SYN_OK && syn_ops_given(c, 4)) st = check_field(c, p, 4, "mask", p->offset_group * p->taps, err);
-    if (st == SYN_OK && syn_ops_given(c, 3) && (c->in[3].shape.rank != 1 || c->in[3].shape.dim[0] != p->m))
-        st = syn_fail(err, SYN_INVALID, "%s: B has %" PRId64 " elements: must be [%" PRId64 "]", c->op->name,
-                      syn_ops_elements(&c->in[3].shape), p->m);
+    if (st == SYN_OK && syn_ops_given(c, 4))
+        st = check_field(c, p, 4, "mask", p->offset_group * p->taps, err);
+    if (st == SYN_OK && syn_ops_given(c, 3) &&
+        (c->in[3].shape.rank != 1 || c->in[3].shape.dim[0] != p->m))
+        st = syn_fail(err, SYN_INVALID, "%s: B has %" PRId64 " elements: must be [%" PRId64 "]",
+                      c->op->name, syn_ops_elements(&c->in[3].shape), p->m);
     return st;
 }
 
@@ -89,8 +94,8 @@ static double between(const struct deform *p, const float *x, const double *plac
 }
 
 /* The sum over the channels and taps of one output at position k of the output's plane. */
-static double gather(const struct syn_op_call *c, const struct deform *p, int64_t n, int64_t m, const int64_t *o,
-                     int64_t k)
+static double gather(const struct syn_op_call *c, const struct deform *p, int64_t n, int64_t m,
+                     const int64_t *o, int64_t k)
 {
     const float *x = c->in[0].data, *w = c->in[1].data, *offset = c->in[2].data;
     const float *mask = syn_ops_given(c, 4) ? c->in[4].data : NULL;
@@ -108,7 +113,8 @@ static double gather(const struct syn_op_call *c, const struct deform *p, int64_
                            (double)offset[(row * p->win.rank + d) * p->out + k];
             }
             const double v = between(p, x + (n * p->c + first + ch) * p->plane, place);
-            sum += v * (double)w[(m * channels + ch) * p->taps + tap] * (mask ? (double)mask[row * p->out + k] : 1);
+            sum += v * (double)w[(m * channels + ch) * p->taps + tap] *
+                   (mask ? (double)mask[row * p->out + k] : 1);
             for (int32_t d = p->win.rank - 1; d >= 0 && ++t[d] == p->win.axis[d].k; d--) t[d] = 0;
         }
     }

@@ -1,13 +1,16 @@
 /* dft.c - Fourier transforms of tensors: DFT, STFT.
  *
  * Source:  ONNX DFT-17, 20; STFT-17.
- * Operands: DFT: x [..., 1 or 2] (real, or real and imaginary parts), dft_length?, axis (opset 20; before an
- *          attribute, 1)?. STFT: signal [batch, length, 1 or 2], frame_step, window [frame]?, frame_length?.
- * Maths:   fft.h; the axis is cut or filled with zeros to dft_length. Forward: [..., n, 2], with onesided (real input
- *          only) the first n/2 + 1. Inverse, divided by n: [..., n, 2]; with onesided the input is the first n/2 + 1
- *          of a conjugate-symmetric spectrum and the output real, [..., n, 1], n = 2*(length - 1) where
- *          dft_length is not given. STFT: frames of frame_length every frame_step, each times window.
- * Layer:   kernels/ops.   Threads: pure functions.   Ownership: tables and two lines while it runs. */
+ * Operands: DFT: x [..., 1 or 2] (real, or real and imaginary parts), dft_length?, axis (opset 20;
+ *          before an attribute, 1)?. STFT: signal [batch, length, 1 or 2], frame_step, window
+ *          [frame]?, frame_length?.
+ * Maths:   fft.h; the axis is cut or filled with zeros to dft_length. Forward: [..., n, 2], with
+ *          onesided (real input only) the first n/2 + 1. Inverse, divided by n: [..., n, 2]; with
+ *          onesided the input is the first n/2 + 1 of a conjugate-symmetric spectrum and the output
+ *          real, [..., n, 1], n = 2*(length - 1) where dft_length is not given. STFT: frames of
+ *          frame_length every frame_step, each times window.
+ * Layer:   kernels/ops.   Threads: pure functions.   Ownership: tables and two lines while it runs.
+ *          */
 #include "kernels/base/alloc.h"
 #include "kernels/ops/body.h"
 #include "kernels/ops/fft.h"
@@ -17,13 +20,13 @@
 #define MAX_LENGTH ((int64_t)1 << 30) /* of one transform */
 
 /* A scalar operand in [lo, MAX_LENGTH]. */
-static syn_status length_of(const struct syn_op_call *c, int32_t i, const char *name, int64_t fallback, int64_t *out,
-                            struct syn_err *err)
+static syn_status length_of(const struct syn_op_call *c, int32_t i, const char *name,
+                            int64_t fallback, int64_t *out, struct syn_err *err)
 {
     const syn_status st = syn_ops_single(c, i, name, SYN_TYPES_INDEX, fallback, out, err);
     if (st == SYN_OK && (*out < 1 || *out > MAX_LENGTH))
-        return syn_fail(err, SYN_INVALID, "%s: %s = %" PRId64 ": must be in [1, %" PRId64 "]", c->op->name, name, *out,
-                        MAX_LENGTH);
+        return syn_fail(err, SYN_INVALID, "%s: %s = %" PRId64 ": must be in [1, %" PRId64 "]",
+                        c->op->name, name, *out, MAX_LENGTH);
     return st;
 }
 
@@ -33,11 +36,13 @@ struct lines {
     struct syn_complex *x, *y;
 };
 
-static syn_status lines_new(const struct syn_op_call *c, struct lines *l, int64_t n, bool inverse, struct syn_err *err)
+static syn_status lines_new(const struct syn_op_call *c, struct lines *l, int64_t n, bool inverse,
+                            struct syn_err *err)
 {
     syn_status st;
     *l = (struct lines){.x = NULL};
-    if ((st = syn_fft_new(&l->fft, n, inverse, err)) != SYN_OK) return syn_fail_in(err, st, "%s: ", c->op->name);
+    if ((st = syn_fft_new(&l->fft, n, inverse, err)) != SYN_OK)
+        return syn_fail_in(err, st, "%s: ", c->op->name);
     l->x = syn_calloc((size_t)n, sizeof *l->x);
     l->y = syn_calloc((size_t)n, sizeof *l->y);
     return l->x && l->y ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
@@ -69,13 +74,16 @@ static syn_status dft_parse(const struct syn_op_call *c, struct dft *p, struct s
     p->inverse = syn_attr_int(c->op, c->attr, "inverse") != 0;
     p->onesided = syn_attr_int(c->op, c->attr, "onesided") != 0;
     if (p->axis == x->rank - 1)
-        return syn_fail(err, SYN_INVALID, "%s: axis = %" PRId64 ": the last one holds real and imaginary parts",
+        return syn_fail(err, SYN_INVALID,
+                        "%s: axis = %" PRId64 ": the last one holds real and imaginary parts",
                         c->op->name, axis);
     if (x->dim[x->rank - 1] != 1 && x->dim[x->rank - 1] != 2)
-        return syn_fail(err, SYN_INVALID, "%s: input's last dimension is %" PRId64 ": must be 1 or 2", c->op->name,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: input's last dimension is %" PRId64 ": must be 1 or 2", c->op->name,
                         x->dim[x->rank - 1]);
     if (p->onesided && !p->inverse && x->dim[x->rank - 1] == 2)
-        return syn_fail(err, SYN_INVALID, "%s: onesided = 1 of a complex input: must be real", c->op->name);
+        return syn_fail(err, SYN_INVALID, "%s: onesided = 1 of a complex input: must be real",
+                        c->op->name);
     length = x->dim[p->axis];
     if (p->onesided && p->inverse) length = 2 * (length - 1);
     st = length_of(c, 1, "dft_length", length, &p->n, err);
@@ -95,12 +103,13 @@ static syn_status dft_shape(struct syn_op_call *c, struct syn_err *err)
 }
 
 /* Reads a line of x: element t at start + t*step complex numbers of `parts` parts. */
-static void read_line(const struct syn_tensor *x, int64_t start, int64_t step, int64_t parts, int64_t have, int64_t n,
-                      struct syn_complex *to)
+static void read_line(const struct syn_tensor *x, int64_t start, int64_t step, int64_t parts,
+                      int64_t have, int64_t n, struct syn_complex *to)
 {
     for (int64_t t = 0; t < n; t++) {
         const int64_t at = (start + t * step) * parts;
-        to[t] = (struct syn_complex){t < have ? syn_get(x, at) : 0, t < have && parts == 2 ? syn_get(x, at + 1) : 0};
+        to[t] = (struct syn_complex){t < have ? syn_get(x, at) : 0,
+                                     t < have && parts == 2 ? syn_get(x, at + 1) : 0};
     }
 }
 
@@ -120,7 +129,8 @@ static syn_status dft_reference(const struct syn_op_call *c, struct syn_err *err
     if (st != SYN_OK || syn_ops_elements(out) == 0) return st;
     for (int32_t d = 0; d < p.axis; d++) before *= in->dim[d];
     for (int32_t d = p.axis + 1; d < in->rank - 1; d++) after *= in->dim[d];
-    const int64_t parts = in->dim[in->rank - 1], to_parts = out->dim[in->rank - 1], length = in->dim[p.axis];
+    const int64_t parts = in->dim[in->rank - 1], to_parts = out->dim[in->rank - 1],
+                  length = in->dim[p.axis];
     const bool mirrored = p.onesided && p.inverse;
     const int64_t have = mirrored && length > p.n / 2 + 1 ? p.n / 2 + 1 : length;
     const double scale = p.inverse ? 1 / (double)p.n : 1;
@@ -155,19 +165,26 @@ static syn_status stft_parse(const struct syn_op_call *c, struct stft *p, struct
     if (st != SYN_OK) return st;
     p->length = x->dim[1], p->parts = x->rank == 3 ? x->dim[2] : 1;
     if (p->parts != 1 && p->parts != 2)
-        return syn_fail(err, SYN_INVALID, "%s: signal's last dimension is %" PRId64 ": must be 1 or 2", c->op->name,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: signal's last dimension is %" PRId64 ": must be 1 or 2", c->op->name,
                         p->parts);
     if (onesided && p->parts == 2)
-        return syn_fail(err, SYN_INVALID, "%s: onesided = 1 of a complex signal: must be real", c->op->name);
-    if (syn_ops_given(c, 2) && (st = syn_ops_ranked(c, 2, "window", SYN_TYPES_FLOAT, 1, 1, err)) != SYN_OK) return st;
-    st = length_of(c, 3, "frame_length", syn_ops_given(c, 2) ? c->in[2].shape.dim[0] : p->length, &p->frame, err);
+        return syn_fail(err, SYN_INVALID, "%s: onesided = 1 of a complex signal: must be real",
+                        c->op->name);
+    if (syn_ops_given(c, 2) &&
+        (st = syn_ops_ranked(c, 2, "window", SYN_TYPES_FLOAT, 1, 1, err)) != SYN_OK)
+        return st;
+    st = length_of(c, 3, "frame_length", syn_ops_given(c, 2) ? c->in[2].shape.dim[0] : p->length,
+                   &p->frame, err);
     if (st != SYN_OK) return st;
     if (syn_ops_given(c, 2) && c->in[2].shape.dim[0] != p->frame)
-        return syn_fail(err, SYN_INVALID, "%s: window has %" PRId64 " elements: must be frame_length %" PRId64,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: window has %" PRId64 " elements: must be frame_length %" PRId64,
                         c->op->name, c->in[2].shape.dim[0], p->frame);
     if (p->frame > p->length)
-        return syn_fail(err, SYN_INVALID, "%s: frame_length = %" PRId64 ": at most the signal's %" PRId64, c->op->name,
-                        p->frame, p->length);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: frame_length = %" PRId64 ": at most the signal's %" PRId64,
+                        c->op->name, p->frame, p->length);
     p->frames = (p->length - p->frame) / p->step + 1;
     p->bins = onesided ? p->frame / 2 + 1 : p->frame;
     return SYN_OK;

@@ -16,7 +16,8 @@ static int64_t smallest_factor(int64_t n)
 syn_status syn_fft_new(struct syn_fft *f, int64_t n, bool inverse, struct syn_err *err)
 {
     int64_t largest = 1;
-    for (int64_t rest = n; rest > 1; rest /= largest) largest = smallest_factor(rest); /* they ascend */
+    for (int64_t rest = n; rest > 1; rest /= largest)
+        largest = smallest_factor(rest); /* they ascend */
     *f = (struct syn_fft){.n = n, .inverse = inverse};
     f->turn = syn_calloc((size_t)n, sizeof *f->turn);
     f->room = syn_calloc((size_t)largest, sizeof *f->room);

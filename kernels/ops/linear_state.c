@@ -1,16 +1,19 @@
-/* linear_state.c - layers that carry a state from call to call: CAUSAL_CONV_WITH_STATE, LINEAR_ATTENTION.
+/* linear_state.c - layers that carry a state from call to call: CAUSAL_CONV_WITH_STATE,
+ * LINEAR_ATTENTION.
  *
  * Source:  ONNX CausalConvWithState-27, LinearAttention-27.
- * Operands: CausalConvWithState: x [b,c,l], w [c,1,k], bias [c]?, past [b,c,k-1]?; y [b,c,l], present [b,c,k-1].
- *          LinearAttention: query [b,t,hq*dk], key [b,t,h*dk], value [b,t,h*dv], past [b,h,dk,dv]?, decay [b,t,h*dk or
- *          h]?, beta [b,t,h or 1]?; y [b,t,hq*dv], present [b,h,dk,dv] of past's type, else query's.
- * Attributes: activation none, silu or swish. q_num_heads, kv_num_heads, scale (0: 1/sqrt(dk)), update_rule,
- *          chunk_size (no say in the result).
+ * Operands: CausalConvWithState: x [b,c,l], w [c,1,k], bias [c]?, past [b,c,k-1]?; y [b,c,l],
+ *          present [b,c,k-1]. LinearAttention: query [b,t,hq*dk], key [b,t,h*dk], value [b,t,h*dv],
+ *          past [b,h,dk,dv]?, decay [b,t,h*dk or h]?, beta [b,t,h or 1]?; y [b,t,hq*dv], present
+ *          [b,h,dk,dv] of past's type, else query's.
+ * Attributes: activation none, silu or swish. q_num_heads, kv_num_heads, scale (0: 1/sqrt(dk)),
+ *          update_rule, chunk_size (no say in the result).
  * Maths:   y[l] = sum w[i]*z[l + i] + bias, z = past (or zeros) before x; present = z's last k - 1.
- *          For each t: S *= exp(decay) (gated rules); v -= S^T k, v *= beta (delta rules); S += k v^T; y = scale *
- *          S^T q, hq/h queries to each state.
+ *          For each t: S *= exp(decay) (gated rules); v -= S^T k, v *= beta (delta rules); S += k
+ *          v^T; y = scale * S^T q, hq/h queries to each state.
  * Precision: sums in double; the state in double within a call, rounded at its end.
- * Layer:   kernels/ops.   Threads: pure functions.   Ownership: LinearAttention holds one head's state. */
+ * Layer:   kernels/ops.   Threads: pure functions.   Ownership: LinearAttention holds one head's
+ *          state. */
 #include "kernels/base/alloc.h"
 #include "kernels/ops/window.h"
 #include <inttypes.h>
@@ -19,14 +22,15 @@
 
 #define TYPES_STATE (SYN_TYPE(F32) | SYN_TYPES_HALF)
 
-static syn_status expect_shape(const struct syn_op_call *c, int32_t i, const char *name, const struct syn_shape *want,
-                               struct syn_err *err)
+static syn_status expect_shape(const struct syn_op_call *c, int32_t i, const char *name,
+                               const struct syn_shape *want, struct syn_err *err)
 {
     char got[192], expected[192];
     const syn_status st = syn_ops_operand(c, i, name, TYPES_STATE, err);
     if (st != SYN_OK || syn_shape_equal(&c->in[i].shape, want)) return st;
     return syn_fail(err, SYN_INVALID, "%s: %s has shape %s: must be %s", c->op->name, name,
-                    syn_shape_text(&c->in[i].shape, got, sizeof got), syn_shape_text(want, expected, sizeof expected));
+                    syn_shape_text(&c->in[i].shape, got, sizeof got),
+                    syn_shape_text(want, expected, sizeof expected));
 }
 
 /* --- CausalConvWithState -------------------------------------------------------------------- */
@@ -39,7 +43,8 @@ static syn_status causal_shape(struct syn_op_call *c, struct syn_err *err)
     if (st != SYN_OK) return st;
     const struct syn_shape *x = &c->in[0].shape;
     const int64_t channels = x->dim[1], k = c->in[1].shape.dim[2];
-    const struct syn_shape w = {.rank = 3, .dim = {channels, 1, k}}, bias = {.rank = 1, .dim = {channels}};
+    const struct syn_shape w = {.rank = 3, .dim = {channels, 1, k}},
+                           bias = {.rank = 1, .dim = {channels}};
     const struct syn_shape state = {.rank = 3, .dim = {x->dim[0], channels, k - 1}};
     if (k < 1 || (strcmp(act, "none") && strcmp(act, "silu") && strcmp(act, "swish")))
         return syn_fail(err, SYN_INVALID, "%s: activation = '%.40s', k = %" PRId64
@@ -52,7 +57,8 @@ static syn_status causal_shape(struct syn_op_call *c, struct syn_err *err)
 }
 
 /* Element i of past and input, one after the other. */
-static double joined(const struct syn_op_call *c, int64_t row, int64_t i, int64_t before, int64_t length)
+static double joined(const struct syn_op_call *c, int64_t row, int64_t i, int64_t before,
+                     int64_t length)
 {
     if (i >= before) return syn_get(&c->in[0], row * length + i - before);
     return syn_ops_given(c, 3) ? syn_get(&c->in[3], row * before + i) : 0;
@@ -62,14 +68,17 @@ static syn_status causal_reference(const struct syn_op_call *c, struct syn_err *
 {
     const struct syn_shape *x = &c->in[0].shape;
     const bool silu = strcmp(syn_attr_text(c->op, c->attr, "activation"), "none") != 0;
-    const int64_t channels = x->dim[1], length = x->dim[2], k = c->in[1].shape.dim[2], before = k - 1;
-    const int64_t rows = syn_ops_elements(&(struct syn_shape){.rank = 2, .dim = {x->dim[0], channels}});
+    const int64_t channels = x->dim[1], length = x->dim[2], k = c->in[1].shape.dim[2],
+                  before = k - 1;
+    const int64_t rows =
+        syn_ops_elements(&(struct syn_shape){.rank = 2, .dim = {x->dim[0], channels}});
     (void)err;
     for (int64_t row = 0; row < rows && length + before > 0; row++) {
         const int64_t ch = row % channels;
         for (int64_t l = 0; l < length; l++) {
             double sum = syn_ops_given(c, 2) ? syn_get(&c->in[2], ch) : 0;
-            for (int64_t i = 0; i < k; i++) sum += syn_get(&c->in[1], ch * k + i) * joined(c, row, l + i, before, length);
+            for (int64_t i = 0; i < k; i++)
+                sum += syn_get(&c->in[1], ch * k + i) * joined(c, row, l + i, before, length);
             syn_put(&c->out[0], row * length + l, sum);
             if (silu) { /* of the rounded sum, as the unfused form has it */
                 const double v = syn_get(&c->out[0], row * length + l);
@@ -100,10 +109,12 @@ static syn_status linear_rule(const struct syn_op_call *c, struct linear *p, str
     p->gated = !strcmp(rule, "gated") || !strcmp(rule, "gated_delta");
     p->delta = !strcmp(rule, "delta") || !strcmp(rule, "gated_delta");
     if (!p->gated && !p->delta && strcmp(rule, "linear"))
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: update_rule = '%.40s': no such rule", c->op->name, rule);
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: update_rule = '%.40s': no such rule",
+                        c->op->name, rule);
     if (p->gated != syn_ops_given(c, DECAY) || p->delta != syn_ops_given(c, BETA))
-        return syn_fail(err, SYN_INVALID, "%s: update_rule = '%s' %s decay and %s beta", c->op->name, rule,
-                        p->gated ? "needs" : "takes no", p->delta ? "needs" : "takes no");
+        return syn_fail(err, SYN_INVALID, "%s: update_rule = '%s' %s decay and %s beta",
+                        c->op->name, rule, p->gated ? "needs" : "takes no",
+                        p->delta ? "needs" : "takes no");
     return SYN_OK;
 }
 
@@ -120,9 +131,10 @@ static syn_status linear_parse(const struct syn_op_call *c, struct linear *p, st
     if (st != SYN_OK) return st;
     const struct syn_shape *q = &c->in[Q].shape, *v = &c->in[V].shape;
     if (p->hq < 1 || p->h < 1 || p->hq % p->h || q->dim[2] % p->hq || v->dim[2] % p->h)
-        return syn_fail(err, SYN_INVALID, "%s: q_num_heads %" PRId64 ", kv_num_heads %" PRId64 " for rows of %" PRId64
-                        " and %" PRId64 ": must divide one another and the rows", c->op->name, p->hq, p->h, q->dim[2],
-                        v->dim[2]);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: q_num_heads %" PRId64 ", kv_num_heads %" PRId64 " for rows of %" PRId64
+                        " and %" PRId64 ": must divide one another and the rows",
+                        c->op->name, p->hq, p->h, q->dim[2], v->dim[2]);
     p->b = q->dim[0], p->t = q->dim[1], p->dk = q->dim[2] / p->hq, p->dv = v->dim[2] / p->h;
     if (p->scale == 0) p->scale = 1 / sqrt((double)p->dk);
     const struct syn_shape want_k = {.rank = 3, .dim = {p->b, p->t, p->h * p->dk}};
@@ -130,10 +142,12 @@ static syn_status linear_parse(const struct syn_op_call *c, struct linear *p, st
     const struct syn_shape past = syn_shape4(p->b, p->h, p->dk, p->dv);
     st = expect_shape(c, K, "key", &want_k, err);
     if (st == SYN_OK) st = expect_shape(c, V, "value", &want_v, err);
-    if (st == SYN_OK && syn_ops_given(c, PAST)) st = expect_shape(c, PAST, "past_state", &past, err);
+    if (st == SYN_OK && syn_ops_given(c, PAST))
+        st = expect_shape(c, PAST, "past_state", &past, err);
     if (st == SYN_OK && p->gated) {
         p->decay_by_key = c->in[DECAY].shape.dim[2] != p->h;
-        const struct syn_shape want = {.rank = 3, .dim = {p->b, p->t, p->decay_by_key ? p->h * p->dk : p->h}};
+        const struct syn_shape want = {.rank = 3,
+                                       .dim = {p->b, p->t, p->decay_by_key ? p->h * p->dk : p->h}};
         st = expect_shape(c, DECAY, "decay", &want, err);
     }
     if (st == SYN_OK && p->delta) {
@@ -149,13 +163,17 @@ static syn_status linear_shape(struct syn_op_call *c, struct syn_err *err)
     struct linear p;
     syn_status st = linear_parse(c, &p, err);
     if (st != SYN_OK) return st;
-    const struct syn_shape y = {.rank = 3, .dim = {p.b, p.t, p.hq * p.dv}}, state = syn_shape4(p.b, p.h, p.dk, p.dv);
+    const struct syn_shape y = {.rank = 3, .dim = {p.b, p.t, p.hq * p.dv}},
+                           state = syn_shape4(p.b, p.h, p.dk, p.dv);
     st = syn_ops_result(c, 0, &y, c->in[Q].dtype, err);
-    return st == SYN_OK ? syn_ops_result(c, 1, &state, c->in[syn_ops_given(c, PAST) ? PAST : Q].dtype, err) : st;
+    return st == SYN_OK
+               ? syn_ops_result(c, 1, &state, c->in[syn_ops_given(c, PAST) ? PAST : Q].dtype, err)
+               : st;
 }
 
 /* One token's update of head h's state s[dk][dv]; v[dv] is room. */
-static void update(const struct syn_op_call *c, const struct linear *p, int64_t token, int64_t h, double *s, double *v)
+static void update(const struct syn_op_call *c, const struct linear *p, int64_t token, int64_t h,
+                   double *s, double *v)
 {
     const int64_t key = (token * p->h + h) * p->dk, value = (token * p->h + h) * p->dv;
     for (int64_t d = 0; p->gated && d < p->dk; d++) {
@@ -167,7 +185,8 @@ static void update(const struct syn_op_call *c, const struct linear *p, int64_t 
         const double beta = syn_get(&c->in[BETA], token * p->betas + (p->betas > 1 ? h : 0));
         for (int64_t m = 0; m < p->dv; m++) {
             double held = 0;
-            for (int64_t d = 0; d < p->dk; d++) held += s[d * p->dv + m] * syn_get(&c->in[K], key + d);
+            for (int64_t d = 0; d < p->dk; d++)
+                held += s[d * p->dv + m] * syn_get(&c->in[K], key + d);
             v[m] = beta * (v[m] - held);
         }
     }
@@ -177,7 +196,8 @@ static void update(const struct syn_op_call *c, const struct linear *p, int64_t 
     }
 }
 
-static void read_out(const struct syn_op_call *c, const struct linear *p, int64_t token, int64_t hq, const double *s)
+static void read_out(const struct syn_op_call *c, const struct linear *p, int64_t token, int64_t hq,
+                     const double *s)
 {
     for (int64_t m = 0; m < p->dv; m++) {
         double sum = 0;
@@ -198,12 +218,14 @@ static syn_status linear_reference(const struct syn_op_call *c, struct syn_err *
     if (!s) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
     for (int64_t i = 0; i < heads && (size > 0 || syn_ops_elements(&c->out[0].shape) > 0); i++) {
         const int64_t b = i / p.h, h = i % p.h, each = p.hq / p.h;
-        for (int64_t k = 0; k < size; k++) s[k] = syn_ops_given(c, PAST) ? syn_get(&c->in[PAST], i * size + k) : 0;
+        for (int64_t k = 0; k < size; k++)
+            s[k] = syn_ops_given(c, PAST) ? syn_get(&c->in[PAST], i * size + k) : 0;
         for (int64_t t = 0; t < p.t; t++) {
             update(c, &p, b * p.t + t, h, s, s + size);
             for (int64_t q = h * each; q < (h + 1) * each; q++) read_out(c, &p, b * p.t + t, q, s);
         }
-        for (int64_t k = 0; c->n_out > 1 && c->out[1].data && k < size; k++) syn_put(&c->out[1], i * size + k, s[k]);
+        for (int64_t k = 0; c->n_out > 1 && c->out[1].data && k < size; k++)
+            syn_put(&c->out[1], i * size + k, s[k]);
     }
     syn_free(s);
     return SYN_OK;

@@ -1,7 +1,8 @@
-/* place.h - where an output pixel of a resize lies on its input axis, exactly: what RESIZE and RESIZE_ND share.
+/* place.h - where an output pixel of a resize lies on its input axis, exactly: what RESIZE and
+ * RESIZE_ND share.
  *
- * Why:     a place is a ratio of whole numbers whenever the scale is one, and is then computed as one, in 128
- *          bits (dimensions reach 2^40): what is a tie on paper is a tie here.
+ * Why:     a place is a ratio of whole numbers whenever the scale is one, and is then computed as
+ *          one, in 128 bits (dimensions reach 2^40): what is a tie on paper is a tie here.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #ifndef SYN_OPS_PLACE_H
 #define SYN_OPS_PLACE_H

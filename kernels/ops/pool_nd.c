@@ -1,15 +1,18 @@
-/* pool_nd.c - windows and whole planes reduced to one number, over any number of axes: MAX_POOL_ND, AVERAGE_POOL_ND,
+/* pool_nd.c - windows and whole planes reduced to one number, over any number of axes: MAX_POOL_ND,
+ * AVERAGE_POOL_ND,
  * LP_POOL, GLOBAL_MAX_POOL, GLOBAL_LP_POOL. (GLOBAL_AVERAGE_POOL is in pool.c.)
  *
- * Source:  ONNX MaxPool-1..22, AveragePool-1..22, LpPool-1..22, GlobalMaxPool-1, 22, GlobalLpPool-1..22.
- * Operands: x [n,c,...]. Outputs: y; MaxPool also the maximum's index in the whole of x, as if row-major, or
- *          with storage_order = 1 with the spatial axes column-major (the first fastest); -1 for a window
- *          without taps inside x.
- * Attributes: auto_pad, kernel_shape, strides, pads, dilations, ceil_mode (window.h); count_include_pad;
- *          p (LpPool, 2).
- * Maths:   Max over the taps inside x, the first of equals, NaN if one is NaN; the lowest value if there are none.
- *          Average: the sum divided by how many taps lie inside x, or with count_include_pad inside x and its
- *          pads (what ceil_mode adds beyond does not count); no tap gives 0. Lp: (sum |x|^p)^(1/p).
+ * Source:  ONNX MaxPool-1..22, AveragePool-1..22, LpPool-1..22, GlobalMaxPool-1, 22,
+ *          GlobalLpPool-1..22.
+ * Operands: x [n,c,...]. Outputs: y; MaxPool also the maximum's index in the whole of x, as if
+ *          row-major, or with storage_order = 1 with the spatial axes column-major (the first
+ *          fastest); -1 for a window without taps inside x.
+ * Attributes: auto_pad, kernel_shape, strides, pads, dilations, ceil_mode (window.h);
+ *          count_include_pad; p (LpPool, 2).
+ * Maths:   Max over the taps inside x, the first of equals, NaN if one is NaN; the lowest value if
+ *          there are none. Average: the sum divided by how many taps lie inside x, or with
+ *          count_include_pad inside x and its pads (what ceil_mode adds beyond does not count); no
+ *          tap gives 0. Lp: (sum |x|^p)^(1/p).
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/window.h"
 #include <inttypes.h>
@@ -17,7 +20,10 @@
 
 #define TYPES_MAX (SYN_TYPES_FLOAT | SYN_TYPE(I8) | SYN_TYPE(U8))
 
-static bool ceils(const struct syn_op_call *c) { return syn_attr_int(c->op, c->attr, "ceil_mode") != 0; }
+static bool ceils(const struct syn_op_call *c)
+{
+    return syn_attr_int(c->op, c->attr, "ceil_mode") != 0;
+}
 
 static syn_status parse(const struct syn_op_call *c, struct syn_window *w, struct syn_err *err)
 {
@@ -48,8 +54,8 @@ static syn_status max_shape(struct syn_op_call *c, struct syn_err *err)
 }
 
 /* One window at position o of the plane that starts at element `from` of x. */
-typedef double pool_fn(const struct syn_op_call *c, const struct syn_window *w, int64_t from, const int64_t *o,
-                       int64_t *best);
+typedef double pool_fn(const struct syn_op_call *c, const struct syn_window *w, int64_t from,
+                       const int64_t *o, int64_t *best);
 
 static syn_status pool(const struct syn_op_call *c, pool_fn *one, struct syn_err *err)
 {
@@ -88,8 +94,8 @@ static int64_t column_major(const struct syn_window *w, int64_t x)
     return at;
 }
 
-static double max_window(const struct syn_op_call *c, const struct syn_window *w, int64_t from, const int64_t *o,
-                         int64_t *best)
+static double max_window(const struct syn_op_call *c, const struct syn_window *w, int64_t from,
+                         const int64_t *o, int64_t *best)
 {
     struct syn_window_walk at;
     double most = lowest(c->in[0].dtype);
@@ -117,17 +123,24 @@ static double average_window(const struct syn_op_call *c, const struct syn_windo
     for (int32_t d = 0; d < w->rank; d++) {
         const struct syn_window_axis *ax = &w->axis[d];
         int64_t lo, hi;
-        syn_window_taps(ax, o[d], with_pads ? -ax->before : 0, ax->in + (with_pads ? ax->after : 0), &lo, &hi);
+        syn_window_taps(ax, o[d], with_pads ? -ax->before : 0, ax->in + (with_pads ? ax->after : 0),
+                        &lo, &hi);
         count *= (double)(hi - lo);
     }
     return count > 0 ? sum / count : 0;
 }
 
-static double norm_end(double sum, double p) { return p == 2 ? sqrt(sum) : p == 1 ? sum : pow(sum, 1 / p); }
-static double norm_add(double v, double p) { return p == 2 ? v * v : p == 1 ? fabs(v) : pow(fabs(v), p); }
+static double norm_end(double sum, double p)
+{
+    return p == 2 ? sqrt(sum) : p == 1 ? sum : pow(sum, 1 / p);
+}
+static double norm_add(double v, double p)
+{
+    return p == 2 ? v * v : p == 1 ? fabs(v) : pow(fabs(v), p);
+}
 
-static double lp_window(const struct syn_op_call *c, const struct syn_window *w, int64_t from, const int64_t *o,
-                        int64_t *best)
+static double lp_window(const struct syn_op_call *c, const struct syn_window *w, int64_t from,
+                        const int64_t *o, int64_t *best)
 {
     const double p = (double)syn_attr_int(c->op, c->attr, "p");
     struct syn_window_walk at;
@@ -139,12 +152,18 @@ static double lp_window(const struct syn_op_call *c, const struct syn_window *w,
     return norm_end(sum, p);
 }
 
-static syn_status max_reference(const struct syn_op_call *c, struct syn_err *err) { return pool(c, max_window, err); }
+static syn_status max_reference(const struct syn_op_call *c, struct syn_err *err)
+{
+    return pool(c, max_window, err);
+}
 static syn_status average_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     return pool(c, average_window, err);
 }
-static syn_status lp_reference(const struct syn_op_call *c, struct syn_err *err) { return pool(c, lp_window, err); }
+static syn_status lp_reference(const struct syn_op_call *c, struct syn_err *err)
+{
+    return pool(c, lp_window, err);
+}
 
 /* --- whole planes --------------------------------------------------------------------------- */
 

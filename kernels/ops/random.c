@@ -1,15 +1,17 @@
 /* random.c - random tensors: RANDOM_NORMAL, RANDOM_UNIFORM, their *_LIKE, BERNOULLI, MULTINOMIAL.
  *
  * Source:  ONNX RandomNormal-1, 22 and its kin, Bernoulli-15, 22, Multinomial-7, 22.
- * Operands: *Like: x (its shape, and its type where dtype is not given). Bernoulli: probabilities. Multinomial:
- *          unnormalised log probabilities [batch, classes].
- * Numbers: element i of the output is number i of the node's stream (kernels/base/rng.h), computed in double and rounded
- *          once. With the attribute seed (its bits as a float) the stream is 0 and every run gives the same;
- *          else the run's seed is mixed with how many random nodes ran before.
- * Maths:   normal mean + scale*z; uniform low + (high - low)*u, held below high in the output's type where that is
- *          possible; Bernoulli 1 where u < p; Multinomial: the first class at which the sum of
- *          exp(x - max) reaches u times the whole.
- * Layer:   kernels/ops.   Threads: pure but for the host's count.   Ownership: allocates nothing. */
+ * Operands: *Like: x (its shape, and its type where dtype is not given). Bernoulli: probabilities.
+ *          Multinomial: unnormalised log probabilities [batch, classes].
+ * Numbers: element i of the output is number i of the node's stream (kernels/base/rng.h), computed
+ *          in double and rounded once. With the attribute seed (its bits as a float) the stream is
+ *          0 and every run gives the same; else the run's seed is mixed with how many random nodes
+ *          ran before.
+ * Maths:   normal mean + scale*z; uniform low + (high - low)*u, held below high in the output's
+ *          type where that is possible; Bernoulli 1 where u < p; Multinomial: the first class at
+ *          which the sum of exp(x - max) reaches u times the whole.
+ * Layer:   kernels/ops.   Threads: pure but for the host's count.   Ownership: allocates nothing.
+ *          */
 #include "kernels/base/rng.h"
 #include "kernels/ops/onnx_type.h"
 #include "kernels/ops/window.h"
@@ -20,14 +22,14 @@
 #define NO_SEED (-3.5e38) /* no float, hence no model's */
 
 /* The type of output 0: attribute dtype, or where it is 0 (not given) `fallback`. */
-static syn_status output_type(const struct syn_op_call *c, syn_dtype fallback, uint32_t types, syn_dtype *out,
-                              struct syn_err *err)
+static syn_status output_type(const struct syn_op_call *c, syn_dtype fallback, uint32_t types,
+                              syn_dtype *out, struct syn_err *err)
 {
     const int64_t dtype = syn_attr_int(c->op, c->attr, "dtype");
     *out = dtype ? syn_ops_dtype(dtype) : fallback;
     if (*out < SYN_DTYPE_COUNT && (types >> *out & 1)) return SYN_OK;
-    return syn_fail(err, SYN_UNSUPPORTED, "%s: dtype = %" PRId64 " (%s): not a type that it gives", c->op->name, dtype,
-                    *out < SYN_DTYPE_COUNT ? syn_dtype_word(*out) : "unknown");
+    return syn_fail(err, SYN_UNSUPPORTED, "%s: dtype = %" PRId64 " (%s): not a type that it gives",
+                    c->op->name, dtype, *out < SYN_DTYPE_COUNT ? syn_dtype_word(*out) : "unknown");
 }
 
 /* A node's numbers. */
@@ -65,15 +67,16 @@ static syn_status fixed_shape(struct syn_op_call *c, struct syn_err *err)
     syn_status st = output_type(c, SYN_F32, SYN_TYPES_FLOAT, &t, err);
     if (st != SYN_OK) return st;
     if (dims->n > SYN_MAX_RANK)
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: shape has %d entries: at most %d", c->op->name, (int)dims->n,
-                        SYN_MAX_RANK);
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: shape has %d entries: at most %d", c->op->name,
+                        (int)dims->n, SYN_MAX_RANK);
     const struct syn_shape y = syn_shape_of(dims->n, dims->v.i);
     return syn_ops_result(c, 0, &y, t, err);
 }
 
 static syn_status normal_reference(const struct syn_op_call *c, struct syn_err *err)
 {
-    const double mean = syn_attr_float(c->op, c->attr, "mean"), scale = syn_attr_float(c->op, c->attr, "scale");
+    const double mean = syn_attr_float(c->op, c->attr, "mean"),
+                 scale = syn_attr_float(c->op, c->attr, "scale");
     const int64_t n = syn_ops_elements(&c->out[0].shape);
     const struct stream s = stream_of(c);
     (void)err;
@@ -83,16 +86,21 @@ static syn_status normal_reference(const struct syn_op_call *c, struct syn_err *
 }
 
 /* Bits of precision of a float type. */
-static int precision(syn_dtype t) { return t == SYN_F64 ? 53 : t == SYN_F32 ? 24 : t == SYN_F16 ? 11 : 8; }
+static int precision(syn_dtype t)
+{
+    return t == SYN_F64 ? 53 : t == SYN_F32 ? 24 : t == SYN_F16 ? 11 : 8;
+}
 
 static syn_status uniform_reference(const struct syn_op_call *c, struct syn_err *err)
 {
-    const double low = syn_attr_float(c->op, c->attr, "low"), high = syn_attr_float(c->op, c->attr, "high");
+    const double low = syn_attr_float(c->op, c->attr, "low"),
+                 high = syn_attr_float(c->op, c->attr, "high");
     const int64_t n = syn_ops_elements(&c->out[0].shape);
     const double unit = ldexp(1, precision(c->out[0].dtype));
     const struct stream s = stream_of(c);
     (void)err;
-    for (int64_t i = 0; i < n; i++) { /* u as coarse as the type, so that rounding does not make it 1 */
+    for (int64_t i = 0; i < n;
+         i++) { /* u as coarse as the type, so that rounding does not make it 1 */
         const double u = floor(syn_random_uniform(s.seed, s.stream, (uint64_t)i) * unit) / unit;
         syn_put(&c->out[0], i, low + (high - low) * u);
     }
@@ -105,7 +113,8 @@ static syn_status bernoulli_shape(struct syn_op_call *c, struct syn_err *err)
 {
     syn_dtype t;
     syn_status st = syn_ops_operand(c, 0, "input", SYN_TYPES_FLOAT, err);
-    if (st == SYN_OK) st = output_type(c, c->in[0].dtype, SYN_TYPES_NUMBER | SYN_TYPE(BOOL), &t, err);
+    if (st == SYN_OK)
+        st = output_type(c, c->in[0].dtype, SYN_TYPES_NUMBER | SYN_TYPE(BOOL), &t, err);
     return st == SYN_OK ? syn_ops_result(c, 0, &c->in[0].shape, t, err) : st;
 }
 
@@ -116,7 +125,8 @@ static syn_status bernoulli_reference(const struct syn_op_call *c, struct syn_er
     for (int64_t i = 0; i < n; i++) {
         const double p = syn_get(&c->in[0], i);
         if (!(p >= 0 && p <= 1))
-            return syn_fail(err, SYN_INVALID, "%s: input[%" PRId64 "] = %g: must be in [0, 1]", c->op->name, i, p);
+            return syn_fail(err, SYN_INVALID, "%s: input[%" PRId64 "] = %g: must be in [0, 1]",
+                            c->op->name, i, p);
         syn_put(&c->out[0], i, syn_random_uniform(s.seed, s.stream, (uint64_t)i) < p);
     }
     return SYN_OK;
@@ -133,7 +143,8 @@ static syn_status multinomial_shape(struct syn_op_call *c, struct syn_err *err)
     return syn_ops_result(c, 0, &y, t, err);
 }
 
-/* The class at which the running sum of a row passes u of the whole; -1 when the row has no finite weight. */
+/* The class at which the running sum of a row passes u of the whole; -1 when the row has no finite
+ * weight. */
 static int64_t draw(const struct syn_tensor *x, int64_t row, int64_t classes, double u)
 {
     double most = (double)-INFINITY, whole = 0, sum = 0;
@@ -159,7 +170,8 @@ static syn_status multinomial_reference(const struct syn_op_call *c, struct syn_
         const double u = syn_random_uniform(s.seed, s.stream, (uint64_t)i);
         const int64_t k = draw(&c->in[0], i / each, classes, u);
         if (k < 0)
-            return syn_fail(err, SYN_INVALID, "%s: row %" PRId64 " of input: has no class of finite weight",
+            return syn_fail(err, SYN_INVALID,
+                            "%s: row %" PRId64 " of input: has no class of finite weight",
                             c->op->name, i / each);
         syn_element_put_int(c->out[0].dtype, c->out[0].data, i, k);
     }
@@ -170,8 +182,10 @@ static syn_status multinomial_reference(const struct syn_op_call *c, struct syn_
 #define SEED {"seed", SYN_ATTR_FLOAT, NO_SEED, NO_SEED, LIMIT}
 #define DTYPE {"dtype", SYN_ATTR_INT, 0, 0, 64}
 #define SHAPE {"shape", SYN_ATTR_INTS, 0, 0, (double)SYN_MAX_ELEMENTS}
-#define NORMAL {"mean", SYN_ATTR_FLOAT, 0, -LIMIT, LIMIT}, {"scale", SYN_ATTR_FLOAT, 1, -LIMIT, LIMIT}
-#define UNIFORM {"low", SYN_ATTR_FLOAT, 0, -LIMIT, LIMIT}, {"high", SYN_ATTR_FLOAT, 1, -LIMIT, LIMIT}
+#define NORMAL                                                                                     \
+    {"mean", SYN_ATTR_FLOAT, 0, -LIMIT, LIMIT}, { "scale", SYN_ATTR_FLOAT, 1, -LIMIT, LIMIT }
+#define UNIFORM                                                                                    \
+    {"low", SYN_ATTR_FLOAT, 0, -LIMIT, LIMIT}, { "high", SYN_ATTR_FLOAT, 1, -LIMIT, LIMIT }
 #define END_OF_ATTRS {NULL, SYN_ATTR_INT, 0, 0, 0}
 
 static const struct syn_attr_spec normal_attrs[] = {DTYPE, SEED, NORMAL, SHAPE, END_OF_ATTRS};

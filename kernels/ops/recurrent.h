@@ -48,10 +48,11 @@ struct syn_recurrent {
     int32_t dirs;         /* 1 or 2 */
     int32_t gates;        /* LSTM 4 (i o f c), GRU 3 (z r h), RNN 1 */
     bool reverse;         /* of direction 0; direction 1 is always reversed */
-    bool batch_first;     /* layout = 1: x [b,t,in], y [b,t,d,h], states [b,d,h]; else [t,b,in], [t,d,b,h], [d,b,h] */
+    bool batch_first;     /* layout = 1: x [b,t,in], y [b,t,d,h], states [b,d,h];
+                             else [t,b,in], [t,d,b,h], [d,b,h] */
     bool linear_before_reset, input_forget;
-    float clip;           /* 0: none; else what goes into f and g is held in [-clip, clip]; the cell goes into h as
-                             it is, as onnxruntime has it */
+    float clip;           /* 0: none; else what goes into f and g is held in [-clip, clip]; the cell
+                             goes into h as it is, as onnxruntime has it */
     struct syn_gate gate[2][SYN_GATES_MOST]; /* by direction */
 };
 

@@ -1,10 +1,11 @@
 /* resize_nd.c - ONNX's resampling over any number of axes: RESIZE_ND, UPSAMPLE.
  *
  * Source:  ONNX Resize-10, 11, 13, 18, 19; Upsample-7, 9.
- * Operands: Resize: x, roi?, scales?, sizes? (opset 10: x, scales). Upsample: x, scales (opset 7: attribute).
- * Attributes: mode nearest, linear (bilinear, trilinear) or cubic (bicubic); coordinate_transformation_mode;
- *          nearest_mode; cubic_coeff_a; exclude_outside; extrapolation_value; antialias; axes;
- *          keep_aspect_ratio_policy.
+ * Operands: Resize: x, roi?, scales?, sizes? (opset 10: x, scales). Upsample: x, scales (opset 7:
+ *          attribute).
+ * Attributes: mode nearest, linear (bilinear, trilinear) or cubic (bicubic);
+ *          coordinate_transformation_mode; nearest_mode; cubic_coeff_a; exclude_outside;
+ *          extrapolation_value; antialias; axes; keep_aspect_ratio_policy.
  * Maths:   each axis by itself, place s of output pixel o, scale = out/in:
  *            half_pixel              (o + 1/2)/scale - 1/2
  *            pytorch_half_pixel      the same, 0 when the output is 1 long
@@ -12,17 +13,22 @@
  *            tf_half_pixel_for_nn    (o + 1/2)/scale
  *            asymmetric              o/scale (opset 10, Upsample)
  *            align_corners           o*(in - 1)/(in*scale - 1)
- *            tf_crop_and_resize      start*(in - 1) + o*(end - start)*(in - 1)/(in*scale - 1), the middle when
- *                                    in*scale = 1; beyond the input: extrapolation_value
- *          Nearest takes one pixel (opset 10: the floor, the ceiling when shrinking; Upsample: the floor); linear two;
- *          cubic four, by Keys' kernel. antialias: kernels stretched by 1/scale when shrinking, weights summing to
- *          1. Pixels outside are those at the edge, or with exclude_outside have no weight.
- * Sizes:   from scales floor(in*scale); roi has no say in it, as in onnxruntime and ONNX's own shape inference.
- *          keep_aspect_ratio_policy not_larger and not_smaller: one scale for all axes, sizes rounded half up.
- * Ratios:  exact by place.h where scales are ratios: from sizes always, from scales where they lie within one float32
- *          step of k/in. align_corners otherwise divides by in*scale - 1, as ONNX's vectors do.
+ *            tf_crop_and_resize      start*(in - 1) + o*(end - start)*(in - 1)/(in*scale - 1), the
+ *                                    middle when in*scale = 1; beyond the input:
+ *                                    extrapolation_value
+ *          Nearest takes one pixel (opset 10: the floor, the ceiling when shrinking; Upsample: the
+ *          floor); linear two; cubic four, by Keys' kernel. antialias: kernels stretched by 1/scale
+ *          when shrinking, weights summing to 1. Pixels outside are those at the edge, or with
+ *          exclude_outside have no weight.
+ * Sizes:   from scales floor(in*scale); roi has no say in it, as in onnxruntime and ONNX's own
+ *          shape inference. keep_aspect_ratio_policy not_larger and not_smaller: one scale for all
+ *          axes, sizes rounded half up.
+ * Ratios:  exact by place.h where scales are ratios: from sizes always, from scales where they lie
+ *          within one float32 step of k/in. align_corners otherwise divides by in*scale - 1, as
+ *          ONNX's vectors do.
  * Integers: interpolated values are truncated to the type and saturated.
- * Layer:   kernels/ops.   Threads: pure functions.   Ownership: taps and doubles of the picture while it runs. */
+ * Layer:   kernels/ops.   Threads: pure functions.   Ownership: taps and doubles of the picture
+ *          while it runs. */
 #include "kernels/ops/resize_nd.h"
 #include "kernels/base/alloc.h"
 #include "kernels/ops/window.h"
@@ -34,28 +40,33 @@
 
 /* --- taps ----------------------------------------------------------------------------------- */
 
-static struct syn_place place_of(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax, int64_t o, bool *beyond)
+static struct syn_place place_of(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax,
+                                 int64_t o, bool *beyond)
 {
     const __int128 in = ax->in, num = ax->num, den = ax->den;
     const double width = (double)ax->in * ax->scale;
     *beyond = false;
     switch (r->coord) {
     case SYN_ND_TF_CROP_AND_RESIZE: {
-        const double most = (double)(ax->in - 1), span = ax->num ? (double)(num * in - den) / (double)den : width - 1;
-        const double s = ax->start * most + (span == 0 ? (ax->end - ax->start) * most / 2
-                                                       : (double)o * (ax->end - ax->start) * most / span);
+        const double most = (double)(ax->in - 1),
+                     span = ax->num ? (double)(num * in - den) / (double)den : width - 1;
+        const double s =
+            ax->start * most + (span == 0 ? (ax->end - ax->start) * most / 2
+                                          : (double)o * (ax->end - ax->start) * most / span);
         *beyond = !(s >= 0 && s <= most); /* a NaN too */
         return *beyond ? syn_place_of_ratio(0, 1) : syn_place_of_double(s);
     }
     case SYN_ND_ALIGN_CORNERS:
         if (ax->num) {
             const __int128 span = num * in - den;
-            return span > 0 ? syn_place_of_ratio(o * (in - 1) * den, span) : syn_place_of_ratio(0, 1);
+            return span > 0 ? syn_place_of_ratio(o * (in - 1) * den, span)
+                            : syn_place_of_ratio(0, 1);
         }
         return width > 1 ? syn_place_of_double((double)o * (double)(ax->in - 1) / (width - 1))
                          : syn_place_of_ratio(0, 1);
     case SYN_ND_ASYMMETRIC:
-        return ax->num ? syn_place_of_ratio(o * den, num) : syn_place_of_double((double)o / ax->scale);
+        return ax->num ? syn_place_of_ratio(o * den, num)
+                       : syn_place_of_double((double)o / ax->scale);
     case SYN_ND_TF_HALF_PIXEL_FOR_NN:
         return ax->num ? syn_place_of_ratio((2 * (__int128)o + 1) * den, 2 * num)
                        : syn_place_of_double(((double)o + 0.5) / ax->scale);
@@ -82,14 +93,16 @@ static double kernel(const struct syn_resize_nd *r, double distance)
 }
 
 /* Pixels that the kernel reaches on either side of a place. */
-static int64_t reach(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax, double *squeeze)
+static int64_t reach(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax,
+                     double *squeeze)
 {
     const double radius = r->mode == SYN_RESIZE_BILINEAR ? 1 : 2;
     *squeeze = r->antialias && ax->scale < 1 ? ax->scale : 1;
     return (int64_t)ceil(radius / *squeeze);
 }
 
-static void fill_taps(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax, struct syn_resize_nd_taps *t)
+static void fill_taps(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax,
+                      struct syn_resize_nd_taps *t)
 {
     enum syn_resize_round round = r->round;
     double squeeze = 1;
@@ -104,34 +117,39 @@ static void fill_taps(const struct syn_resize_nd *r, const struct syn_resize_nd_
         for (int64_t i = 0; i < t->width; i++) {
             const int64_t k = first + i;
             const bool out = k < 0 || k >= ax->in;
-            w[i] = r->mode == SYN_RESIZE_NEAREST ? 1 : kernel(r, ((double)(k - p.whole) - p.fraction) * squeeze);
+            w[i] = r->mode == SYN_RESIZE_NEAREST
+                       ? 1
+                       : kernel(r, ((double)(k - p.whole) - p.fraction) * squeeze);
             if (out && r->exclude_outside && r->mode != SYN_RESIZE_NEAREST) w[i] = 0;
             at[i] = k < 0 ? 0 : k >= ax->in ? ax->in - 1 : k;
             sum += w[i];
             if (t->beyond[o] || (w[i] != 0 && at[i] != o)) t->identity = false;
         }
-        for (int64_t i = 0; (r->antialias || r->exclude_outside) && sum != 0 && i < t->width; i++) w[i] /= sum;
+        for (int64_t i = 0; (r->antialias || r->exclude_outside) && sum != 0 && i < t->width; i++)
+            w[i] /= sum;
     }
 }
 
 void syn_resize_nd_taps_free(struct syn_resize_nd_taps t[SYN_MAX_RANK])
 {
-    for (int32_t d = 0; d < SYN_MAX_RANK; d++) syn_free(t[d].at), syn_free(t[d].weight), syn_free(t[d].beyond);
+    for (int32_t d = 0; d < SYN_MAX_RANK; d++)
+        syn_free(t[d].at), syn_free(t[d].weight), syn_free(t[d].beyond);
 }
 
-syn_status syn_resize_nd_taps_new(const struct syn_op_call *c, const struct syn_resize_nd *r, struct syn_resize_nd_taps t[SYN_MAX_RANK],
-                           struct syn_err *err)
+syn_status syn_resize_nd_taps_new(const struct syn_op_call *c, const struct syn_resize_nd *r,
+                                  struct syn_resize_nd_taps t[SYN_MAX_RANK], struct syn_err *err)
 {
     for (int32_t d = 0; d < r->rank; d++) {
         const struct syn_resize_nd_axis *ax = &r->axis[d];
         double squeeze;
         size_t n = 0;
         t[d].width = r->mode == SYN_RESIZE_NEAREST ? 1 : 2 * reach(r, ax, &squeeze);
-        if (!syn_mul((size_t)ax->out, (size_t)t[d].width, &n) || !(t[d].at = syn_calloc(n, sizeof(int64_t))) ||
+        if (!syn_mul((size_t)ax->out, (size_t)t[d].width, &n) ||
+            !(t[d].at = syn_calloc(n, sizeof(int64_t))) ||
             !(t[d].weight = syn_calloc(n, sizeof(double))) ||
             !(t[d].beyond = syn_calloc((size_t)ax->out, sizeof(bool))))
-            return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " x %" PRId64 " taps", c->op->name,
-                            ax->out, t[d].width);
+            return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " x %" PRId64 " taps",
+                            c->op->name, ax->out, t[d].width);
         fill_taps(r, ax, &t[d]);
     }
     return SYN_OK;
@@ -139,14 +157,16 @@ syn_status syn_resize_nd_taps_new(const struct syn_op_call *c, const struct syn_
 
 /* --- resampling ----------------------------------------------------------------------------- */
 
-static bool is_beyond(const struct syn_resize_nd *r, const struct syn_resize_nd_taps *t, const int64_t *at)
+static bool is_beyond(const struct syn_resize_nd *r, const struct syn_resize_nd_taps *t,
+                      const int64_t *at)
 {
     for (int32_t d = 0; d < r->rank; d++)
         if (t[d].beyond[at[d]]) return true;
     return false;
 }
 
-static void nearest(const struct syn_op_call *c, const struct syn_resize_nd *r, const struct syn_resize_nd_taps *t)
+static void nearest(const struct syn_op_call *c, const struct syn_resize_nd *r,
+                    const struct syn_resize_nd_taps *t)
 {
     const struct syn_shape *y = &c->out[0].shape;
     const size_t bytes = syn_dtype_bytes(c->in[0].dtype);
@@ -157,13 +177,16 @@ static void nearest(const struct syn_op_call *c, const struct syn_resize_nd *r, 
         int64_t from = 0;
         for (int32_t d = 0; d < r->rank; d++) from += t[d].at[at[d]] * stride[d];
         if (is_beyond(r, t, at)) syn_put(&c->out[0], i, r->outside);
-        else memcpy((char *)c->out[0].data + (size_t)i * bytes, (const char *)c->in[0].data + (size_t)from * bytes, bytes);
+        else
+            memcpy((char *)c->out[0].data + (size_t)i * bytes,
+                   (const char *)c->in[0].data + (size_t)from * bytes, bytes);
         syn_ops_next(y, at);
     }
 }
 
 /* One axis of x, whose shape is *s, by the taps; *s becomes the result's. */
-static double *along(const double *x, struct syn_shape *s, int32_t d, const struct syn_resize_nd_axis *ax, const struct syn_resize_nd_taps *t)
+static double *along(const double *x, struct syn_shape *s, int32_t d,
+                     const struct syn_resize_nd_axis *ax, const struct syn_resize_nd_taps *t)
 {
     int64_t before = 1, after = 1;
     for (int32_t k = 0; k < d; k++) before *= s->dim[k];
@@ -174,7 +197,8 @@ static double *along(const double *x, struct syn_shape *s, int32_t d, const stru
     for (int64_t b = 0; b < before; b++, x += ax->in * after)
         for (int64_t o = 0; o < ax->out; o++, to += after)
             for (int64_t k = 0; k < t->width; k++) {
-                const double w = t->weight[o * t->width + k], *row = x + t->at[o * t->width + k] * after;
+                const double w = t->weight[o * t->width + k],
+                             *row = x + t->at[o * t->width + k] * after;
                 if (w == 0) continue; /* so that an infinity beside it does no harm */
                 for (int64_t i = 0; i < after; i++) to[i] += w * row[i];
             }
@@ -186,12 +210,13 @@ static double saturate(syn_dtype t, double v)
     const char kind = syn_dtype_kind(t);
     const int bits = (int)syn_dtype_bytes(t) * 8;
     if (kind == 'F') return v;
-    const double lo = kind == 'I' ? -ldexp(1, bits - 1) : 0, hi = ldexp(1, kind == 'I' ? bits - 1 : bits) - 1;
+    const double lo = kind == 'I' ? -ldexp(1, bits - 1) : 0,
+                 hi = ldexp(1, kind == 'I' ? bits - 1 : bits) - 1;
     return v < lo ? lo : v > hi ? hi : v;
 }
 
-static syn_status interpolate(const struct syn_op_call *c, const struct syn_resize_nd *r, const struct syn_resize_nd_taps *t,
-                              struct syn_err *err)
+static syn_status interpolate(const struct syn_op_call *c, const struct syn_resize_nd *r,
+                              const struct syn_resize_nd_taps *t, struct syn_err *err)
 {
     struct syn_shape s = c->in[0].shape;
     const int64_t n_in = syn_ops_elements(&s), n = syn_ops_elements(&c->out[0].shape);
@@ -222,8 +247,8 @@ static syn_status resize_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = syn_resize_nd_parse(c, &r, err);
     if (st != SYN_OK) return st;
     if (r.mode != SYN_RESIZE_NEAREST && !(TYPES_LERP >> c->in[0].dtype & 1))
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: x holds %s: only mode nearest takes it", c->op->name,
-                        syn_dtype_word(c->in[0].dtype));
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: x holds %s: only mode nearest takes it",
+                        c->op->name, syn_dtype_word(c->in[0].dtype));
     y = c->in[0].shape;
     for (int32_t d = 0; d < r.rank; d++) y.dim[d] = r.axis[d].out;
     return syn_ops_result(c, 0, &y, c->in[0].dtype, err);

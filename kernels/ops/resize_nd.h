@@ -1,7 +1,9 @@
-/* resize_nd.h - RESIZE_ND and UPSAMPLE calls as numbers, and what each output pixel reads: for the reference and for
+/* resize_nd.h - RESIZE_ND and UPSAMPLE calls as numbers, and what each output pixel reads: for the
+ * reference and for
  * backends. Words and rules in resize_nd.c.
  *
- * Layer:   kernels/ops.   Threads: pure functions.   Ownership: taps are the caller's until freed. */
+ * Layer:   kernels/ops.   Threads: pure functions.   Ownership: taps are the caller's until freed.
+ *          */
 #ifndef SYN_OPS_RESIZE_ND_H
 #define SYN_OPS_RESIZE_ND_H
 
@@ -50,12 +52,15 @@ struct syn_resize_nd_taps {
     bool identity;   /* output o reads pixel o alone */
 };
 
-/* Checks and reads a call's attributes and the data of scales, sizes and roi, which must be known. */
+/* Checks and reads a call's attributes and the data of scales, sizes and roi, which must be known.
+ * */
 SYN_MUST_CHECK syn_status syn_resize_nd_parse(const struct syn_op_call *c, struct syn_resize_nd *r,
                                               struct syn_err *err);
 /* The taps of every axis; on failure too to be freed. No axis may be empty. */
-SYN_MUST_CHECK syn_status syn_resize_nd_taps_new(const struct syn_op_call *c, const struct syn_resize_nd *r,
-                                                 struct syn_resize_nd_taps t[SYN_MAX_RANK], struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_resize_nd_taps_new(const struct syn_op_call *c,
+                                                 const struct syn_resize_nd *r,
+                                                 struct syn_resize_nd_taps t[SYN_MAX_RANK],
+                                                 struct syn_err *err);
 void syn_resize_nd_taps_free(struct syn_resize_nd_taps t[SYN_MAX_RANK]);
 
 #ifdef __cplusplus

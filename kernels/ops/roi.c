@@ -1,15 +1,16 @@
 /* roi.c - pooling over regions: ROI_ALIGN, MAX_ROI_POOL.
  *
  * Source:  ONNX RoiAlign-10, 16, 22; MaxRoiPool-1, 22.
- * Operands: RoiAlign: x [n,c,h,w], rois [r,4] (x1 y1 x2 y2), batch_indices [r]. MaxRoiPool: x, rois [r,5] (batch
- *          x1 y1 x2 y2).
- * Attributes: RoiAlign: mode avg or max, output_height, output_width, sampling_ratio (0 = the bin's side rounded
- *          up), spatial_scale, coordinate_transformation_mode half_pixel (default from opset 16 on) or
- *          output_half_pixel (before). MaxRoiPool: pooled_shape, spatial_scale.
- * Maths:   RoiAlign: a region times the scale, minus 1/2 with half_pixel, otherwise at least 1 wide and high, cut in
- *          bins; in each the mean over a grid of samples by bilinear interpolation (zero beyond -1 and h, w), or in
- *          mode max the largest weighted corner of any sample, as ONNX's vectors have it.
- *          MaxRoiPool: corners rounded, both ends included, bins from floor to ceiling, an empty bin 0.
+ * Operands: RoiAlign: x [n,c,h,w], rois [r,4] (x1 y1 x2 y2), batch_indices [r]. MaxRoiPool: x, rois
+ *          [r,5] (batch x1 y1 x2 y2).
+ * Attributes: RoiAlign: mode avg or max, output_height, output_width, sampling_ratio (0 = the bin's
+ *          side rounded up), spatial_scale, coordinate_transformation_mode half_pixel (default from
+ *          opset 16 on) or output_half_pixel (before). MaxRoiPool: pooled_shape, spatial_scale.
+ * Maths:   RoiAlign: a region times the scale, minus 1/2 with half_pixel, otherwise at least 1 wide
+ *          and high, cut in bins; in each the mean over a grid of samples by bilinear interpolation
+ *          (zero beyond -1 and h, w), or in mode max the largest weighted corner of any sample, as
+ *          ONNX's vectors have it. MaxRoiPool: corners rounded, both ends included, bins from floor
+ *          to ceiling, an empty bin 0.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/window.h"
 #include <inttypes.h>
@@ -23,31 +24,37 @@ struct roi {
     double x1, y1, x2, y2;
 };
 
-static syn_status roi_shape(struct syn_op_call *c, int64_t columns, int64_t high, int64_t wide, struct syn_err *err)
+static syn_status roi_shape(struct syn_op_call *c, int64_t columns, int64_t high, int64_t wide,
+                            struct syn_err *err)
 {
     syn_status st = syn_ops_ranked(c, 0, "X", SYN_TYPES_FLOAT, 4, 4, err);
     if (st == SYN_OK) st = syn_ops_ranked(c, 1, "rois", SYN_TYPES_FLOAT, 2, 2, err);
     if (st != SYN_OK) return st;
     if (c->in[1].shape.dim[1] != columns)
-        return syn_fail(err, SYN_INVALID, "%s: rois has rows of %" PRId64 ": must have %" PRId64, c->op->name,
-                        c->in[1].shape.dim[1], columns);
+        return syn_fail(err, SYN_INVALID, "%s: rois has rows of %" PRId64 ": must have %" PRId64,
+                        c->op->name, c->in[1].shape.dim[1], columns);
     const struct syn_shape y = syn_shape4(c->in[1].shape.dim[0], c->in[0].shape.dim[1], high, wide);
     return syn_ops_result(c, 0, &y, c->in[0].dtype, err);
 }
 
 /* The four corners of region r, scaled. */
-static syn_status read_roi(const struct syn_op_call *c, int64_t r, int64_t batch, struct roi *out, struct syn_err *err)
+static syn_status read_roi(const struct syn_op_call *c, int64_t r, int64_t batch, struct roi *out,
+                           struct syn_err *err)
 {
     const int64_t columns = c->in[1].shape.dim[1], first = (r + 1) * columns - 4;
     const float scale = (float)syn_attr_float(c->op, c->attr, "spatial_scale");
     double v[4];
     if (batch < 0 || batch >= c->in[0].shape.dim[0])
-        return syn_fail(err, SYN_INVALID, "%s: region %" PRId64 ": batch index %" PRId64 ": must be in [0, %" PRId64 ")",
+        return syn_fail(err, SYN_INVALID,
+                        "%s: region %" PRId64 ": batch index %" PRId64 ": must be in [0, %" PRId64
+                        ")",
                         c->op->name, r, batch, c->in[0].shape.dim[0]);
     for (int32_t i = 0; i < 4; i++) {
-        v[i] = (double)((float)syn_get(&c->in[1], first + i) * scale); /* in float: what is a tie there is one here */
+        v[i] = (double)((float)syn_get(&c->in[1], first + i) *
+                        scale); /* in float: what is a tie there is one here */
         if (!(fabs(v[i]) <= (double)SYN_MAX_ELEMENTS))
-            return syn_fail(err, SYN_INVALID, "%s: region %" PRId64 ": corner %d = %g: must be within %" PRId64,
+            return syn_fail(err, SYN_INVALID,
+                            "%s: region %" PRId64 ": corner %d = %g: must be within %" PRId64,
                             c->op->name, r, (int)i, v[i], SYN_MAX_ELEMENTS);
     }
     *out = (struct roi){batch, v[0], v[1], v[2], v[3]};
@@ -71,11 +78,13 @@ static syn_status align_parse(const struct syn_op_call *c, struct align *a, stru
                         .wide = syn_attr_int(c->op, c->attr, "output_width"),
                         .ratio = syn_attr_int(c->op, c->attr, "sampling_ratio")};
     if (!a->max && strcmp(mode, "avg"))
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: mode = '%.40s': must be avg or max", c->op->name, mode);
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: mode = '%.40s': must be avg or max", c->op->name,
+                        mode);
     if (strcmp(coord, "half_pixel") && strcmp(coord, "output_half_pixel"))
-        return syn_fail(err, SYN_UNSUPPORTED,
-                        "%s: coordinate_transformation_mode = '%.40s': must be half_pixel or output_half_pixel",
-                        c->op->name, coord);
+        return syn_fail(
+            err, SYN_UNSUPPORTED,
+            "%s: coordinate_transformation_mode = '%.40s': must be half_pixel or output_half_pixel",
+            c->op->name, coord);
     return SYN_OK;
 }
 
@@ -86,8 +95,9 @@ static syn_status align_shape(struct syn_op_call *c, struct syn_err *err)
     if (st == SYN_OK) st = roi_shape(c, 4, a.high, a.wide, err);
     if (st == SYN_OK) st = syn_ops_ranked(c, 2, "batch_indices", SYN_TYPE(I64), 1, 1, err);
     if (st == SYN_OK && c->in[2].shape.dim[0] != c->in[1].shape.dim[0])
-        return syn_fail(err, SYN_INVALID, "%s: batch_indices has %" PRId64 " entries: must have %" PRId64, c->op->name,
-                        c->in[2].shape.dim[0], c->in[1].shape.dim[0]);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: batch_indices has %" PRId64 " entries: must have %" PRId64,
+                        c->op->name, c->in[2].shape.dim[0], c->in[1].shape.dim[0]);
     return st;
 }
 
@@ -116,15 +126,18 @@ struct bins {
     int64_t rows, columns;        /* samples in it */
 };
 
-static double align_bin(const struct syn_op_call *c, const struct align *a, const struct bins *b, int64_t plane,
-                        int64_t ph, int64_t pw)
+static double align_bin(const struct syn_op_call *c, const struct align *a, const struct bins *b,
+                        int64_t plane, int64_t ph, int64_t pw)
 {
-    const int64_t h = c->in[0].shape.dim[2], w = c->in[0].shape.dim[3], count = b->rows * b->columns;
+    const int64_t h = c->in[0].shape.dim[2], w = c->in[0].shape.dim[3],
+                  count = b->rows * b->columns;
     double sum = 0, most = 0;
     bool any = false;
     for (int64_t i = 0; i < count; i++) {
-        const double y = b->top + (double)ph * b->high + ((double)(i / b->columns) + 0.5) * b->high / (double)b->rows;
-        const double x = b->left + (double)pw * b->wide + ((double)(i % b->columns) + 0.5) * b->wide / (double)b->columns;
+        const double y = b->top + (double)ph * b->high +
+                         ((double)(i / b->columns) + 0.5) * b->high / (double)b->rows;
+        const double x = b->left + (double)pw * b->wide +
+                         ((double)(i % b->columns) + 0.5) * b->wide / (double)b->columns;
         struct corners q;
         double largest = 0;
         if (corners_of(y, x, h, w, &q)) for (int k = 0; k < 4; k++) {
@@ -140,7 +153,8 @@ static double align_bin(const struct syn_op_call *c, const struct align *a, cons
 
 static syn_status align_reference(const struct syn_op_call *c, struct syn_err *err)
 {
-    const int64_t channels = c->in[0].shape.dim[1], n = c->in[1].shape.dim[0], *batch = c->in[2].data;
+    const int64_t channels = c->in[0].shape.dim[1], n = c->in[1].shape.dim[0],
+                  *batch = c->in[2].data;
     struct align a;
     int64_t to = 0;
     syn_status st = align_parse(c, &a, err);
@@ -175,13 +189,14 @@ static syn_status max_roi_shape(struct syn_op_call *c, struct syn_err *err)
 {
     const struct syn_attr *pooled = syn_attr_list(c->op, c->attr, "pooled_shape");
     if (pooled->n != 2)
-        return syn_fail(err, SYN_INVALID, "%s: attribute pooled_shape has %d entries: must have 2", c->op->name,
-                        (int)pooled->n);
+        return syn_fail(err, SYN_INVALID, "%s: attribute pooled_shape has %d entries: must have 2",
+                        c->op->name, (int)pooled->n);
     return roi_shape(c, 5, pooled->v.i[0], pooled->v.i[1], err);
 }
 
 /* Bin i of n over [start, start + length), cut to [0, most). */
-static void bin_of(int64_t i, int64_t n, int64_t start, int64_t length, int64_t most, int64_t *lo, int64_t *hi)
+static void bin_of(int64_t i, int64_t n, int64_t start, int64_t length, int64_t most, int64_t *lo,
+                   int64_t *hi)
 {
     const double side = (double)length / (double)n;
     *lo = start + (int64_t)floor((double)i * side);
@@ -200,7 +215,8 @@ static syn_status max_roi_reference(const struct syn_op_call *c, struct syn_err 
     for (int64_t r = 0; r < y->dim[0]; r++) {
         struct roi roi;
         const double batch = syn_get(&c->in[1], r * 5);
-        st = read_roi(c, r, batch >= 0 && batch < (double)x->dim[0] ? (int64_t)batch : -1, &roi, err);
+        st = read_roi(c, r, batch >= 0 && batch < (double)x->dim[0] ? (int64_t)batch : -1, &roi,
+                      err);
         if (st != SYN_OK) return st;
         const int64_t x1 = (int64_t)round(roi.x1), y1 = (int64_t)round(roi.y1);
         const int64_t w = (int64_t)round(roi.x2) - x1 + 1, h = (int64_t)round(roi.y2) - y1 + 1;

@@ -1,12 +1,15 @@
-/* signal.c - windows and filter banks: HANN_WINDOW, HAMMING_WINDOW, BLACKMAN_WINDOW, MEL_WEIGHT_MATRIX.
+/* signal.c - windows and filter banks: HANN_WINDOW, HAMMING_WINDOW, BLACKMAN_WINDOW,
+ * MEL_WEIGHT_MATRIX.
  *
  * Source:  ONNX HannWindow-17, HammingWindow-17, BlackmanWindow-17, MelWeightMatrix-17.
- * Operands: windows: size. Mel: num_mel_bins, dft_length, sample_rate, lower_edge_hertz, upper_edge_hertz.
+ * Operands: windows: size. Mel: num_mel_bins, dft_length, sample_rate, lower_edge_hertz,
+ *          upper_edge_hertz.
  * Attributes: output_datatype; periodic.
- * Maths:   w[t] = a - b cos(2 pi t/n) + c cos(4 pi t/n), n = size, or size - 1 where not periodic (a single
- *          sample is 1): Hann 1/2, 1/2, 0; Hamming 25/46, 21/46, 0; Blackman 0.42, 0.5, 0.08.
- *          Mel: edges evenly spaced on mel(f) = 2595 log10(1 + f/700), at bins floor((dft_length + 1)*f/sample_rate);
- *          triangle i rises from edge i to 1 at edge i + 1 and falls to edge i + 2.
+ * Maths:   w[t] = a - b cos(2 pi t/n) + c cos(4 pi t/n), n = size, or size - 1 where not periodic
+ *          (a single sample is 1): Hann 1/2, 1/2, 0; Hamming 25/46, 21/46, 0; Blackman 0.42, 0.5,
+ *          0.08. Mel: edges evenly spaced on mel(f) = 2595 log10(1 + f/700), at bins
+ *          floor((dft_length + 1)*f/sample_rate); triangle i rises from edge i to 1 at edge i + 1
+ *          and falls to edge i + 2.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/body.h"
 #include "kernels/ops/onnx_type.h"
@@ -19,17 +22,19 @@ static syn_status made_type(const struct syn_op_call *c, syn_dtype *out, struct 
     const int64_t number = syn_attr_int(c->op, c->attr, "output_datatype");
     *out = syn_ops_dtype(number);
     if (*out < SYN_DTYPE_COUNT && (SYN_TYPES_NUMBER >> *out & 1)) return SYN_OK;
-    return syn_fail(err, SYN_UNSUPPORTED, "%s: output_datatype = %" PRId64 ": not a type that it gives", c->op->name,
+    return syn_fail(err, SYN_UNSUPPORTED,
+                    "%s: output_datatype = %" PRId64 ": not a type that it gives", c->op->name,
                     number);
 }
 
 /* A scalar operand in [lo, 2^40]. */
-static syn_status count_of(const struct syn_op_call *c, int32_t i, const char *name, int64_t lo, int64_t *out,
-                           struct syn_err *err)
+static syn_status count_of(const struct syn_op_call *c, int32_t i, const char *name, int64_t lo,
+                           int64_t *out, struct syn_err *err)
 {
     const syn_status st = syn_ops_single(c, i, name, SYN_TYPES_INDEX, 0, out, err);
     if (st == SYN_OK && (*out < lo || *out > SYN_MAX_ELEMENTS))
-        return syn_fail(err, SYN_INVALID, "%s: %s = %" PRId64 ": must be in [%" PRId64 ", %" PRId64 "]", c->op->name,
+        return syn_fail(err, SYN_INVALID,
+                        "%s: %s = %" PRId64 ": must be in [%" PRId64 ", %" PRId64 "]", c->op->name,
                         name, *out, lo, SYN_MAX_ELEMENTS);
     return st;
 }
@@ -85,8 +90,8 @@ static syn_status mel_shape(struct syn_op_call *c, struct syn_err *err)
         const char *name = i == 3 ? "lower_edge_hertz" : "upper_edge_hertz";
         st = syn_ops_operand(c, i, name, SYN_TYPES_FLOAT, err);
         if (st == SYN_OK && syn_ops_elements(&c->in[i].shape) != 1)
-            st = syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " elements: must have 1", c->op->name, name,
-                          syn_ops_elements(&c->in[i].shape));
+            st = syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " elements: must have 1",
+                          c->op->name, name, syn_ops_elements(&c->in[i].shape));
     }
     if (st != SYN_OK) return st;
     const struct syn_shape y = {.rank = 2, .dim = {length / 2 + 1, bins}};
@@ -112,13 +117,16 @@ static syn_status mel_reference(const struct syn_op_call *c, struct syn_err *err
     syn_status st = count_of(c, 1, "dft_length", 1, &length, err);
     if (st == SYN_OK) st = count_of(c, 2, "sample_rate", 1, &rate, err);
     if (st != SYN_OK) return st;
-    const double low = 2595 * log1p(lower / 700) / log(10), high = 2595 * log1p(upper / 700) / log(10);
+    const double low = 2595 * log1p(lower / 700) / log(10),
+                 high = 2595 * log1p(upper / 700) / log(10);
     const struct mel m = {low, (high - low) / (double)(bins + 2), (double)length, (double)rate};
     for (int64_t i = 0; i < bins; i++) {
         const double left = edge(&m, i), centre = edge(&m, i + 1), right = edge(&m, i + 2);
-        if (!(left >= 0 && left <= centre && centre <= right && right < (double)rows + 1 && centre < (double)rows))
+        if (!(left >= 0 && left <= centre && centre <= right && right < (double)rows + 1 &&
+              centre < (double)rows))
             return syn_fail(err, SYN_INVALID,
-                            "%s: edges %g and %g Hz put band %" PRId64 " at bins %g, %g, %g: must ascend within %" PRId64,
+                            "%s: edges %g and %g Hz put band %" PRId64
+                            " at bins %g, %g, %g: must ascend within %" PRId64,
                             c->op->name, lower, upper, i, left, centre, right, rows);
         for (int64_t row = 0; row < rows; row++) {
             const double j = (double)row;

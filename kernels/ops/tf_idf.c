@@ -1,15 +1,18 @@
 /* tf_idf.c - how often known n-grams of whole numbers occur: TF_IDF_VECTORIZER.
  *
  * Source:  ONNX TfIdfVectorizer-9, with pool_int64s (strings are not taken).
- * Operands: x i32 or i64 [c] or [n,c]; y f32 [coordinates] or [n, coordinates], coordinates = the largest of
- *          ngram_indexes + 1.
- * Attributes: ngram_counts (where in the pool the 1-grams, 2-grams... start), ngram_indexes (coordinate of each n-gram),
- *          min_gram_length, max_gram_length, max_skip_count, mode TF, IDF or TFIDF, weights (of each
- *          n-gram, in the pool's order; a coordinate of several has the first one's).
- * Maths:   an n-gram is found at x[i], x[i+d], .., x[i+(n-1)d] for each d from 1 to max_skip_count + 1; single
- *          numbers count once, whatever d. An n-gram that is in the pool twice counts for its last place. TF: counts;
- *          IDF: the weight where the count is not 0; TFIDF: count times weight. Without weights they are 1.
- * Layer:   kernels/ops.   Threads: pure functions.   Ownership: a weight for each coordinate while it runs. */
+ * Operands: x i32 or i64 [c] or [n,c]; y f32 [coordinates] or [n, coordinates], coordinates = the
+ *          largest of ngram_indexes + 1.
+ * Attributes: ngram_counts (where in the pool the 1-grams, 2-grams... start), ngram_indexes
+ *          (coordinate of each n-gram), min_gram_length, max_gram_length, max_skip_count, mode TF,
+ *          IDF or TFIDF, weights (of each n-gram, in the pool's order; a coordinate of several has
+ *          the first one's).
+ * Maths:   an n-gram is found at x[i], x[i+d], .., x[i+(n-1)d] for each d from 1 to max_skip_count
+ *          + 1; single numbers count once, whatever d. An n-gram that is in the pool twice counts
+ *          for its last place. TF: counts; IDF: the weight where the count is not 0; TFIDF: count
+ *          times weight. Without weights they are 1.
+ * Layer:   kernels/ops.   Threads: pure functions.   Ownership: a weight for each coordinate while
+ *          it runs. */
 #include "kernels/base/alloc.h"
 #include "kernels/ops/window.h"
 #include <inttypes.h>
@@ -33,27 +36,33 @@ static syn_status grams_parse(const struct syn_op_call *c, struct grams *g, stru
                         .longest = syn_attr_int(c->op, c->attr, "max_gram_length"),
                         .skips = syn_attr_int(c->op, c->attr, "max_skip_count")};
     if (syn_attr_given(c->op, c->attr, "pool_strings"))
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: pool_strings: only whole numbers are taken", c->op->name);
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: pool_strings: only whole numbers are taken",
+                        c->op->name);
     if (g->shortest > g->longest || g->coordinates->n == 0)
-        return syn_fail(err, SYN_INVALID, "%s: min_gram_length %" PRId64 ", max_gram_length %" PRId64
-                        ", %d ngram_indexes: must be ordered, and some", c->op->name, g->shortest, g->longest,
-                        (int)g->coordinates->n);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: min_gram_length %" PRId64 ", max_gram_length %" PRId64
+                        ", %d ngram_indexes: must be ordered, and some",
+                        c->op->name, g->shortest, g->longest, (int)g->coordinates->n);
     for (int32_t i = 0; i < g->starts->n; i++) {
-        const int64_t from = g->starts->v.i[i], to = i + 1 < g->starts->n ? g->starts->v.i[i + 1] : g->pool->n;
+        const int64_t from = g->starts->v.i[i],
+                      to = i + 1 < g->starts->n ? g->starts->v.i[i + 1] : g->pool->n;
         if (from > to || to > g->pool->n || (to - from) % (i + 1))
-            return syn_fail(err, SYN_INVALID, "%s: ngram_counts[%d] = %" PRId64 ", the next %" PRId64
-                            ": must ascend within the pool's %d by whole %d-grams", c->op->name, (int)i, from, to,
-                            (int)g->pool->n, (int)(i + 1));
+            return syn_fail(err, SYN_INVALID,
+                            "%s: ngram_counts[%d] = %" PRId64 ", the next %" PRId64
+                            ": must ascend within the pool's %d by whole %d-grams",
+                            c->op->name, (int)i, from, to, (int)g->pool->n, (int)(i + 1));
         n += (to - from) / (i + 1);
     }
     if (n > g->coordinates->n)
-        return syn_fail(err, SYN_INVALID, "%s: ngram_indexes has %d entries: must have one for each of %" PRId64
-                        " n-grams", c->op->name, (int)g->coordinates->n, n);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: ngram_indexes has %d entries: must have one for each of %" PRId64
+                        " n-grams",
+                        c->op->name, (int)g->coordinates->n, n);
     for (int32_t i = 0; i < g->coordinates->n; i++)
         if (g->coordinates->v.i[i] >= g->size) g->size = g->coordinates->v.i[i] + 1;
     if (g->weights->n && g->weights->n < g->coordinates->n)
-        return syn_fail(err, SYN_INVALID, "%s: weights has %d entries: must have %d", c->op->name, (int)g->weights->n,
-                        (int)g->coordinates->n);
+        return syn_fail(err, SYN_INVALID, "%s: weights has %d entries: must have %d", c->op->name,
+                        (int)g->weights->n, (int)g->coordinates->n);
     return SYN_OK;
 }
 
@@ -68,8 +77,10 @@ static syn_status tf_shape(struct syn_op_call *c, struct syn_err *err)
     return syn_ops_result(c, 0, &y, SYN_F32, err);
 }
 
-/* The coordinate of the n-gram at element `at` of x with distance d; -1 when the pool has no such. */
-static int64_t look_up(const struct syn_op_call *c, const struct grams *g, int64_t n, int64_t at, int64_t d)
+/* The coordinate of the n-gram at element `at` of x with distance d; -1 when the pool has no such.
+ * */
+static int64_t look_up(const struct syn_op_call *c, const struct grams *g, int64_t n, int64_t at,
+                       int64_t d)
 {
     int64_t first = 0, from = 0, to = 0;
     for (int64_t i = 0; i < n; i++) { /* `first`: n-grams before those of n */
@@ -87,8 +98,8 @@ static int64_t look_up(const struct syn_op_call *c, const struct grams *g, int64
     return -1;
 }
 
-static syn_status weigh(const struct syn_op_call *c, const struct grams *g, bool idf, float *y, int64_t n_y,
-                        struct syn_err *err)
+static syn_status weigh(const struct syn_op_call *c, const struct grams *g, bool idf, float *y,
+                        int64_t n_y, struct syn_err *err)
 {
     float *weight = syn_calloc((size_t)g->size, sizeof *weight);
     if (!weight) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
@@ -113,8 +124,8 @@ static syn_status tf_reference(const struct syn_op_call *c, struct syn_err *err)
     if (st != SYN_OK) return st;
     const bool tf = mode && !strcmp(mode, "TF"), idf = mode && !strcmp(mode, "IDF");
     if (!tf && !idf && !(mode && !strcmp(mode, "TFIDF")))
-        return syn_fail(err, SYN_INVALID, "%s: mode = '%.40s': must be TF, IDF or TFIDF", c->op->name,
-                        mode ? mode : "");
+        return syn_fail(err, SYN_INVALID, "%s: mode = '%.40s': must be TF, IDF or TFIDF",
+                        c->op->name, mode ? mode : "");
     if (n_y == 0) return SYN_OK;
     memset(y, 0, (size_t)n_y * sizeof *y);
     for (int64_t row = 0; row < n_y / g.size; row++)

@@ -1,12 +1,12 @@
 /* unpool.c - windows put back together: MAX_UNPOOL, COL2_IM.
  *
  * Source:  ONNX MaxUnpool-9, 11, 22; Col2Im-18.
- * Operands: MaxUnpool: x [n,c,...], indices (x's shape), output_shape?. Col2Im: input [n, c*block, windows],
- *          image_shape, block_shape.
+ * Operands: MaxUnpool: x [n,c,...], indices (x's shape), output_shape?. Col2Im: input [n, c*block,
+ *          windows], image_shape, block_shape.
  * Attributes: kernel_shape, strides, pads; Col2Im: dilations, pads, strides.
  * Maths:   MaxUnpool: zeros but for x's elements, at indices into a tensor of the inferred shape
- *          [n, c, (in - 1)*stride - before - after + k, ...]; a larger output_shape is filled up with zeros
- *          behind. Col2Im: y[n,c,p] = the sum of what all windows hold for pixel p.
+ *          [n, c, (in - 1)*stride - before - after + k, ...]; a larger output_shape is filled up
+ *          with zeros behind. Col2Im: y[n,c,p] = the sum of what all windows hold for pixel p.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: Col2Im holds sums of one plane. */
 #include "kernels/base/alloc.h"
 #include "kernels/ops/window.h"
@@ -16,8 +16,8 @@
 /* --- MaxUnpool ------------------------------------------------------------------------------ */
 
 /* The shape that indices speak of, and the output's. */
-static syn_status unpool_parse(const struct syn_op_call *c, struct syn_shape *inferred, struct syn_shape *y,
-                               struct syn_err *err)
+static syn_status unpool_parse(const struct syn_op_call *c, struct syn_shape *inferred,
+                               struct syn_shape *y, struct syn_err *err)
 {
     struct syn_window w;
     int64_t asked[SYN_MAX_RANK];
@@ -31,13 +31,15 @@ static syn_status unpool_parse(const struct syn_op_call *c, struct syn_shape *in
         inferred->dim[2 + d] = (ax->in - 1) * ax->stride - ax->before - ax->after + ax->k;
     }
     *y = *inferred;
-    if ((st = syn_ops_ints(c, 2, NULL, asked, SYN_MAX_RANK, &n, &given, err)) != SYN_OK || !given) return st;
+    if ((st = syn_ops_ints(c, 2, NULL, asked, SYN_MAX_RANK, &n, &given, err)) != SYN_OK || !given)
+        return st;
     if (n != y->rank)
-        return syn_fail(err, SYN_INVALID, "%s: output_shape has %d entries: must have %d", c->op->name, (int)n,
-                        (int)y->rank);
+        return syn_fail(err, SYN_INVALID, "%s: output_shape has %d entries: must have %d",
+                        c->op->name, (int)n, (int)y->rank);
     for (int32_t d = 0; d < n; d++) {
         if (asked[d] < inferred->dim[d])
-            return syn_fail(err, SYN_INVALID, "%s: output_shape[%d] = %" PRId64 ": must be at least %" PRId64,
+            return syn_fail(err, SYN_INVALID,
+                            "%s: output_shape[%d] = %" PRId64 ": must be at least %" PRId64,
                             c->op->name, (int)d, asked[d], inferred->dim[d]);
         y->dim[d] = asked[d];
     }
@@ -69,13 +71,15 @@ static syn_status unpool_reference(const struct syn_op_call *c, struct syn_err *
     for (int64_t i = 0; i < n; i++) {
         int64_t rest = index[i], to = 0;
         if (rest < 0 || rest >= most)
-            return syn_fail(err, SYN_INVALID, "%s: I[%" PRId64 "] = %" PRId64 ": must be in [0, %" PRId64 ")",
+            return syn_fail(err, SYN_INVALID,
+                            "%s: I[%" PRId64 "] = %" PRId64 ": must be in [0, %" PRId64 ")",
                             c->op->name, i, rest, most);
         for (int32_t d = inferred.rank - 1; d >= 0; d--) {
             to += rest % inferred.dim[d] * stride[d];
             rest /= inferred.dim[d];
         }
-        memcpy((char *)c->out[0].data + (size_t)to * bytes, (const char *)c->in[0].data + (size_t)i * bytes, bytes);
+        memcpy((char *)c->out[0].data + (size_t)to * bytes,
+               (const char *)c->in[0].data + (size_t)i * bytes, bytes);
     }
     return SYN_OK;
 }
@@ -83,7 +87,8 @@ static syn_status unpool_reference(const struct syn_op_call *c, struct syn_err *
 /* --- Col2Im --------------------------------------------------------------------------------- */
 
 /* axis.in: the image, axis.out: the windows along it. */
-static syn_status col_parse(const struct syn_op_call *c, struct syn_window *w, int64_t *channels, struct syn_err *err)
+static syn_status col_parse(const struct syn_op_call *c, struct syn_window *w, int64_t *channels,
+                            struct syn_err *err)
 {
     const struct syn_shape *x = &c->in[0].shape;
     int64_t image[SYN_MAX_SPATIAL], block[SYN_MAX_SPATIAL], taps = 1, windows = 1;
@@ -93,8 +98,9 @@ static syn_status col_parse(const struct syn_op_call *c, struct syn_window *w, i
     if (st == SYN_OK) st = syn_ops_ints(c, 2, NULL, block, SYN_MAX_SPATIAL, &n_block, &given, err);
     if (st != SYN_OK) return st;
     if (w->rank < 1 || w->rank != n_block)
-        return syn_fail(err, SYN_INVALID, "%s: image_shape has %d entries, block_shape %d: must be as many", c->op->name,
-                        (int)w->rank, (int)n_block);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: image_shape has %d entries, block_shape %d: must be as many",
+                        c->op->name, (int)w->rank, (int)n_block);
     if ((st = syn_ops_check_list(c, "strides", w->rank, err)) != SYN_OK) return st;
     if ((st = syn_ops_check_list(c, "dilations", w->rank, err)) != SYN_OK) return st;
     if ((st = syn_ops_check_list(c, "pads", 2 * w->rank, err)) != SYN_OK) return st;
@@ -105,21 +111,27 @@ static syn_status col_parse(const struct syn_op_call *c, struct syn_window *w, i
                                        .dil = syn_ops_entry(c, "dilations", d, 1),
                                        .before = syn_ops_entry(c, "pads", d, 0),
                                        .after = syn_ops_entry(c, "pads", d + w->rank, 0)};
-        const int64_t room = ax->in < 1 || ax->in > SYN_MAX_ELEMENTS || ax->k < 1 || ax->k > SYN_OPS_MAX_STEP
-                                 ? -1
-                                 : ax->in + ax->before + ax->after - ax->dil * (ax->k - 1) - 1;
+        const int64_t room =
+            ax->in < 1 || ax->in > SYN_MAX_ELEMENTS || ax->k < 1 || ax->k > SYN_OPS_MAX_STEP
+                ? -1
+                : ax->in + ax->before + ax->after - ax->dil * (ax->k - 1) - 1;
         if (room < 0)
-            return syn_fail(err, SYN_INVALID, "%s: image_shape[%d] = %" PRId64 ", block_shape[%d] = %" PRId64
-                            ": the block must fit the padded image", c->op->name, (int)d, ax->in, (int)d, ax->k);
+            return syn_fail(err, SYN_INVALID,
+                            "%s: image_shape[%d] = %" PRId64 ", block_shape[%d] = %" PRId64
+                            ": the block must fit the padded image",
+                            c->op->name, (int)d, ax->in, (int)d, ax->k);
         ax->out = room / ax->stride + 1;
-        if (__builtin_mul_overflow(taps, ax->k, &taps) || __builtin_mul_overflow(windows, ax->out, &windows)) taps = -1;
+        if (__builtin_mul_overflow(taps, ax->k, &taps) ||
+            __builtin_mul_overflow(windows, ax->out, &windows))
+            taps = -1;
         if (taps < 0 || windows > SYN_MAX_ELEMENTS || taps > SYN_MAX_ELEMENTS)
-            return syn_fail(err, SYN_TOO_LARGE, "%s: over %" PRId64 " windows or block elements", c->op->name,
-                            SYN_MAX_ELEMENTS);
+            return syn_fail(err, SYN_TOO_LARGE, "%s: over %" PRId64 " windows or block elements",
+                            c->op->name, SYN_MAX_ELEMENTS);
     }
     if (x->dim[1] % taps || x->dim[2] != windows)
         return syn_fail(err, SYN_INVALID,
-                        "%s: input is [.., %" PRId64 ", %" PRId64 "]: must be [.., channels*%" PRId64 ", %" PRId64 "]",
+                        "%s: input is [.., %" PRId64 ", %" PRId64
+                        "]: must be [.., channels*%" PRId64 ", %" PRId64 "]",
                         c->op->name, x->dim[1], x->dim[2], taps, windows);
     *channels = x->dim[1] / taps;
     return SYN_OK;
@@ -143,7 +155,8 @@ static syn_status col_reference(const struct syn_op_call *c, struct syn_err *err
     int64_t channels;
     syn_status st = col_parse(c, &w, &channels, err);
     if (st != SYN_OK || syn_ops_elements(&c->out[0].shape) == 0) return st;
-    const int64_t plane = syn_window_in(&w), taps = syn_window_size(&w), windows = syn_window_out(&w);
+    const int64_t plane = syn_window_in(&w), taps = syn_window_size(&w),
+                  windows = syn_window_out(&w);
     double *sum = syn_calloc((size_t)plane, sizeof *sum);
     if (!sum) return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
     for (int64_t p = 0; p < c->in[0].shape.dim[0] * channels; p++) {

@@ -1,5 +1,7 @@
-/* test_onnx_control.c - ONNX's bodies, recurrent layers, transforms, selection, random numbers, counts and trees:
- * onnxruntime's numbers (1.32, CPU; layers of opset 27: ONNX's reference), Random123's known answers (A22), and what
+/* test_onnx_control.c - ONNX's bodies, recurrent layers, transforms, selection, random numbers,
+ * counts and trees:
+ * onnxruntime's numbers (1.32, CPU; layers of opset 27: ONNX's reference), Random123's known
+ * answers (A22), and what
  * must be refused. */
 #include "kernels/base/rng.h"
 #include "tests/op_lines.h"
@@ -108,15 +110,16 @@ enum { STOP_AFTER = 64 }; /* runs until the host says that somebody canceled */
 static int runs;
 
 /* Runs a body's references one after the other. */
-static syn_status run_body(struct syn_op_host *h, const struct syn_graph *g, const struct syn_tensor *in,
-                           struct syn_tensor *out, struct syn_err *err)
+static syn_status run_body(struct syn_op_host *h, const struct syn_graph *g,
+                           const struct syn_tensor *in, struct syn_tensor *out, struct syn_err *err)
 {
     struct syn_tensor v[32] = {{{0}}};
     struct syn_op_call *c = (struct syn_op_call *)t_alloc(sizeof *c);
     syn_status st = ++runs > STOP_AFTER ? syn_fail(err, SYN_CANCELED, "canceled") : SYN_OK;
     int64_t n = 0;
     for (int32_t i = 0; i < g->n_values; i++)
-        v[i] = (struct syn_tensor){g->value[i].shape, g->value[i].dtype, (void *)(uintptr_t)g->value[i].data};
+        v[i] = (struct syn_tensor){g->value[i].shape, g->value[i].dtype,
+                                   (void *)(uintptr_t)g->value[i].data};
     for (int32_t i = 0; i < g->n_inputs; i++) v[g->input[i]] = in[i];
     for (int32_t i = 0; st == SYN_OK && i < g->n_nodes; i++) {
         syn_graph_call(g, i, c);
@@ -177,7 +180,8 @@ static struct syn_graph *loop_body(void)
 {
     struct syn_graph *g = body_new();
     input(g, "run", SYN_I64, 0);
-    const int32_t cond = input(g, "cond", SYN_BOOL, 0), s = input(g, "s", SYN_F32, 1), k = input(g, "k", SYN_F32, 1);
+    const int32_t cond = input(g, "cond", SYN_BOOL, 0), s = input(g, "s", SYN_F32, 1),
+                  k = input(g, "k", SYN_F32, 1);
     const int32_t sum = binary(g, SYN_OP_ADD, s, k), product = binary(g, SYN_OP_MUL, s, k);
     output(g, cond), output(g, sum), output(g, product);
     g->value[product].shape = syn_shape_of(1, (const int64_t[]){2}); /* as the model declares it */
@@ -185,8 +189,9 @@ static struct syn_graph *loop_body(void)
 }
 
 /* Parses, gives the call its body and host, runs, compares or (words) expects a refusal. */
-static void body_expect(const char *call, const char *name, const struct syn_graph *body, const char *name2,
-                        const struct syn_graph *body2, const char *want, syn_status want_st)
+static void body_expect(const char *call, const char *name, const struct syn_graph *body,
+                        const char *name2, const struct syn_graph *body2, const char *want,
+                        syn_status want_st)
 {
     struct op_line l;
     const bool parsed = line_parse(&l, call);
@@ -198,7 +203,8 @@ static void body_expect(const char *call, const char *name, const struct syn_gra
     for (int32_t o = 0; o < l.c.n_out; o++) l.c.out[o].shape.rank = 0;
     const syn_status st = parsed ? line_run(&l) : SYN_INVALID;
     T_CHECK(st == want_st, "%s: %s '%s'", call, syn_status_word(st), l.err.text);
-    if (st != SYN_OK) T_CHECK(strstr(l.err.text, want) != NULL, "%s: '%s' lacks '%s'", call, l.err.text, want);
+    if (st != SYN_OK)
+        T_CHECK(strstr(l.err.text, want) != NULL, "%s: '%s' lacks '%s'", call, l.err.text, want);
     char *copy = (char *)t_alloc(strlen(want) + 1), *rest = NULL;
     strcpy(copy, want);
     char *part = st == SYN_OK ? strtok_r(copy, "|", &rest) : NULL;
@@ -211,24 +217,25 @@ static void body_expect(const char *call, const char *name, const struct syn_gra
 static void test_loop(void)
 {
     struct syn_graph *g = loop_body();
-    body_expect("Loop@13 i64[]=3 bool[]=1 f32[2]=1,2 f32[2]=1,10 captures:i=1 out=2", "body", g, NULL, NULL,
-                "f32[2]= 4 32 | f32[3,2]= 1 20 2 120 3 220", SYN_OK);
+    body_expect("Loop@13 i64[]=3 bool[]=1 f32[2]=1,2 f32[2]=1,10 captures:i=1 out=2", "body", g,
+                NULL, NULL, "f32[2]= 4 32 | f32[3,2]= 1 20 2 120 3 220", SYN_OK);
     T_CHECK(runs == 3, "%d runs", runs);
-    body_expect("Loop@13 i64[]=3 bool[]=0 f32[2]=1,2 f32[2]=1,10 captures:i=1 out=2", "body", g, NULL, NULL,
-                "f32[2]= 1 2 | f32[0,2]=", SYN_OK);
-    body_expect("Loop@13 i64[]=-5 - f32[2]=1,2 f32[2]=1,10 captures:i=1 out=1", "body", g, NULL, NULL, "f32[2]= 1 2",
-                SYN_OK);
-    /* for ever: the host's cancelling ends it, and what was gathered is freed (a sanitizer's business) */
-    body_expect("Loop@13 - - f32[2]=1,2 f32[2]=1,10 captures:i=1 out=2", "body", g, NULL, NULL, "canceled",
-                SYN_CANCELED);
-    body_expect("Loop@13 i64[]=3 bool[]=1 f32[2] f32[2] out=3", "body", g, NULL, NULL, "4 operands, 0 of them captures",
-                SYN_INVALID);
-    body_expect("Loop@13 i64[]=3 bool[]=1 f32[2] f32[2] captures:i=9 out=2", "body", g, NULL, NULL, "9 of them captures",
-                SYN_INVALID);
-    body_expect("Loop@13 i64[2]=3,4 bool[]=1 f32[2] f32[2] captures:i=1 out=2", "body", g, NULL, NULL,
-                "M has 2 elements: must have 1", SYN_INVALID);
-    body_expect("Loop@13 i64[]=3 bool[]=1 f32[2] f32[2] captures:i=1", NULL, NULL, NULL, NULL, "attribute body is missing",
-                SYN_INVALID);
+    body_expect("Loop@13 i64[]=3 bool[]=0 f32[2]=1,2 f32[2]=1,10 captures:i=1 out=2", "body", g,
+                NULL, NULL, "f32[2]= 1 2 | f32[0,2]=", SYN_OK);
+    body_expect("Loop@13 i64[]=-5 - f32[2]=1,2 f32[2]=1,10 captures:i=1 out=1", "body", g, NULL,
+                NULL, "f32[2]= 1 2", SYN_OK);
+    /* for ever: the host's cancelling ends it, and what was gathered is freed (a sanitizer's
+       business) */
+    body_expect("Loop@13 - - f32[2]=1,2 f32[2]=1,10 captures:i=1 out=2", "body", g, NULL, NULL,
+                "canceled", SYN_CANCELED);
+    body_expect("Loop@13 i64[]=3 bool[]=1 f32[2] f32[2] out=3", "body", g, NULL, NULL,
+                "4 operands, 0 of them captures", SYN_INVALID);
+    body_expect("Loop@13 i64[]=3 bool[]=1 f32[2] f32[2] captures:i=9 out=2", "body", g, NULL, NULL,
+                "9 of them captures", SYN_INVALID);
+    body_expect("Loop@13 i64[2]=3,4 bool[]=1 f32[2] f32[2] captures:i=1 out=2", "body", g, NULL,
+                NULL, "M has 2 elements: must have 1", SYN_INVALID);
+    body_expect("Loop@13 i64[]=3 bool[]=1 f32[2] f32[2] captures:i=1", NULL, NULL, NULL, NULL,
+                "attribute body is missing", SYN_INVALID);
     line_refuse("Loop@13 i64[]=3", SYN_INVALID, "attribute body is missing");
     syn_graph_free(g);
 }
@@ -242,14 +249,16 @@ static void test_loop_shapes(void)
     const int32_t cond = input(g, "cond", SYN_BOOL, 0), s = input(g, "s", SYN_F32, 1);
     const struct syn_attr axis = syn_attr_of_int("axis", 0);
     int32_t both = -1;
-    T_CHECK(syn_graph_node(g, SYN_OP_CONCAT, "n", 2, (const int32_t[]){s, s}, 1, &axis, &both, &err) == SYN_OK, "%s",
-            err.text);
+    T_CHECK(syn_graph_node(g, SYN_OP_CONCAT, "n", 2, (const int32_t[]){s, s}, 1, &axis, &both,
+                           &err) == SYN_OK,
+            "%s", err.text);
     output(g, cond), output(g, both), output(g, both);
     body_expect("Loop@13 i64[]=1 bool[]=1 f32[2]=1,2 out=2", "body", g, NULL, NULL,
                 "f32[4]= 1 2 1 2 | f32[1,4]= 1 2 1 2", SYN_OK);
     body_expect("Loop@13 i64[]=2 bool[]=1 f32[2]=1,2 out=2", "body", g, NULL, NULL,
                 "output 1 of run 1 is f32 [8]: must be f32 [4]", SYN_INVALID);
-    body_expect("Loop@13 i64[]=2 bool[]=1 f64[2]=1,2 out=1", "body", g, NULL, NULL, "f64[8]= 1 2 1 2 1 2 1 2", SYN_OK);
+    body_expect("Loop@13 i64[]=2 bool[]=1 f64[2]=1,2 out=1", "body", g, NULL, NULL,
+                "f64[8]= 1 2 1 2 1 2 1 2", SYN_OK);
     syn_graph_free(g);
 }
 
@@ -260,17 +269,18 @@ static void test_if(void)
     output(yes, binary(yes, SYN_OP_ADD, a, a));
     const int32_t b = input(no, "b", SYN_F32, 1), c = input(no, "c", SYN_F32, 1);
     output(no, binary(no, SYN_OP_SUB, b, c));
-    body_expect("If@13 bool[]=1 f32[2]=1,2 f32[2]=3,4 f32[2]=5,7", "then_branch", yes, "else_branch", no, "f32[2]= 2 4",
-                SYN_OK);
-    body_expect("If@13 bool[1]=0 f32[2]=1,2 f32[2]=3,4 f32[2]=5,7", "then_branch", yes, "else_branch", no, "f32[2]= -2 -3",
-                SYN_OK);
-    body_expect("If@13 bool[]=1 f32[2] f32[2]", "then_branch", yes, "else_branch", no, "3 operands and 1 outputs",
-                SYN_INVALID);
-    body_expect("If@13 bool[2] f32[2] f32[2] f32[2]", "then_branch", yes, "else_branch", no, "cond has 2 elements",
-                SYN_INVALID);
-    body_expect("If@13 f32[] f32[2] f32[2] f32[2]", "then_branch", yes, "else_branch", no, "cond [] holds f32",
-                SYN_UNSUPPORTED);
-    body_expect("If@13 bool[]=1 f32[2]", "then_branch", yes, NULL, NULL, "attribute else_branch is missing", SYN_INVALID);
+    body_expect("If@13 bool[]=1 f32[2]=1,2 f32[2]=3,4 f32[2]=5,7", "then_branch", yes,
+                "else_branch", no, "f32[2]= 2 4", SYN_OK);
+    body_expect("If@13 bool[1]=0 f32[2]=1,2 f32[2]=3,4 f32[2]=5,7", "then_branch", yes,
+                "else_branch", no, "f32[2]= -2 -3", SYN_OK);
+    body_expect("If@13 bool[]=1 f32[2] f32[2]", "then_branch", yes, "else_branch", no,
+                "3 operands and 1 outputs", SYN_INVALID);
+    body_expect("If@13 bool[2] f32[2] f32[2] f32[2]", "then_branch", yes, "else_branch", no,
+                "cond has 2 elements", SYN_INVALID);
+    body_expect("If@13 f32[] f32[2] f32[2] f32[2]", "then_branch", yes, "else_branch", no,
+                "cond [] holds f32", SYN_UNSUPPORTED);
+    body_expect("If@13 bool[]=1 f32[2]", "then_branch", yes, NULL, NULL,
+                "attribute else_branch is missing", SYN_INVALID);
     line_refuse("If@13 bool[]=1", SYN_INVALID, "is missing");
     syn_graph_free(yes), syn_graph_free(no);
 }
@@ -278,27 +288,33 @@ static void test_if(void)
 static void test_scan(void)
 {
     struct syn_graph *g = body_new(); /* (s, x, k) -> s + x, s*k */
-    const int32_t s = input(g, "s", SYN_F32, 1), x = input(g, "x", SYN_F32, 1), k = input(g, "k", SYN_F32, 1);
+    const int32_t s = input(g, "s", SYN_F32, 1), x = input(g, "x", SYN_F32, 1),
+                  k = input(g, "k", SYN_F32, 1);
     const int32_t sum = binary(g, SYN_OP_ADD, s, x), product = binary(g, SYN_OP_MUL, s, k);
     output(g, sum), output(g, product);
-    body_expect("Scan@9 f32[2]=0,0 f32[3,2]=1,2,3,4,5,6 f32[2]=1,10 captures:i=1 out=2", "body", g, NULL, NULL,
-                "f32[2]= 9 12 | f32[3,2]= 0 0 1 20 4 60", SYN_OK);
-    body_expect("Scan@11 f32[2]=0,0 f32[2,3]=1,2,3,4,5,6 f32[2]=1,10 captures:i=1 scan_input_axes:is=-1 "
-                "scan_input_directions:is=1 scan_output_axes:is=1 scan_output_directions:is=1 out=2",
-                "body", g, NULL, NULL, "f32[2]= 6 15 | f32[2,3]= 5 3 0 110 60 0", SYN_OK);
-    body_expect("Scan@8 i64[2]=2,1 f32[2,2]=0,0,7,8 f32[2,2,2]=1,2,3,4,5,6,7,8 f32[2]=1,10 captures:i=1 out=2", "body", g,
-                NULL, NULL, "f32[2,2]= 4 6 12 14 | f32[2,2,2]= 0 0 1 20 7 80 0 0", SYN_OK);
-    body_expect("Scan@8 - f32[1,2]=0,0 f32[1,2,2]=1,2,3,4 f32[2]=1,10 captures:i=1 directions:is=1 out=2", "body", g, NULL,
-                NULL, "f32[1,2]= 4 6 | f32[1,2,2]= 0 0 3 40", SYN_OK);
-    body_expect("Scan@8 i64[1]=3 f32[1,2] f32[1,2,2] f32[2] captures:i=1 out=2", "body", g, NULL, NULL,
-                "sequence_lens[0] = 3: must be in [0, 2]", SYN_INVALID);
-    body_expect("Scan@9 f32[2] f32[3,2] f32[2] out=3", "body", g, NULL, NULL, "num_scan_inputs 1, 0 captures, 3 outputs",
-                SYN_INVALID);
-    body_expect("Scan@9 f32[2] f32[3,2] f32[2] captures:i=1 scan_input_axes:is=2 out=2", "body", g, NULL, NULL,
-                "scan_input_axes = 2: must be in [-2, 2)", SYN_INVALID);
-    body_expect("Scan@9 f32[2] f32[] f32[2] captures:i=1 out=2", "body", g, NULL, NULL, "scan_input_axes = 0", SYN_INVALID);
-    body_expect("Scan@9 f32[2] f32[3,2] f32[2] captures:i=1 scan_output_axes:is=3 out=2", "body", g, NULL, NULL,
-                "the axis of a scan output = 3", SYN_INVALID);
+    body_expect("Scan@9 f32[2]=0,0 f32[3,2]=1,2,3,4,5,6 f32[2]=1,10 captures:i=1 out=2", "body", g,
+                NULL, NULL, "f32[2]= 9 12 | f32[3,2]= 0 0 1 20 4 60", SYN_OK);
+    body_expect(
+        "Scan@11 f32[2]=0,0 f32[2,3]=1,2,3,4,5,6 f32[2]=1,10 captures:i=1 scan_input_axes:is=-1 "
+        "scan_input_directions:is=1 scan_output_axes:is=1 scan_output_directions:is=1 out=2",
+        "body", g, NULL, NULL, "f32[2]= 6 15 | f32[2,3]= 5 3 0 110 60 0", SYN_OK);
+    body_expect("Scan@8 i64[2]=2,1 f32[2,2]=0,0,7,8 f32[2,2,2]=1,2,3,4,5,6,7,8 f32[2]=1,10 "
+                "captures:i=1 out=2",
+                "body", g, NULL, NULL, "f32[2,2]= 4 6 12 14 | f32[2,2,2]= 0 0 1 20 7 80 0 0",
+                SYN_OK);
+    body_expect(
+        "Scan@8 - f32[1,2]=0,0 f32[1,2,2]=1,2,3,4 f32[2]=1,10 captures:i=1 directions:is=1 out=2",
+        "body", g, NULL, NULL, "f32[1,2]= 4 6 | f32[1,2,2]= 0 0 3 40", SYN_OK);
+    body_expect("Scan@8 i64[1]=3 f32[1,2] f32[1,2,2] f32[2] captures:i=1 out=2", "body", g, NULL,
+                NULL, "sequence_lens[0] = 3: must be in [0, 2]", SYN_INVALID);
+    body_expect("Scan@9 f32[2] f32[3,2] f32[2] out=3", "body", g, NULL, NULL,
+                "num_scan_inputs 1, 0 captures, 3 outputs", SYN_INVALID);
+    body_expect("Scan@9 f32[2] f32[3,2] f32[2] captures:i=1 scan_input_axes:is=2 out=2", "body", g,
+                NULL, NULL, "scan_input_axes = 2: must be in [-2, 2)", SYN_INVALID);
+    body_expect("Scan@9 f32[2] f32[] f32[2] captures:i=1 out=2", "body", g, NULL, NULL,
+                "scan_input_axes = 0", SYN_INVALID);
+    body_expect("Scan@9 f32[2] f32[3,2] f32[2] captures:i=1 scan_output_axes:is=3 out=2", "body", g,
+                NULL, NULL, "the axis of a scan output = 3", SYN_INVALID);
     syn_graph_free(g);
 }
 
@@ -310,22 +326,24 @@ static void test_A22_philox(void)
     static const uint32_t known[3][10] = {
         {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
         {~0u, ~0u, ~0u, ~0u, ~0u, ~0u, 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
-        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb, 0x5001e420,
-         0x24126ea1},
+        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09,
+         0x94fdcceb, 0x5001e420, 0x24126ea1},
     };
     /* of an independent program */
-    static const double normals[8] = {-0.6076510539335191, 0.9461447819697152, -0.8536440633116089, 0.2519922121066046,
-                                      0.21637628796618585, -1.449453837114188, -1.0808154976343705, 1.0261796967639816};
+    static const double normals[8] = {-0.6076510539335191, 0.9461447819697152,  -0.8536440633116089,
+                                      0.2519922121066046,  0.21637628796618585, -1.449453837114188,
+                                      -1.0808154976343705, 1.0261796967639816};
     for (int i = 0; i < 3; i++) {
         uint32_t out[4];
         syn_philox(known[i], known[i] + 4, out);
-        T_CHECK(!memcmp(out, known[i] + 6, sizeof out), "vector %d: %08x %08x %08x %08x", i, out[0], out[1], out[2],
-                out[3]);
+        T_CHECK(!memcmp(out, known[i] + 6, sizeof out), "vector %d: %08x %08x %08x %08x", i, out[0],
+                out[1], out[2], out[3]);
     }
     for (uint64_t i = 0; i < 8; i++)
-        T_CHECK(fabs(syn_random_normal(42, 0, i) - normals[i]) <= 1e-15 * 4, "normal %d of seed 42 = %.17g", (int)i,
-                syn_random_normal(42, 0, i));
-    T_CHECK(syn_random_uniform(((uint64_t)1 << 40) + 5, ((uint64_t)1 << 33) + 1, 3) == 0.69466521020147043,
+        T_CHECK(fabs(syn_random_normal(42, 0, i) - normals[i]) <= 1e-15 * 4,
+                "normal %d of seed 42 = %.17g", (int)i, syn_random_normal(42, 0, i));
+    T_CHECK(syn_random_uniform(((uint64_t)1 << 40) + 5, ((uint64_t)1 << 33) + 1, 3) ==
+                0.69466521020147043,
             "64 bits of seed and stream");
 }
 
@@ -335,12 +353,14 @@ static void moments(const struct syn_tensor *t, double *mean, double *variance)
     double sum = 0, squares = 0;
     T_CHECK(syn_shape_elements(&t->shape, &n) && n > 1, "nothing to measure");
     for (int64_t i = 0; i < n; i++) sum += syn_element_double(t->dtype, t->data, i);
-    for (int64_t i = 0; i < n; i++) squares += pow(syn_element_double(t->dtype, t->data, i) - sum / (double)n, 2);
+    for (int64_t i = 0; i < n; i++)
+        squares += pow(syn_element_double(t->dtype, t->data, i) - sum / (double)n, 2);
     *mean = sum / (double)n, *variance = squares / (double)(n - 1);
 }
 
 /* Mean and variance of 90,000 numbers within 5 standard errors, and every element in [lo, hi]. */
-static void check_random(const char *call, double mean, double variance, double kurtosis, double lo, double hi)
+static void check_random(const char *call, double mean, double variance, double kurtosis, double lo,
+                         double hi)
 {
     struct op_line l;
     double m = 0, v = 0;
@@ -355,27 +375,32 @@ static void check_random(const char *call, double mean, double variance, double 
             outside += !(x >= lo && x <= hi);
         }
         T_CHECK(fabs(m - mean) <= 5 * sqrt(variance / (double)n), "%s: mean %g", call, m);
-        T_CHECK(fabs(v - variance) <= 5 * variance * sqrt((kurtosis - 1) / (double)n), "%s: variance %g", call, v);
+        T_CHECK(fabs(v - variance) <= 5 * variance * sqrt((kurtosis - 1) / (double)n),
+                "%s: variance %g", call, v);
         T_CHECK(outside == 0, "%s: %lld outside [%g, %g]", call, (long long)outside, lo, hi);
     }
     line_free(&l);
 }
 
-/* The same call's bytes twice: equal with a seed; another run of the node differs, another seed of the run too. */
+/* The same call's bytes twice: equal with a seed; another run of the node differs, another seed of
+ * the run too. */
 static void test_seeds(void)
 {
-    static const char *const calls[2] = {"RandomNormalLike@1 f32[64]", "RandomNormalLike@1 f32[64] seed:f=7"};
+    static const char *const calls[2] = {"RandomNormalLike@1 f32[64]",
+                                         "RandomNormalLike@1 f32[64] seed:f=7"};
     for (int given = 0; given < 2; given++) {
         struct op_line l[3];
         for (int i = 0; i < 3; i++) {
             const bool parsed = line_parse(&l[i], calls[given]);
             l[i].host.draws = i == 1 ? 0 : 5; /* 0 and 2: the same node of the same run */
             T_CHECK(parsed && line_run(&l[i]) == SYN_OK, "%s: %s", calls[given], l[i].err.text);
-            T_CHECK(given || l[i].host.draws == (i == 1 ? 1u : 6u), "the host's count is %d", (int)l[i].host.draws);
+            T_CHECK(given || l[i].host.draws == (i == 1 ? 1u : 6u), "the host's count is %d",
+                    (int)l[i].host.draws);
         }
-        T_CHECK(!memcmp(l[0].c.out[0].data, l[2].c.out[0].data, 256), "%s: equal runs differ", calls[given]);
-        T_CHECK((memcmp(l[0].c.out[0].data, l[1].c.out[0].data, 256) == 0) == given, "%s: the node's place counts",
+        T_CHECK(!memcmp(l[0].c.out[0].data, l[2].c.out[0].data, 256), "%s: equal runs differ",
                 calls[given]);
+        T_CHECK((memcmp(l[0].c.out[0].data, l[1].c.out[0].data, 256) == 0) == given,
+                "%s: the node's place counts", calls[given]);
         for (int i = 0; i < 3; i++) line_free(&l[i]);
     }
 }
@@ -384,12 +409,15 @@ static void test_random(void)
 {
     check_random("RandomNormal@1 shape:is=300,300 mean:f=2 scale:f=3", 2, 9, 3, -60, 60);
     check_random("RandomNormalLike@1 f64[300,300] seed:f=1.5 dtype:i=10", 0, 1, 3, -9, 9);
-    check_random("RandomUniform@1 shape:is=300,300 low:f=-1 high:f=2", 0.5, 0.75, 1.8, -1, 1.9999999);
+    check_random("RandomUniform@1 shape:is=300,300 low:f=-1 high:f=2", 0.5, 0.75, 1.8, -1,
+                 1.9999999);
     check_random("RandomUniformLike@1 i32[300,300] dtype:i=1", 0.5, 1.0 / 12, 1.8, 0, 1 - 0x1p-24);
     check_random("Bernoulli@15 f32[3]=0,1,1 dtype:i=7", 2.0 / 3, 1.0 / 3, 20000, 0, 1);
-    check_random("Multinomial@7 f32[1,3]=0,-inf,0 sample_size:i=90000 dtype:i=7", 1, 1, 1.0001, 0, 2);
+    check_random("Multinomial@7 f32[1,3]=0,-inf,0 sample_size:i=90000 dtype:i=7", 1, 1, 1.0001, 0,
+                 2);
     line_expect("Bernoulli@15 f32[4]=0,1,0,1", "f32[4]= 0 1 0 1", 0);
-    line_expect("Multinomial@7 f32[2,2]=0,-1000,-1000,0 sample_size:i=3", "i32[2,3]= 0 0 0 1 1 1", 0);
+    line_expect("Multinomial@7 f32[2,2]=0,-1000,-1000,0 sample_size:i=3", "i32[2,3]= 0 0 0 1 1 1",
+                0);
     line_expect("RandomUniform@1 shape:is=0,3", "f32[0,3]=", 0);
     test_seeds();
 }
@@ -397,24 +425,31 @@ static void test_random(void)
 static void test_corners(void)
 {
     /* a sequence of length 0 keeps its state; the rest of Y is 0 */
-    line_expect("GRU@14 f32[2,1,1] f32[1,3,1] f32[1,3,1] - i32[1]=0 f32[1,1,1]=0.5 hidden_size:i=1 out=2",
-                "f32[2,1,1,1]= 0 0 | f32[1,1,1]= 0.5", 0);
-    line_expect("RNN@14 f32[1,2,1]=1,2 f32[1,1,1]=1 f32[1,1,1]=1 activations:ss=Relu layout:i=1 out=2",
-                "f32[1,2,1,1]= 1 3 | f32[1,1,1]= 3", 0);
-    line_expect("DFT@20 f32[1,4,2]=10,0,-2,2,-2,0,-2,-2 - i64[]=1 inverse:i=1", "f32[1,4,2]= 1 0 2 0 3 0 4 0", 1e-6);
-    line_expect("DFT@20 f32[1,3,2]=10,0,-2,2,-2,0 inverse:i=1 onesided:i=1", "f32[1,4,1]= 1 2 3 4", 1e-6);
+    line_expect(
+        "GRU@14 f32[2,1,1] f32[1,3,1] f32[1,3,1] - i32[1]=0 f32[1,1,1]=0.5 hidden_size:i=1 out=2",
+        "f32[2,1,1,1]= 0 0 | f32[1,1,1]= 0.5", 0);
+    line_expect(
+        "RNN@14 f32[1,2,1]=1,2 f32[1,1,1]=1 f32[1,1,1]=1 activations:ss=Relu layout:i=1 out=2",
+        "f32[1,2,1,1]= 1 3 | f32[1,1,1]= 3", 0);
+    line_expect("DFT@20 f32[1,4,2]=10,0,-2,2,-2,0,-2,-2 - i64[]=1 inverse:i=1",
+                "f32[1,4,2]= 1 0 2 0 3 0 4 0", 1e-6);
+    line_expect("DFT@20 f32[1,3,2]=10,0,-2,2,-2,0 inverse:i=1 onesided:i=1", "f32[1,4,1]= 1 2 3 4",
+                1e-6);
     line_expect("DFT@20 f32[0,4,1] onesided:i=1", "f32[0,3,2]=", 0);
     line_expect("HannWindow@17 i64[]=1 periodic:i=0", "f32[1]= 1", 0);
     line_expect("HannWindow@17 i64[]=0", "f32[0]=", 0);
     line_expect("NonMaxSuppression@11 f32[1,0,4] f32[1,1,0] i64[]=3", "i64[0,3]=", 0);
-    line_expect("NonMaxSuppression@11 f32[1,2,4]=0,0,1,1,5,5,6,6 f32[1,1,2]=nan,0.5 i64[]=3", "i64[2,3]= 0 0 1 0 0 0", 0);
+    line_expect("NonMaxSuppression@11 f32[1,2,4]=0,0,1,1,5,5,6,6 f32[1,1,2]=nan,0.5 i64[]=3",
+                "i64[2,3]= 0 0 1 0 0 0", 0);
 }
 
 /* A tree of one node and two leaves. */
 #define TREE(roots, feature, to, leaf, mode, targets)                                              \
-    "ai.onnx.ml/TreeEnsemble@5 f32[1,2] n_targets:i=1 leaf_weights:t=f32[2] nodes_splits:t=f32[1] " \
-    "nodes_falseleafs:is=1 nodes_falsenodeids:is=0 tree_roots:is=" roots " nodes_featureids:is=" feature \
-    " nodes_truenodeids:is=" to " nodes_trueleafs:is=" leaf " nodes_modes:t=u8[1]=" mode " leaf_targetids:is=" targets
+    "ai.onnx.ml/TreeEnsemble@5 f32[1,2] n_targets:i=1 leaf_weights:t=f32[2] "                      \
+    "nodes_splits:t=f32[1] "                                                                       \
+    "nodes_falseleafs:is=1 nodes_falsenodeids:is=0 tree_roots:is=" roots                           \
+    " nodes_featureids:is=" feature " nodes_truenodeids:is=" to " nodes_trueleafs:is=" leaf        \
+    " nodes_modes:t=u8[1]=" mode " leaf_targetids:is=" targets
 
 static void test_refusals(void)
 {
@@ -423,35 +458,50 @@ static void test_refusals(void)
         syn_status st;
         const char *words;
     } wrong[] = {
-        {"LSTM@14 f32[2,1,3] f32[1,8,2] f32[1,8,2] out=1", SYN_INVALID, "W has shape [1, 8, 2]: must be [1, 8, 3]"},
-        {"LSTM@14 f32[2,1,3] f32[1,8,3] f32[1,8,2] hidden_size:i=3", SYN_INVALID, "hidden_size = 3"},
-        {"LSTM@14 f32[2,1,3] f32[1,8,3] f32[1,8,2] direction:s=up", SYN_INVALID, "direction = 'up'"},
+        {"LSTM@14 f32[2,1,3] f32[1,8,2] f32[1,8,2] out=1", SYN_INVALID,
+         "W has shape [1, 8, 2]: must be [1, 8, 3]"},
+        {"LSTM@14 f32[2,1,3] f32[1,8,3] f32[1,8,2] hidden_size:i=3", SYN_INVALID,
+         "hidden_size = 3"},
+        {"LSTM@14 f32[2,1,3] f32[1,8,3] f32[1,8,2] direction:s=up", SYN_INVALID,
+         "direction = 'up'"},
         {"LSTM@14 f32[2,1,3] f32[1,8,3] f32[1,8,2] activations:ss=Sigmoid,Tanh", SYN_INVALID,
          "activations has 2 entries: must have 3"},
-        {"GRU@14 f32[2,1,3] f32[1,6,3] f32[1,6,2] activations:ss=Sigmoid,Sine", SYN_UNSUPPORTED, "activations[1] = 'Sine'"},
-        {"GRU@14 f32[2,1,3] f32[1,6,3] f32[1,6,2] f32[1,12] i32[1]=3", SYN_INVALID, "sequence_lens[0] = 3: must be in [0, 2]"},
-        {"GRU@14 f32[2,1,3] f32[1,6,3] f32[1,6,2] f32[1,12] i32[1]=-1", SYN_INVALID, "sequence_lens[0] = -1"},
-        {"GRU@14 f32[2,1,3] f32[1,6,3] f32[1,6,2] f32[1,6]", SYN_INVALID, "B has shape [1, 6]: must be [1, 12]"},
-        {"RNN@14 f32[2,1,3] f32[1,2,3] f32[1,2,2] - - f32[1,2,2]", SYN_INVALID, "initial_h has shape [1, 2, 2]"},
+        {"GRU@14 f32[2,1,3] f32[1,6,3] f32[1,6,2] activations:ss=Sigmoid,Sine", SYN_UNSUPPORTED,
+         "activations[1] = 'Sine'"},
+        {"GRU@14 f32[2,1,3] f32[1,6,3] f32[1,6,2] f32[1,12] i32[1]=3", SYN_INVALID,
+         "sequence_lens[0] = 3: must be in [0, 2]"},
+        {"GRU@14 f32[2,1,3] f32[1,6,3] f32[1,6,2] f32[1,12] i32[1]=-1", SYN_INVALID,
+         "sequence_lens[0] = -1"},
+        {"GRU@14 f32[2,1,3] f32[1,6,3] f32[1,6,2] f32[1,6]", SYN_INVALID,
+         "B has shape [1, 6]: must be [1, 12]"},
+        {"RNN@14 f32[2,1,3] f32[1,2,3] f32[1,2,2] - - f32[1,2,2]", SYN_INVALID,
+         "initial_h has shape [1, 2, 2]"},
         {"RNN@14 f32[2,1,3] f16[1,2,3] f32[1,2,2]", SYN_INVALID, "holds f16: must be f32"},
         {"NonMaxSuppression@11 f32[1,3,5] f32[1,1,3]", SYN_INVALID, "must be [batch, boxes, 4]"},
         {"NonMaxSuppression@11 f32[1,3,4] f32[1,1,4]", SYN_INVALID, "and scores [1, .., 4]"},
-        {"NonMaxSuppression@11 f32[1,3,4] f32[1,1,3] i64[]=1 f32[]=1.5", SYN_INVALID, "iou_threshold = 1.5: must be in [0, 1]"},
+        {"NonMaxSuppression@11 f32[1,3,4] f32[1,1,3] i64[]=1 f32[]=1.5", SYN_INVALID,
+         "iou_threshold = 1.5: must be in [0, 1]"},
         {"DFT@17 f32[1,6,3] axis:i=1", SYN_INVALID, "last dimension is 3: must be 1 or 2"},
         {"DFT@17 f32[1,6,2] axis:i=2", SYN_INVALID, "axis = 2: the last one"},
         {"DFT@17 f32[1,6,2] axis:i=3", SYN_INVALID, "axis = 3"},
         {"DFT@17 f32[1,6,2] onesided:i=1", SYN_INVALID, "onesided = 1 of a complex input"},
         {"DFT@17 f32[1,6,2] i64[]=0", SYN_INVALID, "dft_length = 0: must be in [1,"},
-        {"DFT@17 f32[1,6,2] i64[]=4611686018427387904", SYN_INVALID, "dft_length = 4611686018427387904"},
+        {"DFT@17 f32[1,6,2] i64[]=4611686018427387904", SYN_INVALID,
+         "dft_length = 4611686018427387904"},
         {"STFT@17 f32[1,6,1] i64[]=0", SYN_INVALID, "frame_step = 0"},
-        {"STFT@17 f32[1,6,1] i64[]=1 f32[7]", SYN_INVALID, "frame_length = 7: at most the signal's 6"},
-        {"STFT@17 f32[1,6,1] i64[]=1 f32[3] i64[]=4", SYN_INVALID, "window has 3 elements: must be frame_length 4"},
+        {"STFT@17 f32[1,6,1] i64[]=1 f32[7]", SYN_INVALID,
+         "frame_length = 7: at most the signal's 6"},
+        {"STFT@17 f32[1,6,1] i64[]=1 f32[3] i64[]=4", SYN_INVALID,
+         "window has 3 elements: must be frame_length 4"},
         {"STFT@17 f32[1,6,2] i64[]=1", SYN_INVALID, "onesided = 1 of a complex signal"},
         {"HannWindow@17 i64[]=-1", SYN_INVALID, "size = -1"},
         {"HannWindow@17 i64[]=4 output_datatype:i=8", SYN_UNSUPPORTED, "output_datatype = 8"},
-        {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=8000 f32[]=100 f32[]=9000", SYN_INVALID, "must ascend within 9"},
-        {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=0 f32[]=100 f32[]=4000", SYN_INVALID, "sample_rate = 0"},
-        {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=8000 f32[]=nan f32[]=4000", SYN_INVALID, "edges nan"},
+        {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=8000 f32[]=100 f32[]=9000", SYN_INVALID,
+         "must ascend within 9"},
+        {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=0 f32[]=100 f32[]=4000", SYN_INVALID,
+         "sample_rate = 0"},
+        {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=8000 f32[]=nan f32[]=4000", SYN_INVALID,
+         "edges nan"},
         {"RandomNormal@1 shape:is=1048576,1048577", SYN_TOO_LARGE, "over 1099511627776"},
         {"RandomNormal@1 shape:is=2 dtype:i=7", SYN_UNSUPPORTED, "dtype = 7 (i64)"},
         {"RandomNormalLike@1 i64[3]", SYN_UNSUPPORTED, "dtype = 0 (i64)"},
@@ -459,37 +509,52 @@ static void test_refusals(void)
         {"Bernoulli@15 f32[1]=nan", SYN_INVALID, "input[0] = nan"},
         {"Multinomial@7 f32[1,2]=-inf,-inf", SYN_INVALID, "row 0 of input"},
         {"Multinomial@7 f32[1,0] sample_size:i=2", SYN_INVALID, "row 0 of input"},
-        {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=8000 f32[0] f32[]=4000", SYN_INVALID, "lower_edge_hertz has 0 elements"},
-        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0 ngram_indexes:is=0 pool_strings:ss=a", SYN_UNSUPPORTED,
-         "pool_strings"},
-        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0,3 ngram_indexes:is=0,1,2 pool_int64s:is=1,2", SYN_INVALID,
-         "ngram_counts[0] = 0, the next 3"},
-        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0,1 ngram_indexes:is=0,1 pool_int64s:is=1,2", SYN_INVALID,
-         "whole 2-grams"},
-        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0 ngram_indexes:is=0 pool_int64s:is=1,2", SYN_INVALID,
-         "each of 2 n-grams"},
-        {"TfIdfVectorizer@9 i64[3] mode:s=BM25 ngram_counts:is=0 ngram_indexes:is=0 pool_int64s:is=1", SYN_INVALID,
-         "mode = 'BM25'"},
+        {"MelWeightMatrix@17 i64[]=3 i64[]=16 i64[]=8000 f32[0] f32[]=4000", SYN_INVALID,
+         "lower_edge_hertz has 0 elements"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0 ngram_indexes:is=0 "
+         "pool_strings:ss=a",
+         SYN_UNSUPPORTED, "pool_strings"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0,3 ngram_indexes:is=0,1,2 "
+         "pool_int64s:is=1,2",
+         SYN_INVALID, "ngram_counts[0] = 0, the next 3"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0,1 ngram_indexes:is=0,1 "
+         "pool_int64s:is=1,2",
+         SYN_INVALID, "whole 2-grams"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=TF ngram_counts:is=0 ngram_indexes:is=0 "
+         "pool_int64s:is=1,2",
+         SYN_INVALID, "each of 2 n-grams"},
+        {"TfIdfVectorizer@9 i64[3] mode:s=BM25 ngram_counts:is=0 ngram_indexes:is=0 "
+         "pool_int64s:is=1",
+         SYN_INVALID, "mode = 'BM25'"},
         {"CausalConvWithState@27 f32[1,2,4] f32[2,1,3] - f32[1,2,3]", SYN_INVALID,
          "past_state has shape [1, 2, 3]: must be [1, 2, 2]"},
-        {"CausalConvWithState@27 f32[1,2,4] f32[2,1,3] activation:s=gelu", SYN_INVALID, "activation = 'gelu'"},
-        {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] q_num_heads:i=2", SYN_INVALID, "needs decay and needs beta"},
-        {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] q_num_heads:i=3 update_rule:s=linear", SYN_INVALID,
-         "q_num_heads 3"},
-        {"LinearAttention@27 f32[1,3,4] f32[1,3,3] f32[1,3,2] q_num_heads:i=2 update_rule:s=linear", SYN_INVALID,
-         "key has shape [1, 3, 3]: must be [1, 3, 2]"},
-        {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] q_num_heads:i=2 update_rule:s=square", SYN_UNSUPPORTED,
-         "update_rule = 'square'"},
+        {"CausalConvWithState@27 f32[1,2,4] f32[2,1,3] activation:s=gelu", SYN_INVALID,
+         "activation = 'gelu'"},
+        {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] q_num_heads:i=2", SYN_INVALID,
+         "needs decay and needs beta"},
+        {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] q_num_heads:i=3 update_rule:s=linear",
+         SYN_INVALID, "q_num_heads 3"},
+        {"LinearAttention@27 f32[1,3,4] f32[1,3,3] f32[1,3,2] q_num_heads:i=2 update_rule:s=linear",
+         SYN_INVALID, "key has shape [1, 3, 3]: must be [1, 3, 2]"},
+        {"LinearAttention@27 f32[1,3,4] f32[1,3,2] f32[1,3,2] q_num_heads:i=2 update_rule:s=square",
+         SYN_UNSUPPORTED, "update_rule = 'square'"},
         {TREE("1", "0", "0", "1", "0", "0,0"), SYN_INVALID, "tree_roots[0] = 1: must be in [0, 1)"},
-        {TREE("0", "2", "0", "1", "0", "0,0"), SYN_INVALID, "nodes_featureids[0] = 2: must be in [0, 2)"},
+        {TREE("0", "2", "0", "1", "0", "0,0"), SYN_INVALID,
+         "nodes_featureids[0] = 2: must be in [0, 2)"},
         {TREE("0", "0", "0", "0", "0", "0,0"), SYN_INVALID, "goes round in a circle"},
-        {TREE("0", "0", "2", "1", "0", "0,0"), SYN_INVALID, "nodes_truenodeids[0] = 2: must be in [0, 2)"},
-        {TREE("0", "0", "0", "1", "7", "0,0"), SYN_INVALID, "nodes_modes[0] = 7: must be in [0, 7)"},
-        {TREE("0", "0", "0", "1", "6", "0,0"), SYN_INVALID, "membership_values (sets) has 0 entries: must have 1"},
-        {TREE("0", "0", "0", "1", "0", "0,1"), SYN_INVALID, "leaf_targetids[1] = 1: must be in [0, 1)"},
-        {TREE("0", "0", "0", "1", "0", "0"), SYN_INVALID, "leaf_weights has 2 entries: must have 1"},
+        {TREE("0", "0", "2", "1", "0", "0,0"), SYN_INVALID,
+         "nodes_truenodeids[0] = 2: must be in [0, 2)"},
+        {TREE("0", "0", "0", "1", "7", "0,0"), SYN_INVALID,
+         "nodes_modes[0] = 7: must be in [0, 7)"},
+        {TREE("0", "0", "0", "1", "6", "0,0"), SYN_INVALID,
+         "membership_values (sets) has 0 entries: must have 1"},
+        {TREE("0", "0", "0", "1", "0", "0,1"), SYN_INVALID,
+         "leaf_targetids[1] = 1: must be in [0, 1)"},
+        {TREE("0", "0", "0", "1", "0", "0"), SYN_INVALID,
+         "leaf_weights has 2 entries: must have 1"},
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) line_refuse(wrong[i].call, wrong[i].st, wrong[i].words);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        line_refuse(wrong[i].call, wrong[i].st, wrong[i].words);
 }
 
 int main(void)

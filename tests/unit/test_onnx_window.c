@@ -1,4 +1,5 @@
-/* test_onnx_window.c - ONNX's sliding, sampling and region operators: onnxruntime's numbers (1.32, CPU), the faults A32,
+/* test_onnx_window.c - ONNX's sliding, sampling and region operators: onnxruntime's numbers (1.32,
+ * CPU), the faults A32,
  * A33, A35, A38, and what must be refused. */
 #include "tests/op_lines.h"
 
@@ -115,30 +116,38 @@ static void test_A32_coordinates(void)
          "nearest_mode:s=round_prefer_ceil",
          "f32[6]= 1 5 8 11 15 18"},
         {"Resize@13 f32[4]=0,1,2,3 - - i64[1]=6", "f32[6]= 0 0 1 2 2 3"},
-        {"Resize@13 f32[4]=0,1,2,3 - - i64[1]=6 coordinate_transformation_mode:s=asymmetric", "f32[6]= 0 1 1 2 3 3"},
+        {"Resize@13 f32[4]=0,1,2,3 - - i64[1]=6 coordinate_transformation_mode:s=asymmetric",
+         "f32[6]= 0 1 1 2 3 3"},
         {"Resize@13 f32[4]=0,1,2,3 - - i64[1]=6 coordinate_transformation_mode:s=align_corners",
          "f32[6]= 0 1 1 2 2 3"},
-        {"Resize@13 u8[4]=0,1,2,3 - f32[1]=1.5 coordinate_transformation_mode:s=asymmetric", "u8[6]= 0 1 1 2 3 3"},
+        {"Resize@13 u8[4]=0,1,2,3 - f32[1]=1.5 coordinate_transformation_mode:s=asymmetric",
+         "u8[6]= 0 1 1 2 3 3"},
     };
     char call[400] = "Resize@13 f32[26]=", want[400] = "f32[64]=", one[16];
-    for (size_t i = 0; i < sizeof ties / sizeof ties[0]; i++) line_expect(ties[i].call, ties[i].want, 0);
+    for (size_t i = 0; i < sizeof ties / sizeof ties[0]; i++)
+        line_expect(ties[i].call, ties[i].want, 0);
     for (int i = 0; i < 26; i++) snprintf(one, sizeof one, "%d,", i), strcat(call, one);
     for (int i = 0; i < 64; i++) snprintf(one, sizeof one, " %d", i * 26 / 64), strcat(want, one);
     T_CHECK(strstr(want, " 12 12 13 13 13") != NULL, "30..34 are 12,12,13,13,13");
     const size_t end = strlen(call) - 1;
-    strcpy(call + end, " - - i64[1]=64 nearest_mode:s=floor coordinate_transformation_mode:s=asymmetric");
+    strcpy(call + end,
+           " - - i64[1]=64 nearest_mode:s=floor coordinate_transformation_mode:s=asymmetric");
     line_expect(call, want, 0);
-    strcpy(call + end, " - f32[1]=2.46153855 - nearest_mode:s=floor coordinate_transformation_mode:s=asymmetric");
+    strcpy(
+        call + end,
+        " - f32[1]=2.46153855 - nearest_mode:s=floor coordinate_transformation_mode:s=asymmetric");
     line_expect(call, want, 0);
 }
 
 /* A33: auto_pad of a transposed convolution: input times stride, the odd pad at the right end. */
 static void test_A33_auto_pad(void)
 {
-    line_expect("ConvTranspose@11 f32[1,1,3]=1,2,3 f32[1,1,3]=1,1,1 strides:is=2 auto_pad:s=SAME_UPPER",
-                "f32[1,1,6]= 1 1 3 2 5 3", 0);
-    line_expect("ConvTranspose@11 f32[1,1,3]=1,2,3 f32[1,1,3]=1,1,1 strides:is=2 auto_pad:s=SAME_LOWER",
-                "f32[1,1,6]= 1 3 2 5 3 3", 0);
+    line_expect(
+        "ConvTranspose@11 f32[1,1,3]=1,2,3 f32[1,1,3]=1,1,1 strides:is=2 auto_pad:s=SAME_UPPER",
+        "f32[1,1,6]= 1 1 3 2 5 3", 0);
+    line_expect(
+        "ConvTranspose@11 f32[1,1,3]=1,2,3 f32[1,1,3]=1,1,1 strides:is=2 auto_pad:s=SAME_LOWER",
+        "f32[1,1,6]= 1 3 2 5 3 3", 0);
     line_expect("ConvTranspose@11 f32[1,1,3]=1,2,3 f32[1,1,2]=1,1 strides:is=2 output_padding:is=1",
                 "f32[1,1,7]= 1 1 2 2 3 3 0", 0);
 }
@@ -148,26 +157,34 @@ static void test_A35_asymmetric(void)
 {
     line_expect("Conv@11 f32[1,1,3]=1,2,3 f32[1,1,2]=1,1 pads:is=0,1", "f32[1,1,3]= 3 5 3", 0);
     line_expect("Conv@11 f32[1,1,3]=1,2,3 f32[1,1,2]=1,1 pads:is=1,0", "f32[1,1,3]= 1 3 5", 0);
-    line_expect("AveragePool@19 f32[1,1,3]=1,2,3 kernel_shape:is=2 strides:is=2 pads:is=0,1", "f32[1,1,2]= 1.5 3", 0);
-    line_expect("AveragePool@19 f32[1,1,3]=1,2,3 kernel_shape:is=2 strides:is=2 pads:is=0,1 count_include_pad:i=1",
+    line_expect("AveragePool@19 f32[1,1,3]=1,2,3 kernel_shape:is=2 strides:is=2 pads:is=0,1",
+                "f32[1,1,2]= 1.5 3", 0);
+    line_expect("AveragePool@19 f32[1,1,3]=1,2,3 kernel_shape:is=2 strides:is=2 pads:is=0,1 "
+                "count_include_pad:i=1",
                 "f32[1,1,2]= 1.5 1.5", 0);
-    line_expect("MaxPool@12 f32[1,1,5]=1,2,3,4,5 kernel_shape:is=2 dilations:is=2", "f32[1,1,3]= 3 4 5", 0);
+    line_expect("MaxPool@12 f32[1,1,5]=1,2,3,4,5 kernel_shape:is=2 dilations:is=2",
+                "f32[1,1,3]= 3 4 5", 0);
 }
 
 static void test_special_values(void)
 {
     line_expect("MaxPool@12 f32[1,1,4]=1,nan,3,4 kernel_shape:is=2", "f32[1,1,3]= nan nan 4", 0);
     line_expect("GlobalMaxPool@1 f32[1,2,2]=1,nan,-inf,-3", "f32[1,2,1]= nan -3", 0);
-    line_expect("MaxPool@12 f64[1,1,3]=1,2,1e300 kernel_shape:is=2 out=2", "f64[1,1,2]= 2 1e300 | i64[1,1,2]= 1 2", 0);
+    line_expect("MaxPool@12 f64[1,1,3]=1,2,1e300 kernel_shape:is=2 out=2",
+                "f64[1,1,2]= 2 1e300 | i64[1,1,2]= 1 2", 0);
     line_expect("AveragePool@19 f16[1,1,3]=1,2,4 kernel_shape:is=2", "f16[1,1,2]= 1.5 3", 0);
     line_expect("Conv@11 f16[1,1,3]=1,2,4 f16[1,1,2]=1,1", "f16[1,1,2]= 3 6", 0);
-    line_expect("Resize@13 u8[2]=0,255 - - i64[1]=4 mode:s=cubic", "u8[4]= 0 57 197 255", 0); /* saturated */
+    line_expect("Resize@13 u8[2]=0,255 - - i64[1]=4 mode:s=cubic", "u8[4]= 0 57 197 255",
+                0); /* saturated */
     line_expect("Resize@13 bool[2]=0,1 - - i64[1]=4", "bool[4]= 0 0 1 1", 0);
-    line_expect("GridSample@16 f32[1,1,2,2] f32[1,1,2,2]=nan,0,1e30,-1e30 mode:s=bilinear", "f32[1,1,1,2]= nan 0", 0);
-    line_expect("GridSample@16 f32[1,1,2,2]=1,2,3,4 f32[1,1,1,2]=1e30,-1e30 mode:s=nearest padding_mode:s=border",
+    line_expect("GridSample@16 f32[1,1,2,2] f32[1,1,2,2]=nan,0,1e30,-1e30 mode:s=bilinear",
+                "f32[1,1,1,2]= nan 0", 0);
+    line_expect("GridSample@16 f32[1,1,2,2]=1,2,3,4 f32[1,1,1,2]=1e30,-1e30 mode:s=nearest "
+                "padding_mode:s=border",
                 "f32[1,1,1,1]= 2", 0);
-    line_expect("DeformConv@19 f32[1,1,2,2]=1,2,3,4 f32[1,1,1,1]=1 f32[1,2,2,2]=nan,1e30,0,0,0,0,0,0",
-                "f32[1,1,2,2]= 0 0 3 4", 0);
+    line_expect(
+        "DeformConv@19 f32[1,1,2,2]=1,2,3,4 f32[1,1,1,1]=1 f32[1,2,2,2]=nan,1e30,0,0,0,0,0,0",
+        "f32[1,1,2,2]= 0 0 3 4", 0);
 }
 
 /* Nothing in, nothing out; no division by nothing. */
@@ -196,68 +213,81 @@ static void test_refusals(void)
         {"Conv@11 f32[1,1,4] f32[1,1,3] f32[2]", SYN_INVALID, "must be [1]"},
         {"Conv@11 f32[1,1,4] f32[1,1,3] auto_pad:s=SAME", SYN_INVALID, "auto_pad = 'SAME'"},
         {"Conv@11 f32[1,1,4] f32[1,1,5]", SYN_INVALID, "covers 5 of axis 2: exceeds x's 4"},
-        {"Conv@11 f32[1,1,4] f32[1,1,3] kernel_shape:is=2", SYN_INVALID, "kernel_shape[0] = 2: must be 3"},
+        {"Conv@11 f32[1,1,4] f32[1,1,3] kernel_shape:is=2", SYN_INVALID,
+         "kernel_shape[0] = 2: must be 3"},
         {"Conv@11 f32[1,1,4] f32[1,1,3] pads:is=1", SYN_INVALID, "pads has 1 entries: must have 2"},
         {"Conv@11 i32[1,1,4] i32[1,1,3]", SYN_UNSUPPORTED, "x [1, 1, 4] holds i32"},
         {"Conv@11 f32[1,1,4] f64[1,1,3]", SYN_INVALID, "w holds f64"},
         {"Conv@11 f32[0,1,1099511627777] f32[1,1,3]", SYN_TOO_LARGE, "dimension 2"},
         {"ConvTranspose@11 f32[1,1,2] f32[1,1,2] pads:is=9,9", SYN_INVALID, "must not be negative"},
         {"ConvTranspose@11 f32[1,2,3] f32[1,1,2]", SYN_INVALID, "channels must be w's"},
-        {"ConvTranspose@11 f32[1,1,1048576] f32[1,1048576,3] strides:is=1048576", SYN_TOO_LARGE, "over 1099511627776"},
-        {"MaxPool@12 f32[1,1,4,4] kernel_shape:is=2", SYN_INVALID, "kernel_shape has 1 entries: must have 2"},
+        {"ConvTranspose@11 f32[1,1,1048576] f32[1,1048576,3] strides:is=1048576", SYN_TOO_LARGE,
+         "over 1099511627776"},
+        {"MaxPool@12 f32[1,1,4,4] kernel_shape:is=2", SYN_INVALID,
+         "kernel_shape has 1 entries: must have 2"},
         {"MaxPool@12 f32[1,1,4] kernel_shape:is=0", SYN_INVALID, "side 0 = 0"},
         {"AveragePool@19 i64[1,1,4] kernel_shape:is=2", SYN_UNSUPPORTED, "holds i64"},
-        {"MaxUnpool@11 f32[1,1,2] i64[1,1,2]=0,4 kernel_shape:is=2 strides:is=2", SYN_INVALID, "I[1] = 4: must be in [0, 4)"},
+        {"MaxUnpool@11 f32[1,1,2] i64[1,1,2]=0,4 kernel_shape:is=2 strides:is=2", SYN_INVALID,
+         "I[1] = 4: must be in [0, 4)"},
         {"MaxUnpool@11 f32[1,1,2] i64[1,1,2]=0,-1 kernel_shape:is=2", SYN_INVALID, "I[1] = -1"},
-        {"MaxUnpool@11 f32[1,1,2] i64[1,1,2]=0,1 i64[3]=1,1,1 kernel_shape:is=2", SYN_INVALID, "output_shape[2] = 1"},
+        {"MaxUnpool@11 f32[1,1,2] i64[1,1,2]=0,1 i64[3]=1,1,1 kernel_shape:is=2", SYN_INVALID,
+         "output_shape[2] = 1"},
         {"Resize@13 f32[4]", SYN_INVALID, "neither scales nor sizes"},
         {"Resize@13 f32[4] - f32[2]=1,1", SYN_INVALID, "scales has 2 entries: must have 1"},
         {"Resize@13 f32[4] - f32[1]=0", SYN_INVALID, "scale 0 of a length 4"},
         {"Resize@13 f32[4] - f32[1]=nan", SYN_INVALID, "scale nan"},
         {"Resize@13 f32[4] - f32[1]=1e30", SYN_INVALID, "scale 1e+30"},
         {"Resize@13 f32[4] - - i64[1]=-3", SYN_INVALID, "sizes[0] = -3"},
-        {"Resize@13 f32[4] - - i64[1]=4611686018427387904", SYN_INVALID, "sizes[0] = 4611686018427387904"},
+        {"Resize@13 f32[4] - - i64[1]=4611686018427387904", SYN_INVALID,
+         "sizes[0] = 4611686018427387904"},
         {"Resize@13 f32[0] - - i64[1]=3", SYN_INVALID, "sizes[0] = 3 of a length 0"},
         {"Resize@18 f32[4,4] - - i64[2]=2,2 axes:is=1,1", SYN_INVALID, "axes names 1 twice"},
         {"Resize@18 f32[4,4] - - i64[1]=2 axes:is=2", SYN_INVALID, "axes = 2: must be in [-2, 2)"},
         {"Resize@13 f32[4] - - i64[1]=3 mode:s=lanczos", SYN_UNSUPPORTED, "mode = 'lanczos'"},
-        {"Resize@13 f32[4] - - i64[1]=3 coordinate_transformation_mode:s=tf_crop_and_resize", SYN_INVALID, "operand roi is missing"},
+        {"Resize@13 f32[4] - - i64[1]=3 coordinate_transformation_mode:s=tf_crop_and_resize",
+         SYN_INVALID, "operand roi is missing"},
         {"Resize@13 bool[4] - - i64[1]=3 mode:s=linear", SYN_UNSUPPORTED, "only mode nearest"},
         {"GridSample@16 f32[1,1,2,2] f32[1,1,1,3]", SYN_INVALID, "3 coordinates"},
         {"GridSample@16 f32[1,1,2,2] f32[1,1,1,2] mode:s=area", SYN_UNSUPPORTED, "mode = 'area'"},
         {"GridSample@16 f32[1,1,0,2] f32[1,1,1,2]", SYN_INVALID, "dimension 2 = 0"},
         {"AffineGrid@20 f32[1,2,3] i64[4]=2,1,2,2", SYN_INVALID, "of one n"},
         {"AffineGrid@20 f32[1,2,3] i64[4]=1,1,-2,2", SYN_INVALID, "negative"},
-        {"DeformConv@19 f32[1,1,2,2] f32[1,1,1,1] f32[1,2,2,3]", SYN_INVALID, "offset has shape [1, 2, 2, 3]: must be [1, 2, 2, 2]"},
+        {"DeformConv@19 f32[1,1,2,2] f32[1,1,1,1] f32[1,2,2,3]", SYN_INVALID,
+         "offset has shape [1, 2, 2, 3]: must be [1, 2, 2, 2]"},
         {"Col2Im@18 f32[1,5,4] i64[2]=3,3 i64[2]=2,2", SYN_INVALID, "must be [.., channels*4, 4]"},
         {"Col2Im@18 f32[1,4,4] i64[2]=1,3 i64[2]=2,2", SYN_INVALID, "image_shape[0] = 1"},
         {"Col2Im@18 f32[1,4,4] i64[2]=-1,3 i64[2]=2,2", SYN_INVALID, "image_shape[0] = -1"},
-        {"RoiAlign@16 f32[1,1,2,2] f32[1,4] i64[1]=1", SYN_INVALID, "batch index 1: must be in [0, 1)"},
+        {"RoiAlign@16 f32[1,1,2,2] f32[1,4] i64[1]=1", SYN_INVALID,
+         "batch index 1: must be in [0, 1)"},
         {"RoiAlign@16 f32[1,1,2,2] f32[1,4]=0,0,nan,1 i64[1]=0", SYN_INVALID, "corner 2 = nan"},
         {"RoiAlign@16 f32[1,1,2,2] f32[1,4]=0,0,1e9,1 i64[1]=0", SYN_INVALID, "at most 4096"},
         {"RoiAlign@16 f32[1,1,2,2] f32[1,5] i64[1]=0", SYN_INVALID, "rows of 5: must have 4"},
-        {"MaxRoiPool@1 f32[1,1,2,2] f32[1,5]=-1,0,0,1,1 pooled_shape:is=1,1", SYN_INVALID, "batch index -1"},
+        {"MaxRoiPool@1 f32[1,1,2,2] f32[1,5]=-1,0,0,1,1 pooled_shape:is=1,1", SYN_INVALID,
+         "batch index -1"},
         {"MaxRoiPool@1 f32[1,1,2,2] f32[1,5]", SYN_INVALID, "pooled_shape has 0 entries"},
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) line_refuse(wrong[i].call, wrong[i].st, wrong[i].words);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        line_refuse(wrong[i].call, wrong[i].st, wrong[i].words);
 }
 
 /* A38: sizes past 2^31 plan in 64 bits, and nothing is allocated for it. */
 static void test_A38_large(void)
 {
     static const struct vector large[] = {
-        {"MaxPool@12 f32[8,512,1024,1024] kernel_shape:is=2,2 strides:is=2,2", "[8, 512, 512, 512]"},
+        {"MaxPool@12 f32[8,512,1024,1024] kernel_shape:is=2,2 strides:is=2,2",
+         "[8, 512, 512, 512]"},
         {"Resize@13 u8[1,1,32768,32769] - f32[4]=1,1,2,2", "[1, 1, 65536, 65538]"},
     };
     for (size_t i = 0; i < 2; i++) {
         struct op_line l;
         char text[192];
         const bool parsed = line_parse(&l, large[i].call);
-        syn_status st = parsed ? syn_attr_fill(l.c.op, l.given, l.n_given, l.filled, &l.err) : SYN_INVALID;
+        syn_status st =
+            parsed ? syn_attr_fill(l.c.op, l.given, l.n_given, l.filled, &l.err) : SYN_INVALID;
         if (st == SYN_OK) st = l.c.op->shape(&l.c, &l.err);
         T_CHECK(st == SYN_OK, "%s: %s", large[i].call, l.err.text);
-        T_CHECK(!strcmp(syn_shape_text(&l.c.out[0].shape, text, sizeof text), large[i].want), "%s: %s", large[i].call,
-                text);
+        T_CHECK(!strcmp(syn_shape_text(&l.c.out[0].shape, text, sizeof text), large[i].want),
+                "%s: %s", large[i].call, text);
         line_free(&l);
     }
 }
