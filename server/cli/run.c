@@ -8,9 +8,11 @@
 #include "server/cli/logfmt.h"
 #include "server/cli/memory.h"
 #include "server/cli/paths.h"
+#include "server/cli/run_sound.h"
 #include "server/cli/words.h"
 #include "server/jobs/params.h"
 #include "server/jobs/task.h"
+#include "server/pipelines/denoise.h"
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,12 +21,13 @@
 static const struct syn_usage usage = {
     "synthd run KIND --model ID --in NAME=FILE --out FILE [--set NAME=VALUE]... [options]",
     "Runs one job without a daemon. The output's format follows the name of --out (.png, .jpg,\n"
-    ".webp) unless --output format=... says otherwise. \"-\" is standard input or output.",
+    ".webp, .wav, .flac) unless --output format=... says otherwise. \"-\" is standard input or output.",
     "  synthd run upscale --model realesrgan-x4plus --in image=photo.jpg --out large.png\n"
     "  synthd run upscale --model realesr-animevideov3 --in image=a.png --set scale=3 \\\n"
     "      --out b.webp\n"
     "  synthd run upscale --model waifu2x-cunet --in image=a.png --set noise=2 \\\n"
-    "      --out b.jpg --output quality=95"};
+    "      --out b.jpg --output quality=95\n"
+    "  synthd run denoise-speech --model deepfilternet3 --in audio=noisy.wav --out clean.wav"};
 
 struct run {
     struct syn_words words;
@@ -124,6 +127,8 @@ static int run_words(struct run *r)
     struct syn_err err = {{0}};
     syn_status st;
     if (!syn_local_find(&r->local, r->words.model)) return SYN_EXIT_USAGE;
+    if (strcmp(r->words.kind, SYN_DENOISE_KIND) == 0)
+        return syn_run_sound(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
     st = syn_task_open(r->local.models, &request, &limits, &t, &err);
     if (st != SYN_OK) return syn_complain(SYN_EXIT_USAGE, "%s", err.text);
     st = run_task(r, t, &err);

@@ -7,7 +7,7 @@
 
 static int split_input(struct syn_words *w, const struct syn_usage *usage)
 {
-    const struct syn_kind *kind = syn_kinds_find(w->kind);
+    const struct syn_kind *kind = syn_kinds_find_run(w->kind);
     const char *word, *equals;
     if (!kind) return syn_complain(SYN_EXIT_USAGE, "KIND = \"%.40s\": unknown", w->kind);
     if (w->in.n != kind->n_inputs)
@@ -34,7 +34,9 @@ static void add_format(struct syn_words *w, char *word, size_t size)
     const char *slash = strrchr(w->out, '/'), *dot = strrchr(slash ? slash : w->out, '.');
     for (int32_t i = 0; i < w->output_set.n; i++)
         if (strncmp(w->output_set.item[i], "format=", 7) == 0) return;
-    if (!dot || syn_image_format_of(dot + 1) == SYN_IMAGE_UNKNOWN ||
+    if (!dot ||
+        (syn_image_format_of(dot + 1) == SYN_IMAGE_UNKNOWN &&
+         syn_sound_format_of(dot + 1) == SYN_SOUND_UNKNOWN) ||
         w->output_set.n == SYN_ARGS_MAX_LIST)
         return;
     snprintf(word, size, "format=%s", strcmp(dot + 1, "jpg") == 0 ? "jpeg" : dot + 1);

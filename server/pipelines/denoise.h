@@ -24,10 +24,12 @@
 struct syn_denoise_params {
     float attenuation_db; /* noise is taken down by at most so much: 0 (nothing changes) to 100 */
     float post_filter;    /* 0 = none, to 0.05: what is mostly noise is taken down further */
+    bool accept_truncated; /* of the input's file: the sound ends where it does, and the job warns */
 };
 static inline struct syn_denoise_params syn_denoise_defaults(void)
 {
-    const struct syn_denoise_params p = {(float)SYN_DENOISE_MAX_ATTENUATION_DB, 0};
+    const struct syn_denoise_params p = {(float)SYN_DENOISE_MAX_ATTENUATION_DB, 0,
+                                         false};
     return p;
 }
 

@@ -282,7 +282,8 @@ static void bin_features(struct syn_denoise_dsp *d, const float complex *x, floa
     }
 }
 
-void syn_denoise_dsp_analyse(struct syn_denoise_dsp *d, const float *samples, float *erb, float *spec)
+void syn_denoise_dsp_analyse(struct syn_denoise_dsp *d, const float *samples, float *erb,
+                             float *spec)
 {
     const int32_t hop = d->form.hop, bins = d->form.df_bins;
     float *im = spec + (size_t)d->steps * (size_t)bins;

@@ -46,7 +46,8 @@ void syn_denoise_dsp_reset(struct syn_denoise_dsp *d);
 
 /* One chunk's analysis: steps * hop samples to erb[steps][bands] and spec[2][steps][df_bins] (real,
  * then imaginary). */
-void syn_denoise_dsp_analyse(struct syn_denoise_dsp *d, const float *samples, float *erb, float *spec);
+void syn_denoise_dsp_analyse(struct syn_denoise_dsp *d, const float *samples, float *erb,
+                             float *spec);
 /* The same chunk's answer: gains[steps][bands], coefs[steps][df_bins][order][2] to steps * hop
  * samples, delayed as above. */
 void syn_denoise_dsp_synthesise(struct syn_denoise_dsp *d, const float *gains, const float *coefs,

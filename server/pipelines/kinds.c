@@ -2,6 +2,7 @@
  *
  * Layer: server/pipelines.   Threads: pure functions over constant tables. */
 #include "server/pipelines/kinds.h"
+#include "server/pipelines/denoise_params.h"
 #include "server/pipelines/kinds_private.h"
 #include <math.h>
 #include <stdarg.h>
@@ -165,6 +166,18 @@ static const struct syn_kind kinds[] = {
      upscale_inputs, 1, syn_upscale_param_table, SYN_UPSCALE_N_PARAMS},
 };
 
+static const char *const sound_types[] = {"audio/wav", "audio/flac", NULL};
+static const struct syn_kind_input denoise_inputs[] = {
+    {"audio", true, sound_types,
+     "The recording. Rate, channels and sample type are kept; each channel is cleaned by itself."},
+};
+static const struct syn_kind run_only[] = {
+    {SYN_DENOISE_KIND, "Denoise speech",
+     "Takes the noise out of a recording of speech. A partial, global change: what is left is "
+     "filtered, nothing is invented.",
+     denoise_inputs, 1, syn_denoise_param_table, SYN_DENOISE_N_PARAMS},
+};
+
 int32_t syn_kinds_count(void)
 {
     return (int32_t)(sizeof kinds / sizeof kinds[0]);
@@ -180,4 +193,11 @@ const struct syn_kind *syn_kinds_find(const char *kind)
     for (int32_t i = 0; i < syn_kinds_count(); i++)
         if (strcmp(kinds[i].kind, kind) == 0) return &kinds[i];
     return NULL;
+}
+
+const struct syn_kind *syn_kinds_find_run(const char *kind)
+{
+    for (size_t i = 0; i < sizeof run_only / sizeof run_only[0]; i++)
+        if (strcmp(run_only[i].kind, kind) == 0) return &run_only[i];
+    return syn_kinds_find(kind);
 }

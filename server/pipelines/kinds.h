@@ -85,6 +85,8 @@ struct syn_kind {
 int32_t syn_kinds_count(void);
 const struct syn_kind *syn_kinds_at(int32_t i);
 const struct syn_kind *syn_kinds_find(const char *kind); /* NULL: unknown */
+/* Also the kinds that the daemon does not serve, but `synthd run` does: denoise-speech. */
+const struct syn_kind *syn_kinds_find_run(const char *kind);
 
 /* ---- kind "upscale" ---- */
 
