@@ -18,8 +18,12 @@ static syn_status find(const struct syn_graph *g, const char *name, int32_t *v, 
 static void drop_unread_inputs(struct syn_graph *g)
 {
     int32_t kept = 0;
-    for (int32_t i = 0; i < g->n_inputs; i++)
-        if (syn_graph_uses(g, g->input[i])) g->input[kept++] = g->input[i];
+    for (int32_t i = 0; i < g->n_inputs; i++) {
+        if (syn_graph_uses(g, g->input[i]))
+            g->input[kept++] = g->input[i];
+        else
+            g->value[g->input[i]].shape.rank = 0; /* nobody states its lengths: placed as a scalar */
+    }
     g->n_inputs = kept;
 }
 
