@@ -60,6 +60,14 @@ static bool all_known(const struct syn_op_call *c)
     return true;
 }
 
+/* Whether an operand is there, but of a shape that only a run tells: an input that states none. */
+static bool reads_unstated(const struct syn_graph *g, const struct syn_node *n)
+{
+    for (int32_t i = 0; i < n->n_in; i++)
+        if (n->in[i] >= 0 && g->value[n->in[i]].shape.rank < 0 && !g->value[n->in[i]].data) return true;
+    return false;
+}
+
 /* The wanted outputs' data, copied to the arena when the reference made it, else lying there already. */
 static syn_status become_constants(struct syn_graph *g, struct syn_node *n, struct syn_op_call *c,
                                    struct syn_err *err)
@@ -147,7 +155,7 @@ syn_status syn_graph_fold_constants(struct syn_graph *g, int64_t most, struct sy
         bool done;
         if (!n->op || (n->op->flags & SYN_OP_RANDOM) || has_body(n->op) || n->n_in == 0) continue;
         syn_graph_call(g, i, c);
-        if (!all_known(c)) continue;
+        if (!all_known(c) || reads_unstated(g, n)) continue;
         if (n->op->shape && (st = n->op->shape(c, err)) == SYN_OK) st = take_outputs(g, n, c, err);
         if (st == SYN_OK) st = fold_node(g, n, c, most, &done, err);
         if (st != SYN_OK) st = syn_fail_in(err, st, "%s %s: ", c->op->name, n->name);
