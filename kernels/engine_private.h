@@ -35,6 +35,7 @@ struct syn_model {
     struct syn_flow *flow;          /* made by the first run that goes node by node; guarded by engine->run_lock */
     struct syn_graph *flow_graph;   /* its: the graph with chains; the same */
     struct syn_static *statics;     /* programs by shape, newest use first; guarded by lock */
+    struct syn_io *output;          /* as the file names and types them, whatever passes do; immutable after open */
     char **pin_f32;                 /* immutable after open */
     int32_t n_pin_f32;
     atomic_bool only_flow;          /* shapes depend on data, or nodes are no picture's: no program */

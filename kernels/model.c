@@ -131,6 +131,22 @@ static syn_status describe(struct syn_model *m, uint64_t file_bytes, struct syn_
     return measure(m, err);
 }
 
+static void io_of(const struct syn_graph *g, int32_t value, struct syn_io *io)
+{
+    const struct syn_value *v = &g->value[value];
+    *io = (struct syn_io){v->name, v->dtype, v->shape};
+}
+
+/* Passes may put another value in an output's place; names live in the graph's arena. */
+static syn_status keep_outputs(struct syn_model *m, struct syn_err *err)
+{
+    const struct syn_graph *g = m->graph;
+    if (!(m->output = syn_calloc((size_t)g->n_outputs + 1, sizeof *m->output)))
+        return syn_fail(err, SYN_NO_MEMORY, "model: no memory");
+    for (int32_t i = 0; i < g->n_outputs; i++) io_of(g, g->output[i], &m->output[i]);
+    return SYN_OK;
+}
+
 static syn_status open_ncnn(struct syn_model *m, const struct syn_model_source *src,
                             const struct syn_model_opts *opts, struct syn_err *err)
 {
@@ -149,6 +165,7 @@ static syn_status open_ncnn(struct syn_model *m, const struct syn_model_source *
         goto done;
     }
     st = syn_ncnn_load(text.data, text.size, m->weights.data, m->weights.size, &m->graph, err);
+    if (st == SYN_OK) st = keep_outputs(m, err);
     if (st == SYN_OK) st = describe(m, text.size + m->weights.size, err);
 done:
     syn_mapfile_close(&text);
@@ -180,6 +197,7 @@ static syn_status open_onnx(struct syn_model *m, const struct syn_model_source *
     if (opts->n_cut_inputs || opts->n_extra_outputs)
         st = syn_graph_cut(m->graph, opts->n_cut_inputs, opts->cut_inputs, opts->n_extra_outputs,
                            opts->extra_outputs, err);
+    if (st == SYN_OK) st = keep_outputs(m, err);
     if (st == SYN_OK) st = simplify(m, err);
     if (st == SYN_OK) count(m, syn_onnx_bytes(m->onnx));
     return st;
@@ -232,6 +250,7 @@ void syn_model_close(struct syn_model *m)
     syn_onnx_close(m->onnx);
     for (int32_t i = 0; i < m->n_pin_f32; i++) syn_free(m->pin_f32[i]);
     syn_free(m->pin_f32);
+    syn_free(m->output);
     syn_mapfile_close(&m->weights);
     pthread_mutex_destroy(&m->lock);
     syn_free(m);
@@ -239,13 +258,8 @@ void syn_model_close(struct syn_model *m)
 
 void syn_model_info(const struct syn_model *m, struct syn_model_info *info) { *info = m->info; }
 
-static void io_of(const struct syn_graph *g, int32_t value, struct syn_io *io)
-{
-    const struct syn_value *v = &g->value[value];
-    *io = (struct syn_io){v->name, v->dtype, v->shape};
-}
 void syn_model_input(const struct syn_model *m, int32_t i, struct syn_io *io) { io_of(m->graph, m->graph->input[i], io); }
 void syn_model_output(const struct syn_model *m, int32_t i, struct syn_io *io)
 {
-    io_of(m->graph, m->graph->output[i], io);
+    *io = m->output[i];
 }

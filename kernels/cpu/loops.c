@@ -17,6 +17,7 @@ struct loop {
     int32_t in[SYN_MAX_OPERANDS], n_in, out;
     bool vector[SYN_MAX_OPERANDS];   /* one number per channel */
     float coeff[SYN_MAX_OPERANDS];   /* SCALED_SUM */
+    bool channel_slope;              /* PRELU of our own kind: [c] is one number per channel */
     float a, b;                      /* LEAKY_RELU alpha; CLIP min, max */
     float *constant
         [SYN_MAX_OPERANDS]; /* PRELU slope, constant operands: one number per channel, padded */
@@ -211,7 +212,7 @@ static bool take_operand(struct loop *l, const struct syn_placement *p, int32_t 
     const struct syn_value *v = &p->g->value[l->in[k]];
     const struct syn_place *in = &l->place[l->in[k]], *out = &l->place[l->out];
     if (v->data) {
-        if (l->id != SYN_OP_PRELU && v->shape.rank == 1 && v->shape.dim[0] != 1)
+        if (!l->channel_slope && v->shape.rank == 1 && v->shape.dim[0] != 1)
             return false; /* NumPy: width */
         l->constant[k] = channel_constant(v, l->shape.dim[1], out->block);
         return l->constant[k] != NULL;
@@ -239,6 +240,7 @@ syn_status cpu_loop_prepare(struct cpu_self *self, const struct syn_placement *p
     l->place = place;
     l->id = n->id;
     l->n_in = n->n_in;
+    l->channel_slope = n->id == SYN_OP_PRELU && n->opset < 7;
     l->out = n->out[0];
     l->shape = p->g->value[average ? n->in[0] : n->out[0]].shape;
     for (int32_t i = 0; i < n->n_in; i++) {

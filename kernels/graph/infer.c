@@ -121,7 +121,7 @@ static syn_status fold_node(struct syn_graph *g, struct syn_node *n, struct syn_
 static syn_status fold_shape_of(struct syn_graph *g, struct syn_node *n, struct syn_op_call *c, bool *done,
                                 struct syn_err *err)
 {
-    static const char nothing[1];
+    static const uint64_t nothing[1]; /* aligned for every type */
     if (strcmp(n->op->name, "Shape") && strcmp(n->op->name, "Size")) return SYN_OK;
     c->in[0].data = (void *)(uintptr_t)nothing; /* the reference reads the shape alone */
     return fold_node(g, n, c, SYN_MAX_RANK, done, err);

@@ -78,7 +78,7 @@ static bool fuse_activation(struct syn_graph *g, struct syn_node *n)
     if (n->id == SYN_OP_PRELU) {
         const struct syn_shape *s = &g->value[n->in[1]].shape;
         slope = n->in[1];
-        if (s->rank != 1 || s->dim[0] != g->value[n->out[0]].shape.dim[1])
+        if (n->opset >= 7 || s->rank != 1 || s->dim[0] != g->value[n->out[0]].shape.dim[1])
             return false; /* one slope per channel */
     }
     a = kinds[k].a ? get_float(n, kinds[k].a) : 0;

@@ -247,6 +247,25 @@ static bool is_nothing(const struct lower *l)
     return n->id == SYN_OP_IDENTITY || (n->id == SYN_OP_CAST && l->x->dtype == l->y->dtype);
 }
 
+/* From opset 7 on a slope broadcasts as any operand does: [c,1,1] is one number per channel. Our own form, and the passes that
+ * know it, have that as [c]. */
+static syn_status lower_prelu(struct lower *l, struct syn_err *err)
+{
+    const struct syn_value v = l->r->g->value[l->n->in[1]];
+    const int64_t channels = is_picture(l->x) ? l->x->shape.dim[1] : 0;
+    struct syn_shape flat = syn_shape_of(1, &channels);
+    int32_t in[2] = {l->n->in[0], -1};
+    int64_t n;
+    syn_status st;
+    if (!channels || l->n->opset < 7 || !v.data || v.dtype != SYN_F32 || v.shape.rank < 3 ||
+        !syn_shape_elements(&v.shape, &n) || n != channels || v.shape.dim[v.shape.rank - 3] != channels)
+        return SYN_OK;
+    st = syn_graph_constant(l->r->g, "", SYN_F32, &flat, v.data, &in[1], err);
+    if (st != SYN_OK) return st;
+    l->r->g->value[in[1]].key = v.key;
+    return put(l, SYN_OP_PRELU, 2, in, 0, NULL, err);
+}
+
 static syn_status lower_node(struct lower *l, struct syn_err *err)
 {
     switch (l->n->id) {
@@ -265,6 +284,7 @@ static syn_status lower_node(struct lower *l, struct syn_err *err)
     case SYN_OP_DEPTH_TO_SPACE:
     case SYN_OP_SPACE_TO_DEPTH: return lower_depth_to_space(l, err);
     case SYN_OP_RESIZE_ND: return lower_resize(l, err);
+    case SYN_OP_PRELU: return lower_prelu(l, err);
     default: return SYN_OK;
     }
 }
