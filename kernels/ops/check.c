@@ -101,13 +101,24 @@ int64_t syn_ops_elements(const struct syn_shape *s)
     return syn_shape_elements(s, &n) ? n : 0;
 }
 
+bool syn_ops_writes_nothing(const struct syn_op_call *c)
+{
+    for (int32_t o = 0; o < c->n_out; o++)
+        if (c->out[o].shape.rank >= 0 && syn_ops_elements(&c->out[o].shape) > 0) return false;
+    return true;
+}
+
 /* --- operators of any type and rank --------------------------------------------------------- */
 
-/* The first dimension over 2^40, which only an empty tensor can have; -1 when there is none. */
+/* The first dimension with which the product of those that are not zero is over 2^40, as only an
+ * empty tensor can have it; -1 when there is none: then no product of some of them overflows. */
 static int32_t huge_dimension(const struct syn_shape *s)
 {
-    for (int32_t d = 0; d < s->rank && d < SYN_MAX_RANK; d++)
-        if (s->dim[d] > SYN_MAX_ELEMENTS) return d;
+    int64_t n = 1;
+    for (int32_t d = 0; d < s->rank && d < SYN_MAX_RANK; d++) {
+        if (s->dim[d] > SYN_MAX_ELEMENTS / n) return d;
+        if (s->dim[d] > 0) n *= s->dim[d];
+    }
     return -1;
 }
 
@@ -136,8 +147,8 @@ syn_status syn_ops_ranked(const struct syn_op_call *c, int32_t i, const char *op
         return syn_fail(err, SYN_TOO_LARGE, "%s: %s has shape %s: unknown or over %" PRId64 " elements",
                         c->op->name, operand, text, SYN_MAX_ELEMENTS);
     if (huge_dimension(&t->shape) >= 0)
-        return syn_fail(err, SYN_TOO_LARGE, "%s: %s has shape %s: dimension %d is over %" PRId64, c->op->name, operand,
-                        text, (int)huge_dimension(&t->shape), SYN_MAX_ELEMENTS);
+        return syn_fail(err, SYN_TOO_LARGE, "%s: %s has shape %s: with dimension %d it is over %" PRId64,
+                        c->op->name, operand, text, (int)huge_dimension(&t->shape), SYN_MAX_ELEMENTS);
     return SYN_OK;
 }
 

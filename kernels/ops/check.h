@@ -99,6 +99,9 @@ static inline void syn_ops_next(const struct syn_shape *s, int64_t at[SYN_MAX_RA
 
 /* Elements of a shape that has passed these checks. */
 int64_t syn_ops_elements(const struct syn_shape *s);
+/* No output has elements. A reference that walks outer and inner dimensions asks first: rows of
+ * nothing, [2^20, 0, 2^20], would be walked for hours. */
+bool syn_ops_writes_nothing(const struct syn_op_call *c);
 
 #ifdef __cplusplus
 }

@@ -67,7 +67,7 @@ static syn_status run(const struct syn_op_call *c, enum how how, struct syn_err 
 {
     struct rows r;
     const syn_status st = rows_of(c, &r, err);
-    if (st != SYN_OK) return st;
+    if (st != SYN_OK || syn_ops_writes_nothing(c)) return st;
     for (int64_t o = 0; o < r.outer; o++)
         for (int64_t i = 0; i < r.inner; i++) one_row(c, how, o * r.n * r.inner + i, r.inner, r.n);
     return SYN_OK;
