@@ -53,7 +53,7 @@ static void test_views(void)
     tc_begin(&t, SYN_OP_FLATTEN, 13, 1),
         tc_in(&t, SYN_F32, NULL, OP_DIMS(0, 1ll << 40, 1ll << 40)); /* hostile: 2^80 */
     tc_int(&t, "axis", 1);
-    tc_refuse(&t, SYN_TOO_LARGE, "output 0 has shape [0, 9223372036854775807]: over");
+    tc_refuse(&t, SYN_TOO_LARGE, "with dimension 2 it is over 1099511627776");
     tc_begin(&t, SYN_OP_IDENTITY, 13, 1), tc_in(&t, SYN_F32, NULL, OP_DIMS(0, (1ll << 40) + 1));
     tc_refuse(&t, SYN_TOO_LARGE, "with dimension 1 it is over 1099511627776");
 }
