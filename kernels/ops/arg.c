@@ -30,10 +30,12 @@ static syn_status arg_shape(struct syn_op_call *c, struct syn_err *err)
     struct syn_shape y = {.rank = 0};
     int32_t axis;
     syn_status st = syn_ops_ranked(c, 0, "data", SYN_TYPES_NUMBER, 1, SYN_MAX_RANK, err);
-    if (st == SYN_OK) st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->rank, &axis, err);
+    if (st == SYN_OK)
+        st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->rank, &axis, err);
     if (st != SYN_OK) return st;
     if (x->dim[axis] == 0)
-        return syn_fail(err, SYN_INVALID, "%s: axis %d of data is empty: there is no place in it", c->op->name, (int)axis);
+        return syn_fail(err, SYN_INVALID, "%s: axis %d of data is empty: there is no place in it",
+                        c->op->name, (int)axis);
     for (int32_t d = 0; d < x->rank; d++) {
         if (d != axis) y.dim[y.rank++] = x->dim[d];
         else if (syn_attr_int(c->op, c->attr, "keepdims")) y.dim[y.rank++] = 1;
@@ -45,11 +47,13 @@ static syn_status arg_shape(struct syn_op_call *c, struct syn_err *err)
 static bool beats(const struct syn_tensor *x, int64_t a, int64_t b, bool max, bool last)
 {
     if (syn_dtype_kind(x->dtype) == 'F') {
-        const double v = syn_element_double(x->dtype, x->data, a), w = syn_element_double(x->dtype, x->data, b);
+        const double v = syn_element_double(x->dtype, x->data, a),
+                     w = syn_element_double(x->dtype, x->data, b);
         if (isnan(w)) return isnan(v) && last;
         return isnan(v) || (max ? v > w : v < w) || (last && v == w);
     }
-    const int64_t v = syn_element_int(x->dtype, x->data, a), w = syn_element_int(x->dtype, x->data, b);
+    const int64_t v = syn_element_int(x->dtype, x->data, a),
+                  w = syn_element_int(x->dtype, x->data, b);
     if (v == w) return last;
     return (syn_dtype_kind(x->dtype) == 'U' ? (uint64_t)v > (uint64_t)w : v > w) == max;
 }
@@ -60,20 +64,29 @@ static syn_status arg(const struct syn_op_call *c, bool max, struct syn_err *err
     const bool last = syn_attr_int(c->op, c->attr, "select_last_index");
     int64_t *y = c->out[0].data;
     int32_t axis;
-    const syn_status st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->shape.rank, &axis, err);
-    if (st != SYN_OK) return st;
+    const syn_status st =
+        syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->shape.rank, &axis, err);
+    if (st != SYN_OK || syn_ops_writes_nothing(c)) return st;
     const struct split p = split_at(&x->shape, axis);
     for (int64_t o = 0; o < p.outer; o++)
         for (int64_t i = 0; i < p.inner; i++) {
             int64_t best = 0;
             for (int64_t k = 1; k < p.n; k++)
-                if (beats(x, (o * p.n + k) * p.inner + i, (o * p.n + best) * p.inner + i, max, last)) best = k;
+                if (beats(x, (o * p.n + k) * p.inner + i, (o * p.n + best) * p.inner + i, max,
+                          last))
+                    best = k;
             *y++ = best;
         }
     return SYN_OK;
 }
-static syn_status arg_max(const struct syn_op_call *c, struct syn_err *err) { return arg(c, true, err); }
-static syn_status arg_min(const struct syn_op_call *c, struct syn_err *err) { return arg(c, false, err); }
+static syn_status arg_max(const struct syn_op_call *c, struct syn_err *err)
+{
+    return arg(c, true, err);
+}
+static syn_status arg_min(const struct syn_op_call *c, struct syn_err *err)
+{
+    return arg(c, false, err);
+}
 
 static syn_status cum_shape(struct syn_op_call *c, struct syn_err *err)
 {
@@ -88,11 +101,13 @@ static syn_status cum_shape(struct syn_op_call *c, struct syn_err *err)
 static syn_status running(const struct syn_op_call *c, bool product, struct syn_err *err)
 {
     const struct syn_tensor *x = &c->in[0], *y = &c->out[0];
-    const bool exclusive = syn_attr_int(c->op, c->attr, "exclusive"), reverse = syn_attr_int(c->op, c->attr, "reverse"),
+    const bool exclusive = syn_attr_int(c->op, c->attr, "exclusive"),
+               reverse = syn_attr_int(c->op, c->attr, "reverse"),
                floats = syn_dtype_kind(x->dtype) == 'F';
     int32_t axis;
-    const syn_status st = syn_ops_axis(c, "axis", syn_element_int(c->in[1].dtype, c->in[1].data, 0), x->shape.rank, &axis, err);
-    if (st != SYN_OK) return st;
+    const syn_status st = syn_ops_axis(c, "axis", syn_element_int(c->in[1].dtype, c->in[1].data, 0),
+                                       x->shape.rank, &axis, err);
+    if (st != SYN_OK || syn_ops_writes_nothing(c)) return st;
     const struct split p = split_at(&x->shape, axis);
     for (int64_t o = 0; o < p.outer; o++)
         for (int64_t i = 0; i < p.inner; i++) {
@@ -115,8 +130,14 @@ static syn_status running(const struct syn_op_call *c, bool product, struct syn_
         }
     return SYN_OK;
 }
-static syn_status cum_sum(const struct syn_op_call *c, struct syn_err *err) { return running(c, false, err); }
-static syn_status cum_prod(const struct syn_op_call *c, struct syn_err *err) { return running(c, true, err); }
+static syn_status cum_sum(const struct syn_op_call *c, struct syn_err *err)
+{
+    return running(c, false, err);
+}
+static syn_status cum_prod(const struct syn_op_call *c, struct syn_err *err)
+{
+    return running(c, true, err);
+}
 
 static const struct syn_attr_spec arg_attrs[] = {
     {"axis", SYN_ATTR_INT, 0, -SYN_MAX_RANK, SYN_MAX_RANK - 1},
@@ -130,14 +151,38 @@ static const struct syn_attr_spec cum_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_arg_max = {
-    .name = "ArgMax", .min_in = 1, .max_in = 1, .n_out = 1, .attrs = arg_attrs, .shape = arg_shape, .reference = arg_max,
+    .name = "ArgMax",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = arg_attrs,
+    .shape = arg_shape,
+    .reference = arg_max,
 };
 const struct syn_op syn_op_arg_min = {
-    .name = "ArgMin", .min_in = 1, .max_in = 1, .n_out = 1, .attrs = arg_attrs, .shape = arg_shape, .reference = arg_min,
+    .name = "ArgMin",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = arg_attrs,
+    .shape = arg_shape,
+    .reference = arg_min,
 };
 const struct syn_op syn_op_cum_sum = {
-    .name = "CumSum", .min_in = 2, .max_in = 2, .n_out = 1, .attrs = cum_attrs, .shape = cum_shape, .reference = cum_sum,
+    .name = "CumSum",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .attrs = cum_attrs,
+    .shape = cum_shape,
+    .reference = cum_sum,
 };
 const struct syn_op syn_op_cum_prod = {
-    .name = "CumProd", .min_in = 2, .max_in = 2, .n_out = 1, .attrs = cum_attrs, .shape = cum_shape, .reference = cum_prod,
+    .name = "CumProd",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .attrs = cum_attrs,
+    .shape = cum_shape,
+    .reference = cum_prod,
 };

@@ -21,21 +21,32 @@ static syn_status shape_of(struct syn_op_call *c, struct syn_err *err)
     for (int32_t i = 1; st == SYN_OK && i < 5; i++) {
         st = syn_ops_ranked(c, i, words[i], SYN_TYPES_FLOAT, 1, 1, err);
         if (st == SYN_OK && c->in[i].shape.dim[0] != channels)
-            st = syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " elements: must have %" PRId64, c->op->name, words[i],
-                          c->in[i].shape.dim[0], channels);
+            st = syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " elements: must have %" PRId64,
+                          c->op->name, words[i], c->in[i].shape.dim[0], channels);
     }
+    for (int32_t o = 1; st == SYN_OK && o < c->n_out; o++)
+        if (c->out[o].shape.rank >= 0 && (o > 2 || !syn_attr_int(c->op, c->attr, "training_mode")))
+            st = syn_fail(err, SYN_UNSUPPORTED,
+                          "%s: output %d: beside y there are running_mean and running_var with "
+                          "training_mode = 1 alone",
+                          c->op->name, (int)o);
     if (st == SYN_OK) st = syn_ops_result(c, 0, x, c->in[0].dtype, err);
-    for (int32_t o = 1; st == SYN_OK && o < c->n_out; o++) st = syn_ops_result(c, o, &vector, c->in[3].dtype, err);
+    for (int32_t o = 1; st == SYN_OK && o < c->n_out; o++)
+        st = syn_ops_result(c, o, &vector, c->in[3].dtype, err);
     return st;
 }
 
-static double get(const struct syn_tensor *t, int64_t i) { return syn_element_double(t->dtype, t->data, i); }
+static double get(const struct syn_tensor *t, int64_t i)
+{
+    return syn_element_double(t->dtype, t->data, i);
+}
 
 static syn_status reference(const struct syn_op_call *c, struct syn_err *err)
 {
     const struct syn_tensor *x = &c->in[0], *y = &c->out[0];
     const bool training = syn_attr_int(c->op, c->attr, "training_mode");
-    const double epsilon = syn_attr_float(c->op, c->attr, "epsilon"), momentum = syn_attr_float(c->op, c->attr, "momentum");
+    const double epsilon = syn_attr_float(c->op, c->attr, "epsilon"),
+                 momentum = syn_attr_float(c->op, c->attr, "momentum");
     const int64_t channels = x->shape.rank > 1 ? x->shape.dim[1] : 1, n = x->shape.dim[0];
     int64_t plane = 1;
     (void)err;
@@ -44,7 +55,8 @@ static syn_status reference(const struct syn_op_call *c, struct syn_err *err)
         double mean = get(&c->in[3], k), var = get(&c->in[4], k), factor;
         if (training) {
             double sum = 0, square = 0;
-            for (int64_t i = 0; i < n * plane; i++) sum += get(x, (i / plane * channels + k) * plane + i % plane);
+            for (int64_t i = 0; i < n * plane; i++)
+                sum += get(x, (i / plane * channels + k) * plane + i % plane);
             sum /= (double)(n * plane);
             for (int64_t i = 0; i < n * plane; i++) {
                 const double d = get(x, (i / plane * channels + k) * plane + i % plane) - sum;
@@ -52,15 +64,18 @@ static syn_status reference(const struct syn_op_call *c, struct syn_err *err)
             }
             square /= (double)(n * plane);
             if (c->n_out > 1 && c->out[1].shape.rank >= 0)
-                syn_element_put_double(c->out[1].dtype, c->out[1].data, k, mean * momentum + sum * (1 - momentum), true);
+                syn_element_put_double(c->out[1].dtype, c->out[1].data, k,
+                                       mean * momentum + sum * (1 - momentum), true);
             if (c->n_out > 2 && c->out[2].shape.rank >= 0)
-                syn_element_put_double(c->out[2].dtype, c->out[2].data, k, var * momentum + square * (1 - momentum), true);
+                syn_element_put_double(c->out[2].dtype, c->out[2].data, k,
+                                       var * momentum + square * (1 - momentum), true);
             mean = sum, var = square;
         }
         factor = get(&c->in[1], k) / sqrt(var + epsilon);
         for (int64_t i = 0; i < n * plane; i++) {
             const int64_t at = (i / plane * channels + k) * plane + i % plane;
-            syn_element_put_double(y->dtype, y->data, at, (get(x, at) - mean) * factor + get(&c->in[2], k), true);
+            syn_element_put_double(y->dtype, y->data, at,
+                                   (get(x, at) - mean) * factor + get(&c->in[2], k), true);
         }
     }
     return SYN_OK;
@@ -76,6 +91,12 @@ static const struct syn_attr_spec attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_batch_normalization = {
-    .name = "BatchNormalization", .min_in = 5, .max_in = 5, .n_out = 1, .max_out = 5, .attrs = attrs, .shape = shape_of,
+    .name = "BatchNormalization",
+    .min_in = 5,
+    .max_in = 5,
+    .n_out = 1,
+    .max_out = 5,
+    .attrs = attrs,
+    .shape = shape_of,
     .reference = reference,
 };

@@ -24,7 +24,9 @@ static syn_status reduction_of(const struct syn_op_call *c, enum reduction *r, s
     if (!t || !strcmp(t, "mean")) *r = MEAN;
     else if (!strcmp(t, "sum")) *r = SUM;
     else if (!strcmp(t, "none")) *r = NONE;
-    else return syn_fail(err, SYN_INVALID, "%s: reduction = %.20s: must be none, sum or mean", c->op->name, t);
+    else
+        return syn_fail(err, SYN_INVALID, "%s: reduction = %.20s: must be none, sum or mean",
+                        c->op->name, t);
     return SYN_OK;
 }
 
@@ -40,18 +42,23 @@ static syn_status loss_shape(struct syn_op_call *c, struct syn_err *err)
     bool fits = t->rank == x->rank - 1 && t->dim[0] == x->dim[0];
     for (int32_t d = 1; fits && d < t->rank; d++) fits = t->dim[d] == x->dim[d + 1];
     if (!fits)
-        return syn_fail(err, SYN_INVALID, "%s: target must have x's shape without its channels", c->op->name);
+        return syn_fail(err, SYN_INVALID, "%s: target must have x's shape without its channels",
+                        c->op->name);
     if (syn_ops_given(c, 2)) {
         if ((st = syn_ops_ranked(c, 2, "weight", SYN_TYPES_FLOAT, 1, 1, err)) != SYN_OK) return st;
         if (c->in[2].shape.dim[0] != x->dim[1])
-            return syn_fail(err, SYN_INVALID, "%s: weight has %" PRId64 " elements: must have %" PRId64, c->op->name,
+            return syn_fail(err, SYN_INVALID,
+                            "%s: weight has %" PRId64 " elements: must have %" PRId64, c->op->name,
                             c->in[2].shape.dim[0], x->dim[1]);
     }
     st = syn_ops_result(c, 0, how == NONE ? t : &one, c->in[0].dtype, err);
     return st == SYN_OK ? syn_ops_result(c, 1, x, c->in[0].dtype, err) : st;
 }
 
-static double get(const struct syn_tensor *t, int64_t i) { return syn_element_double(t->dtype, t->data, i); }
+static double get(const struct syn_tensor *t, int64_t i)
+{
+    return syn_element_double(t->dtype, t->data, i);
+}
 
 /* max + log(sum e^(x - max)) along the channels of one place. */
 static double log_sum(const struct syn_tensor *x, int64_t first, int64_t step, int64_t n)
@@ -74,14 +81,18 @@ static syn_status loss(const struct syn_op_call *c, bool scores, struct syn_err 
     syn_status st = reduction_of(c, &how, err);
     if (st != SYN_OK) return st;
     for (int64_t i = 0; i < n; i++) {
-        const int64_t target = syn_element_int(t->dtype, t->data, i), first = i / plane * channels * plane + i % plane;
+        const int64_t target = syn_element_int(t->dtype, t->data, i),
+                      first = i / plane * channels * plane + i % plane;
         const double norm = scores ? log_sum(x, first, plane, channels) : 0;
         double v = 0, w = 0;
         for (int64_t k = 0; probabilities && k < channels; k++)
-            syn_element_put_double(c->out[1].dtype, c->out[1].data, first + k * plane, get(x, first + k * plane) - norm, true);
+            syn_element_put_double(c->out[1].dtype, c->out[1].data, first + k * plane,
+                                   get(x, first + k * plane) - norm, true);
         if ((double)target != ignored) {
             if (target < 0 || target >= channels)
-                return syn_fail(err, SYN_INVALID, "%s: target %" PRId64 " of element %" PRId64 ": must be in [0, %" PRId64 ")",
+                return syn_fail(err, SYN_INVALID,
+                                "%s: target %" PRId64 " of element %" PRId64
+                                ": must be in [0, %" PRId64 ")",
                                 c->op->name, target, i, channels);
             w = syn_ops_given(c, 2) ? get(&c->in[2], target) : 1;
             v = -(get(x, first + target * plane) - norm) * w;
@@ -89,11 +100,18 @@ static syn_status loss(const struct syn_op_call *c, bool scores, struct syn_err 
         if (how == NONE) syn_element_put_double(y->dtype, y->data, i, v, true);
         sum += v, weights += w;
     }
-    if (how != NONE) syn_element_put_double(y->dtype, y->data, 0, how == MEAN ? sum / weights : sum, true);
+    if (how != NONE)
+        syn_element_put_double(y->dtype, y->data, 0, how == MEAN ? sum / weights : sum, true);
     return SYN_OK;
 }
-static syn_status nll_reference(const struct syn_op_call *c, struct syn_err *err) { return loss(c, false, err); }
-static syn_status sce_reference(const struct syn_op_call *c, struct syn_err *err) { return loss(c, true, err); }
+static syn_status nll_reference(const struct syn_op_call *c, struct syn_err *err)
+{
+    return loss(c, false, err);
+}
+static syn_status sce_reference(const struct syn_op_call *c, struct syn_err *err)
+{
+    return loss(c, true, err);
+}
 
 /* --- determinant -------------------------------------------------------------------------------- */
 
@@ -104,8 +122,8 @@ static syn_status det_shape(struct syn_op_call *c, struct syn_err *err)
     syn_status st = syn_ops_ranked(c, 0, "x", SYN_TYPES_FLOAT, 2, SYN_MAX_RANK, err);
     if (st != SYN_OK) return st;
     if (x->dim[x->rank - 1] != x->dim[x->rank - 2])
-        return syn_fail(err, SYN_INVALID, "%s: x ends in %" PRId64 " x %" PRId64 ": must be square", c->op->name,
-                        x->dim[x->rank - 2], x->dim[x->rank - 1]);
+        return syn_fail(err, SYN_INVALID, "%s: x ends in %" PRId64 " x %" PRId64 ": must be square",
+                        c->op->name, x->dim[x->rank - 2], x->dim[x->rank - 1]);
     y = *x;
     y.rank -= 2;
     return syn_ops_result(c, 0, &y, c->in[0].dtype, err);
@@ -118,7 +136,7 @@ static double determinant(double *a, int64_t n)
     for (int64_t k = 0; k < n; k++) {
         int64_t p = k;
         for (int64_t i = k + 1; i < n; i++)
-            if (fabs(a[i * n + k]) > fabs(a[p * n + k])) p = i;
+            if (!(fabs(a[i * n + k]) <= fabs(a[p * n + k]))) p = i; /* NaN too: it must stay */
         if (a[p * n + k] == 0) return 0;
         if (p != k) det = -det;
         for (int64_t j = k; p != k && j < n; j++) {
@@ -141,6 +159,7 @@ static syn_status det_reference(const struct syn_op_call *c, struct syn_err *err
     const int64_t n = x->shape.dim[x->shape.rank - 1], count = syn_ops_elements(&c->out[0].shape);
     double *a;
     size_t bytes;
+    if (count == 0) return SYN_OK;
     if (!syn_mul((size_t)(n > 0 ? n * n : 1), sizeof *a, &bytes) || !(a = syn_alloc(bytes)))
         return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
     for (int64_t i = 0; i < count; i++) {
@@ -157,13 +176,29 @@ static const struct syn_attr_spec loss_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_negative_log_likelihood_loss = {
-    .name = "NegativeLogLikelihoodLoss", .min_in = 2, .max_in = 3, .n_out = 1, .attrs = loss_attrs, .shape = loss_shape,
+    .name = "NegativeLogLikelihoodLoss",
+    .min_in = 2,
+    .max_in = 3,
+    .n_out = 1,
+    .attrs = loss_attrs,
+    .shape = loss_shape,
     .reference = nll_reference,
 };
 const struct syn_op syn_op_softmax_cross_entropy_loss = {
-    .name = "SoftmaxCrossEntropyLoss", .min_in = 2, .max_in = 3, .n_out = 1, .max_out = 2, .attrs = loss_attrs,
-    .shape = loss_shape, .reference = sce_reference,
+    .name = "SoftmaxCrossEntropyLoss",
+    .min_in = 2,
+    .max_in = 3,
+    .n_out = 1,
+    .max_out = 2,
+    .attrs = loss_attrs,
+    .shape = loss_shape,
+    .reference = sce_reference,
 };
 const struct syn_op syn_op_det = {
-    .name = "Det", .min_in = 1, .max_in = 1, .n_out = 1, .shape = det_shape, .reference = det_reference,
+    .name = "Det",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .shape = det_shape,
+    .reference = det_reference,
 };

@@ -6,7 +6,7 @@
  *          one per row of a, per column of b). QLinearMatMul: a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale,
  *          y_zero_point.
  * Attributes: Gemm: alpha=1, beta=1, transA=0, transB=0 (opset 6: broadcast, without meaning here).
- * Maths:   sums in double, integers in 64 bits and cut to their type. QLinear: rounded to nearest even, saturated.
+ * Maths:   sums in double, integers in 64 bits and cut to their type (Gemm's with other alpha or beta than 1: in double). QLinear: rounded to nearest even, saturated.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/graph/element.h"
 #include "kernels/ops/check.h"
@@ -18,13 +18,13 @@
 /* A product as batches of [m,k] times [k,n]. */
 struct product {
     int64_t m, n, k;
-    struct syn_shape batch; /* of the result */
+    struct syn_shape batch;                             /* of the result */
     int64_t a_step[SYN_MAX_RANK], b_step[SYN_MAX_RANK]; /* in matrices */
 };
 
 /* Operands ia and ib; *y the result's shape. */
-static syn_status plan(const struct syn_op_call *c, int32_t ia, int32_t ib, struct product *p, struct syn_shape *y,
-                       struct syn_err *err)
+static syn_status plan(const struct syn_op_call *c, int32_t ia, int32_t ib, struct product *p,
+                       struct syn_shape *y, struct syn_err *err)
 {
     const struct syn_shape *a = &c->in[ia].shape, *b = &c->in[ib].shape;
     struct syn_shape ba = *a, bb = *b;
@@ -46,13 +46,16 @@ static syn_status plan(const struct syn_op_call *c, int32_t ia, int32_t ib, stru
     syn_ops_steps(&ba, &p->batch, p->a_step);
     syn_ops_steps(&bb, &p->batch, p->b_step);
     if (y->rank + (a->rank > 1) + (b->rank > 1) > SYN_MAX_RANK)
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: the result's rank is over %d", c->op->name, SYN_MAX_RANK);
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: the result's rank is over %d", c->op->name,
+                        SYN_MAX_RANK);
     if (a->rank > 1) y->dim[y->rank++] = p->m;
     if (b->rank > 1) y->dim[y->rank++] = p->n;
     return SYN_OK;
 mismatch:
-    return syn_fail(err, SYN_INVALID, "%s: %s and %s do not fit: the columns of a must be the rows of b, the rest broadcast",
-                    c->op->name, syn_shape_text(a, ta, sizeof ta), syn_shape_text(b, tb, sizeof tb));
+    return syn_fail(
+        err, SYN_INVALID,
+        "%s: %s and %s do not fit: the columns of a must be the rows of b, the rest broadcast",
+        c->op->name, syn_shape_text(a, ta, sizeof ta), syn_shape_text(b, tb, sizeof tb));
 }
 
 static syn_status matmul_shape(struct syn_op_call *c, struct syn_err *err)
@@ -79,8 +82,8 @@ static void matrices(const struct product *p, int64_t i, int64_t *a, int64_t *b)
     *a *= p->m * p->k, *b *= p->k * p->n;
 }
 
-static double float_dot(const struct syn_tensor *a, int64_t at_a, const struct syn_tensor *b, int64_t at_b, int64_t step_b,
-                        int64_t n)
+static double float_dot(const struct syn_tensor *a, int64_t at_a, const struct syn_tensor *b,
+                        int64_t at_b, int64_t step_b, int64_t n)
 {
     double sum = 0;
     if (a->dtype == SYN_F32) {
@@ -89,7 +92,8 @@ static double float_dot(const struct syn_tensor *a, int64_t at_a, const struct s
         return sum;
     }
     for (int64_t k = 0; k < n; k++)
-        sum += syn_element_double(a->dtype, a->data, at_a + k) * syn_element_double(b->dtype, b->data, at_b + k * step_b);
+        sum += syn_element_double(a->dtype, a->data, at_a + k) *
+               syn_element_double(b->dtype, b->data, at_b + k * step_b);
     return sum;
 }
 
@@ -99,14 +103,16 @@ static syn_status matmul_reference(const struct syn_op_call *c, struct syn_err *
     struct product p;
     struct syn_shape shape;
     const syn_status st = plan(c, 0, 1, &p, &shape, err);
-    if (st != SYN_OK) return st;
+    if (st != SYN_OK || syn_ops_elements(&y->shape) == 0) return st;
     for (int64_t i = 0, n = syn_ops_elements(&p.batch), o = 0; i < n; i++) {
         int64_t at_a, at_b;
         matrices(&p, i, &at_a, &at_b);
         for (int64_t r = 0; r < p.m; r++)
             for (int64_t j = 0; j < p.n; j++, o++) {
                 if (syn_dtype_kind(a->dtype) == 'F') {
-                    syn_element_put_double(y->dtype, y->data, o, float_dot(a, at_a + r * p.k, b, at_b + j, p.n, p.k), true);
+                    syn_element_put_double(y->dtype, y->data, o,
+                                           float_dot(a, at_a + r * p.k, b, at_b + j, p.n, p.k),
+                                           true);
                 } else {
                     uint64_t sum = 0;
                     for (int64_t k = 0; k < p.k; k++)
@@ -124,45 +130,73 @@ static syn_status matmul_reference(const struct syn_op_call *c, struct syn_err *
 static syn_status gemm_shape(struct syn_op_call *c, struct syn_err *err)
 {
     const uint32_t types = SYN_TYPES_FLOAT | SYN_TYPES_SIGNED | SYN_TYPES_UNSIGNED;
-    const int64_t ta = syn_attr_int(c->op, c->attr, "transA"), tb = syn_attr_int(c->op, c->attr, "transB");
+    const int64_t ta = syn_attr_int(c->op, c->attr, "transA"),
+                  tb = syn_attr_int(c->op, c->attr, "transB");
     syn_status st = syn_ops_ranked(c, 0, "a", types, 2, 2, err);
     if (st == SYN_OK) st = syn_ops_ranked(c, 1, "b", types, 2, 2, err);
     if (st == SYN_OK) st = syn_ops_same_type(c, 0, 1, "b", err);
     if (st != SYN_OK) return st;
-    const int64_t *a = c->in[0].shape.dim, *b = c->in[1].shape.dim, dims[2] = {a[ta ? 1 : 0], b[tb ? 0 : 1]};
+    const int64_t *a = c->in[0].shape.dim, *b = c->in[1].shape.dim,
+                  dims[2] = {a[ta ? 1 : 0], b[tb ? 0 : 1]};
     const struct syn_shape y = syn_shape_of(2, dims);
     if (a[ta ? 0 : 1] != b[tb ? 1 : 0])
-        return syn_fail(err, SYN_INVALID, "%s: a has %" PRId64 " columns, b %" PRId64 " rows: must be equal", c->op->name,
-                        a[ta ? 0 : 1], b[tb ? 1 : 0]);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: a has %" PRId64 " columns, b %" PRId64 " rows: must be equal",
+                        c->op->name, a[ta ? 0 : 1], b[tb ? 1 : 0]);
     if (syn_ops_given(c, 2)) {
         const struct syn_shape *s = &c->in[2].shape;
         if ((st = syn_ops_ranked(c, 2, "c", types, 0, 2, err)) != SYN_OK) return st;
+        if ((st = syn_ops_same_type(c, 0, 2, "c", err)) != SYN_OK) return st;
         for (int32_t d = 0; d < s->rank; d++)
             if (s->dim[d] != 1 && s->dim[d] != y.dim[d + 2 - s->rank])
-                return syn_fail(err, SYN_INVALID, "%s: c does not broadcast to [%" PRId64 ", %" PRId64 "]", c->op->name,
-                                y.dim[0], y.dim[1]);
+                return syn_fail(err, SYN_INVALID,
+                                "%s: c does not broadcast to [%" PRId64 ", %" PRId64 "]",
+                                c->op->name, y.dim[0], y.dim[1]);
     }
     return syn_ops_result(c, 0, &y, c->in[0].dtype, err);
+}
+
+/* Integers with factors of 1 (and 0 for c): exact, modulo 2^64, as the types wrap. */
+static int64_t whole_gemm(const struct syn_op_call *c, bool ta, bool tb, int64_t i, int64_t j,
+                          int64_t from)
+{
+    const struct syn_tensor *a = &c->in[0], *b = &c->in[1];
+    const int64_t m = c->out[0].shape.dim[0], n = c->out[0].shape.dim[1],
+                  k = a->shape.dim[ta ? 0 : 1];
+    uint64_t sum = from < 0 ? 0 : (uint64_t)syn_element_int(c->in[2].dtype, c->in[2].data, from);
+    for (int64_t l = 0; l < k; l++)
+        sum += (uint64_t)syn_element_int(a->dtype, a->data, ta ? l * m + i : i * k + l) *
+               (uint64_t)syn_element_int(b->dtype, b->data, tb ? j * k + l : l * n + j);
+    return (int64_t)sum;
 }
 
 static syn_status gemm_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     const struct syn_tensor *a = &c->in[0], *b = &c->in[1], *y = &c->out[0];
-    const bool ta = syn_attr_int(c->op, c->attr, "transA"), tb = syn_attr_int(c->op, c->attr, "transB");
-    const double alpha = syn_attr_float(c->op, c->attr, "alpha"), beta = syn_attr_float(c->op, c->attr, "beta");
+    const bool ta = syn_attr_int(c->op, c->attr, "transA"),
+               tb = syn_attr_int(c->op, c->attr, "transB");
+    const double alpha = syn_attr_float(c->op, c->attr, "alpha"),
+                 beta = syn_attr_float(c->op, c->attr, "beta");
     const int64_t m = y->shape.dim[0], n = y->shape.dim[1], k = a->shape.dim[ta ? 0 : 1];
+    const bool added = syn_ops_given(c, 2) && beta != 0,
+               exact = syn_dtype_kind(a->dtype) != 'F' && alpha == 1 && (beta == 1 || !added);
     int64_t step[SYN_MAX_RANK] = {0};
     (void)err;
     if (syn_ops_given(c, 2)) syn_ops_steps(&c->in[2].shape, &y->shape, step);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
+            const int64_t from = added ? i * step[0] + j * step[1] : -1;
             double sum = 0;
+            if (exact) {
+                syn_element_put_int(y->dtype, y->data, i * n + j,
+                                    whole_gemm(c, ta, tb, i, j, from));
+                continue;
+            }
             for (int64_t l = 0; l < k; l++)
                 sum += syn_element_double(a->dtype, a->data, ta ? l * m + i : i * k + l) *
                        syn_element_double(b->dtype, b->data, tb ? j * k + l : l * n + j);
             sum *= alpha;
-            if (syn_ops_given(c, 2))
-                sum += beta * syn_element_double(c->in[2].dtype, c->in[2].data, i * step[0] + j * step[1]);
+            if (added) sum += beta * syn_element_double(c->in[2].dtype, c->in[2].data, from);
             syn_element_put_double(y->dtype, y->data, i * n + j, sum, true);
         }
     return SYN_OK;
@@ -176,8 +210,8 @@ struct grid {
     bool is_b;
 };
 
-static syn_status grid_shape(const struct syn_op_call *c, int32_t i, int64_t each, const char *name, uint32_t types,
-                             struct syn_err *err)
+static syn_status grid_shape(const struct syn_op_call *c, int32_t i, int64_t each, const char *name,
+                             uint32_t types, struct syn_err *err)
 {
     syn_status st;
     int64_t n;
@@ -185,10 +219,14 @@ static syn_status grid_shape(const struct syn_op_call *c, int32_t i, int64_t eac
     if ((st = syn_ops_operand(c, i, name, types, err)) != SYN_OK) return st;
     n = syn_ops_elements(&c->in[i].shape);
     if (n == 1 || n == each) return SYN_OK;
-    return syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " elements: must have 1 or %" PRId64, c->op->name, name, n, each);
+    return syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " elements: must have 1 or %" PRId64,
+                    c->op->name, name, n, each);
 }
 
-static int64_t at_of(const struct syn_op_call *c, int32_t i, int64_t k) { return syn_ops_elements(&c->in[i].shape) == 1 ? 0 : k; }
+static int64_t at_of(const struct syn_op_call *c, int32_t i, int64_t k)
+{
+    return syn_ops_elements(&c->in[i].shape) == 1 ? 0 : k;
+}
 static int64_t zero_at(const struct syn_op_call *c, const struct grid *g, int64_t k)
 {
     if (g->zero < 0 || !syn_ops_given(c, g->zero)) return 0;
@@ -213,7 +251,8 @@ static syn_status integer_shape(struct syn_op_call *c, struct syn_err *err)
 
 static syn_status q_linear_shape(struct syn_op_call *c, struct syn_err *err)
 {
-    const uint32_t scales = SYN_TYPES_FLOAT, bytes = TYPES_BYTE | SYN_TYPE(F8E4M3FN) | SYN_TYPE(F8E5M2);
+    const uint32_t scales = SYN_TYPES_FLOAT,
+                   bytes = TYPES_BYTE | SYN_TYPE(F8E4M3FN) | SYN_TYPE(F8E5M2);
     struct product p;
     struct syn_shape y;
     syn_status st = syn_ops_ranked(c, 0, "a", TYPES_BYTE, 1, SYN_MAX_RANK, err);
@@ -228,14 +267,14 @@ static syn_status q_linear_shape(struct syn_op_call *c, struct syn_err *err)
     return st == SYN_OK ? syn_ops_result(c, 0, &y, c->in[7].dtype, err) : st;
 }
 
-static syn_status whole(const struct syn_op_call *c, int32_t ia, int32_t ib, const struct grid *ga, const struct grid *gb,
-                        const struct grid *gy, struct syn_err *err)
+static syn_status whole(const struct syn_op_call *c, int32_t ia, int32_t ib, const struct grid *ga,
+                        const struct grid *gb, const struct grid *gy, struct syn_err *err)
 {
     const struct syn_tensor *a = &c->in[ia], *b = &c->in[ib], *y = &c->out[0];
     struct product p;
     struct syn_shape shape;
     const syn_status st = plan(c, ia, ib, &p, &shape, err);
-    if (st != SYN_OK) return st;
+    if (st != SYN_OK || syn_ops_elements(&y->shape) == 0) return st;
     for (int64_t i = 0, n = syn_ops_elements(&p.batch), o = 0; i < n; i++) {
         int64_t at_a, at_b;
         matrices(&p, i, &at_a, &at_b);
@@ -248,10 +287,11 @@ static syn_status whole(const struct syn_op_call *c, int32_t ia, int32_t ib, con
                            (syn_element_int(b->dtype, b->data, at_b + k * p.n + j) - zb);
                 if (gy) {
                     const bool is_signed = y->dtype == SYN_I8;
-                    const double scaled = rint((double)sum * scale_at(c, ga, r) * scale_at(c, gb, j) / scale_at(c, gy, r)) +
+                    const double scaled = rint((double)sum * scale_at(c, ga, r) *
+                                               scale_at(c, gb, j) / scale_at(c, gy, r)) +
                                           (double)zero_at(c, gy, r),
                                  lo = is_signed ? -128 : 0, hi = is_signed ? 127 : 255;
-                    sum = (int64_t)(scaled < lo ? lo : scaled > hi ? hi : scaled);
+                    sum = (int64_t)(!(scaled > lo) ? lo : scaled > hi ? hi : scaled); /* NaN: lo */
                 }
                 syn_element_put_int(y->dtype, y->data, o, sum);
             }
@@ -271,19 +311,43 @@ static syn_status q_linear_reference(const struct syn_op_call *c, struct syn_err
 }
 
 static const struct syn_attr_spec gemm_attrs[] = {
-    {"alpha", SYN_ATTR_FLOAT, 1, -INFINITY, INFINITY}, {"beta", SYN_ATTR_FLOAT, 1, -INFINITY, INFINITY},
-    {"transA", SYN_ATTR_INT, 0, 0, 1},                 {"transB", SYN_ATTR_INT, 0, 0, 1},
-    {"broadcast", SYN_ATTR_INT, 0, 0, 1},              {NULL, SYN_ATTR_INT, 0, 0, 0},
+    {"alpha", SYN_ATTR_FLOAT, 1, -INFINITY, INFINITY},
+    {"beta", SYN_ATTR_FLOAT, 1, -INFINITY, INFINITY},
+    {"transA", SYN_ATTR_INT, 0, 0, 1},
+    {"transB", SYN_ATTR_INT, 0, 0, 1},
+    {"broadcast", SYN_ATTR_INT, 0, 0, 1},
+    {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_mat_mul = {
-    .name = "MatMul", .min_in = 2, .max_in = 2, .n_out = 1, .shape = matmul_shape, .reference = matmul_reference,
+    .name = "MatMul",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .shape = matmul_shape,
+    .reference = matmul_reference,
 };
 const struct syn_op syn_op_gemm = {
-    .name = "Gemm", .min_in = 2, .max_in = 3, .n_out = 1, .attrs = gemm_attrs, .shape = gemm_shape, .reference = gemm_reference,
+    .name = "Gemm",
+    .min_in = 2,
+    .max_in = 3,
+    .n_out = 1,
+    .attrs = gemm_attrs,
+    .shape = gemm_shape,
+    .reference = gemm_reference,
 };
 const struct syn_op syn_op_mat_mul_integer = {
-    .name = "MatMulInteger", .min_in = 2, .max_in = 4, .n_out = 1, .shape = integer_shape, .reference = integer_reference,
+    .name = "MatMulInteger",
+    .min_in = 2,
+    .max_in = 4,
+    .n_out = 1,
+    .shape = integer_shape,
+    .reference = integer_reference,
 };
 const struct syn_op syn_op_q_linear_mat_mul = {
-    .name = "QLinearMatMul", .min_in = 8, .max_in = 8, .n_out = 1, .shape = q_linear_shape, .reference = q_linear_reference,
+    .name = "QLinearMatMul",
+    .min_in = 8,
+    .max_in = 8,
+    .n_out = 1,
+    .shape = q_linear_shape,
+    .reference = q_linear_reference,
 };

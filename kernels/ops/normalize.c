@@ -11,16 +11,24 @@
  *          x / (sum |x|^p)^(1/p), zero where that is zero; LRN: x / (bias + alpha/size * sum of squares of the channels
  *          from c - floor((size-1)/2) to c + ceil((size-1)/2))^beta.
  * Layer:   kernels/ops.   Threads: pure functions. */
+#include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"
 #include "kernels/ops/check.h"
 #include <inttypes.h>
 #include <math.h>
 
-static double get(const struct syn_tensor *t, int64_t i) { return syn_element_double(t->dtype, t->data, i); }
-static void put(const struct syn_tensor *t, int64_t i, double v) { syn_element_put_double(t->dtype, t->data, i, v, true); }
+static double get(const struct syn_tensor *t, int64_t i)
+{
+    return syn_element_double(t->dtype, t->data, i);
+}
+static void put(const struct syn_tensor *t, int64_t i, double v)
+{
+    syn_element_put_double(t->dtype, t->data, i, v, true);
+}
 
 /* Mean and variance of n elements, step apart. */
-static void moments(const struct syn_tensor *x, int64_t first, int64_t step, int64_t n, double *mean, double *var)
+static void moments(const struct syn_tensor *x, int64_t first, int64_t step, int64_t n,
+                    double *mean, double *var)
 {
     double sum = 0, square = 0;
     for (int64_t i = 0; i < n; i++) sum += get(x, first + i * step);
@@ -40,7 +48,8 @@ static syn_status layer_shape(struct syn_op_call *c, struct syn_err *err)
     struct syn_shape tail, moment;
     int32_t axis;
     syn_status st = syn_ops_ranked(c, 0, "x", SYN_TYPES_FLOAT, 1, SYN_MAX_RANK, err);
-    if (st == SYN_OK) st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->rank, &axis, err);
+    if (st == SYN_OK)
+        st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->rank, &axis, err);
     if (st != SYN_OK) return st;
     tail = (struct syn_shape){.rank = x->rank - axis};
     moment = *x;
@@ -48,14 +57,18 @@ static syn_status layer_shape(struct syn_op_call *c, struct syn_err *err)
     for (int32_t i = 1; i < c->n_in; i++) {
         const struct syn_shape *s = &c->in[i].shape;
         if (!syn_ops_given(c, i)) continue;
-        if ((st = syn_ops_operand(c, i, i == 1 ? "scale" : "bias", SYN_TYPES_FLOAT, err)) != SYN_OK) return st;
+        if ((st = syn_ops_operand(c, i, i == 1 ? "scale" : "bias", SYN_TYPES_FLOAT, err)) != SYN_OK)
+            return st;
         for (int32_t d = 0; d < s->rank; d++)
-            if (s->rank > tail.rank || (s->dim[d] != 1 && s->dim[d] != tail.dim[d + tail.rank - s->rank]))
-                return syn_fail(err, SYN_INVALID, "%s: %s does not broadcast to x's dimensions from axis %d on", c->op->name,
-                                i == 1 ? "scale" : "bias", (int)axis);
+            if (s->rank > tail.rank ||
+                (s->dim[d] != 1 && s->dim[d] != tail.dim[d + tail.rank - s->rank]))
+                return syn_fail(err, SYN_INVALID,
+                                "%s: %s does not broadcast to x's dimensions from axis %d on",
+                                c->op->name, i == 1 ? "scale" : "bias", (int)axis);
     }
     st = syn_ops_result(c, 0, x, c->in[0].dtype, err);
-    for (int32_t o = 1; st == SYN_OK && o < c->n_out; o++) st = syn_ops_result(c, o, &moment, SYN_F32, err);
+    for (int32_t o = 1; st == SYN_OK && o < c->n_out; o++)
+        st = syn_ops_result(c, o, &moment, SYN_F32, err);
     return st;
 }
 
@@ -66,8 +79,9 @@ static syn_status over_tail(const struct syn_op_call *c, bool rms, struct syn_er
     struct syn_shape tail = {.rank = 0};
     int64_t outer = 1, n = 1, step[2][SYN_MAX_RANK] = {{0}};
     int32_t axis;
-    const syn_status st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->shape.rank, &axis, err);
-    if (st != SYN_OK) return st;
+    const syn_status st =
+        syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->shape.rank, &axis, err);
+    if (st != SYN_OK || syn_ops_writes_nothing(c)) return st;
     for (int32_t d = 0; d < x->shape.rank; d++) {
         if (d < axis) outer *= x->shape.dim[d];
         else n *= x->shape.dim[d], tail.dim[tail.rank++] = x->shape.dim[d];
@@ -95,8 +109,14 @@ static syn_status over_tail(const struct syn_op_call *c, bool rms, struct syn_er
     }
     return SYN_OK;
 }
-static syn_status layer_reference(const struct syn_op_call *c, struct syn_err *err) { return over_tail(c, false, err); }
-static syn_status rms_reference(const struct syn_op_call *c, struct syn_err *err) { return over_tail(c, true, err); }
+static syn_status layer_reference(const struct syn_op_call *c, struct syn_err *err)
+{
+    return over_tail(c, false, err);
+}
+static syn_status rms_reference(const struct syn_op_call *c, struct syn_err *err)
+{
+    return over_tail(c, true, err);
+}
 
 /* --- instance and group ---------------------------------------------------------------------------- */
 
@@ -108,14 +128,17 @@ static syn_status channels_shape(struct syn_op_call *c, struct syn_err *err)
     syn_status st = syn_ops_ranked(c, 0, "x", SYN_TYPES_FLOAT, 2, SYN_MAX_RANK, err);
     if (st != SYN_OK) return st;
     if (groups && (n_groups < 1 || x->dim[1] % n_groups))
-        return syn_fail(err, SYN_INVALID, "%s: num_groups = %" PRId64 ": must divide the %" PRId64 " channels", c->op->name,
-                        n_groups, x->dim[1]);
+        return syn_fail(err, SYN_INVALID,
+                        "%s: num_groups = %" PRId64 ": must divide the %" PRId64 " channels",
+                        c->op->name, n_groups, x->dim[1]);
     for (int32_t i = 1; i < 3; i++) {
         const int64_t wanted = groups && c->opset < 21 ? n_groups : x->dim[1];
-        if ((st = syn_ops_ranked(c, i, i == 1 ? "scale" : "bias", SYN_TYPES_FLOAT, 1, 1, err)) != SYN_OK) return st;
+        if ((st = syn_ops_ranked(c, i, i == 1 ? "scale" : "bias", SYN_TYPES_FLOAT, 1, 1, err)) !=
+            SYN_OK)
+            return st;
         if (c->in[i].shape.dim[0] != wanted)
-            return syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " elements: must have %" PRId64, c->op->name,
-                            i == 1 ? "scale" : "bias", c->in[i].shape.dim[0], wanted);
+            return syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " elements: must have %" PRId64,
+                            c->op->name, i == 1 ? "scale" : "bias", c->in[i].shape.dim[0], wanted);
     }
     return syn_ops_result(c, 0, x, c->in[0].dtype, err);
 }
@@ -124,12 +147,13 @@ static syn_status channels_reference(const struct syn_op_call *c, struct syn_err
 {
     const struct syn_tensor *x = &c->in[0], *y = &c->out[0];
     const bool groups = c->op == &syn_op_group_normalization;
-    const int64_t channels = x->shape.dim[1], n_groups = groups ? syn_attr_int(c->op, c->attr, "num_groups") : channels;
+    const int64_t channels = x->shape.dim[1],
+                  n_groups = groups ? syn_attr_int(c->op, c->attr, "num_groups") : channels;
     const double epsilon = syn_attr_float(c->op, c->attr, "epsilon");
     int64_t plane = 1;
     (void)err;
     for (int32_t d = 2; d < x->shape.rank; d++) plane *= x->shape.dim[d];
-    if (n_groups == 0) return SYN_OK;
+    if (n_groups == 0 || syn_ops_writes_nothing(c)) return SYN_OK;
     for (int64_t g = 0; g < x->shape.dim[0] * n_groups; g++) {
         const int64_t n = channels / n_groups * plane;
         double mean, var;
@@ -137,7 +161,9 @@ static syn_status channels_reference(const struct syn_op_call *c, struct syn_err
         for (int64_t i = 0; i < n; i++) {
             const int64_t channel = g % n_groups * (channels / n_groups) + i / plane,
                           at = groups && c->opset < 21 ? g % n_groups : channel;
-            put(y, g * n + i, (get(x, g * n + i) - mean) / sqrt(var + epsilon) * get(&c->in[1], at) + get(&c->in[2], at));
+            put(y, g * n + i,
+                (get(x, g * n + i) - mean) / sqrt(var + epsilon) * get(&c->in[1], at) +
+                    get(&c->in[2], at));
         }
     }
     return SYN_OK;
@@ -151,14 +177,24 @@ static syn_status same_shape(struct syn_op_call *c, struct syn_err *err)
     return st == SYN_OK ? syn_ops_result(c, 0, &c->in[0].shape, c->in[0].dtype, err) : st;
 }
 
+static syn_status lp_shape(struct syn_op_call *c, struct syn_err *err)
+{
+    int32_t axis;
+    const syn_status st = same_shape(c, err);
+    return st == SYN_OK ? syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"),
+                                       c->in[0].shape.rank, &axis, err)
+                        : st;
+}
+
 static syn_status lp_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     const struct syn_tensor *x = &c->in[0], *y = &c->out[0];
     const int64_t p = syn_attr_int(c->op, c->attr, "p");
     int64_t outer = 1, inner = 1, n;
     int32_t axis;
-    const syn_status st = syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->shape.rank, &axis, err);
-    if (st != SYN_OK) return st;
+    const syn_status st =
+        syn_ops_axis(c, "axis", syn_attr_int(c->op, c->attr, "axis"), x->shape.rank, &axis, err);
+    if (st != SYN_OK || syn_ops_writes_nothing(c)) return st;
     for (int32_t d = 0; d < x->shape.rank; d++) {
         if (d < axis) outer *= x->shape.dim[d];
         if (d > axis) inner *= x->shape.dim[d];
@@ -167,7 +203,8 @@ static syn_status lp_reference(const struct syn_op_call *c, struct syn_err *err)
     for (int64_t o = 0; o < outer; o++)
         for (int64_t i = 0; i < inner; i++) {
             double sum = 0;
-            for (int64_t k = 0; k < n; k++) sum += pow(fabs(get(x, (o * n + k) * inner + i)), (double)p);
+            for (int64_t k = 0; k < n; k++)
+                sum += pow(fabs(get(x, (o * n + k) * inner + i)), (double)p);
             sum = pow(sum, 1 / (double)p);
             for (int64_t k = 0; k < n; k++) {
                 const int64_t at = (o * n + k) * inner + i;
@@ -177,60 +214,88 @@ static syn_status lp_reference(const struct syn_op_call *c, struct syn_err *err)
     return SYN_OK;
 }
 
-static syn_status mvn_reference(const struct syn_op_call *c, struct syn_err *err)
+static syn_status mvn_axes(const struct syn_op_call *c, bool over[SYN_MAX_RANK],
+                           struct syn_err *err)
 {
-    const struct syn_tensor *x = &c->in[0], *y = &c->out[0];
-    const struct syn_attr *list = syn_attr_list(c->op, c->attr, "axes");
     static const int64_t usual[] = {0, 2, 3};
-    bool over[SYN_MAX_RANK] = {false};
-    struct syn_shape kept = x->shape;
-    const int64_t *axes = list->n ? list->v.i : usual;
-    int64_t groups, n = syn_ops_elements(&x->shape), step[SYN_MAX_RANK], size = 1;
+    const struct syn_attr *list = syn_attr_list(c->op, c->attr, "axes");
     for (int32_t i = 0; i < (list->n ? list->n : 3); i++) {
         int32_t axis;
-        const syn_status st = syn_ops_axis(c, "axes", axes[i], x->shape.rank, &axis, err);
+        const syn_status st = syn_ops_axis(c, "axes", list->n ? list->v.i[i] : usual[i],
+                                           c->in[0].shape.rank, &axis, err);
         if (st != SYN_OK) return st;
         over[axis] = true;
     }
-    for (int32_t d = x->shape.rank - 1; d >= 0; d--) {
-        if (over[d]) kept.dim[d] = 1;
-        step[d] = over[d] ? 0 : size;
-        size *= kept.dim[d];
-    }
-    groups = size;
-    for (int64_t g = 0; g < groups; g++) { /* two walks a group: the definition, not the quickest way */
-        double sum = 0, square = 0, count = 0, mean, deviation;
-        for (int turn = 0; turn < 3; turn++) {
-            int64_t at[SYN_MAX_RANK] = {0};
-            mean = count > 0 ? sum / count : 0;
-            deviation = turn == 2 ? sqrt(square / count) : 0;
-            for (int64_t i = 0; i < n; i++, syn_ops_next(&x->shape, at)) {
-                int64_t mine = 0;
-                for (int32_t d = 0; d < x->shape.rank; d++) mine += at[d] * step[d];
-                if (mine != g) continue;
-                const double v = get(x, i);
-                if (turn == 0) sum += v, count++;
-                else if (turn == 1) square += (v - mean) * (v - mean);
-                else put(y, i, (v - mean) / (deviation + 1e-9));
-            }
-        }
-    }
     return SYN_OK;
+}
+
+static syn_status mvn_shape(struct syn_op_call *c, struct syn_err *err)
+{
+    bool over[SYN_MAX_RANK] = {false};
+    const syn_status st = same_shape(c, err);
+    return st == SYN_OK ? mvn_axes(c, over, err) : st;
+}
+
+/* What belongs together: sums first, then a mean and a deviation. */
+struct group {
+    double mean, square, count;
+};
+
+static syn_status mvn_reference(const struct syn_op_call *c, struct syn_err *err)
+{
+    const struct syn_tensor *x = &c->in[0], *y = &c->out[0];
+    const int64_t n = syn_ops_elements(&x->shape);
+    bool over[SYN_MAX_RANK] = {false};
+    int64_t step[SYN_MAX_RANK], groups = 1;
+    struct group *g;
+    const syn_status st = mvn_axes(c, over, err);
+    if (st != SYN_OK || n == 0) return st;
+    for (int32_t d = x->shape.rank - 1; d >= 0; d--) {
+        step[d] = over[d] ? 0 : groups;
+        if (!over[d]) groups *= x->shape.dim[d];
+    }
+    if (!(g = syn_calloc((size_t)groups, sizeof *g)))
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
+    for (int turn = 0; turn < 3; turn++) { /* sums, then squares about the mean, then the result */
+        int64_t at[SYN_MAX_RANK] = {0};
+        for (int64_t i = 0; i < n; i++, syn_ops_next(&x->shape, at)) {
+            const double v = get(x, i);
+            int64_t mine = 0;
+            for (int32_t d = 0; d < x->shape.rank; d++) mine += at[d] * step[d];
+            if (turn == 0) g[mine].mean += v, g[mine].count++;
+            else if (turn == 1) g[mine].square += (v - g[mine].mean) * (v - g[mine].mean);
+            else put(y, i, (v - g[mine].mean) / (sqrt(g[mine].square / g[mine].count) + 1e-9));
+        }
+        for (int64_t k = 0; turn == 0 && k < groups; k++) g[k].mean /= g[k].count;
+    }
+    syn_free(g);
+    return SYN_OK;
+}
+
+static syn_status lrn_shape(struct syn_op_call *c, struct syn_err *err)
+{
+    const syn_status st = same_shape(c, err);
+    if (st != SYN_OK || c->in[0].shape.rank >= 2) return st;
+    return syn_fail(err, SYN_INVALID, "%s: x has rank %d: must be at least 2", c->op->name,
+                    (int)c->in[0].shape.rank);
 }
 
 static syn_status lrn_reference(const struct syn_op_call *c, struct syn_err *err)
 {
     const struct syn_tensor *x = &c->in[0], *y = &c->out[0];
-    const double alpha = syn_attr_float(c->op, c->attr, "alpha"), beta = syn_attr_float(c->op, c->attr, "beta"),
+    const double alpha = syn_attr_float(c->op, c->attr, "alpha"),
+                 beta = syn_attr_float(c->op, c->attr, "beta"),
                  bias = syn_attr_float(c->op, c->attr, "bias");
-    const int64_t size = syn_attr_int(c->op, c->attr, "size"), channels = x->shape.rank > 1 ? x->shape.dim[1] : 1;
+    const int64_t size = syn_attr_int(c->op, c->attr, "size"), channels = x->shape.dim[1];
     int64_t plane = 1;
-    if (x->shape.rank < 2) return syn_fail(err, SYN_INVALID, "%s: x has rank %d: must be at least 2", c->op->name, (int)x->shape.rank);
+    (void)err;
+    if (syn_ops_writes_nothing(c)) return SYN_OK;
     for (int32_t d = 2; d < x->shape.rank; d++) plane *= x->shape.dim[d];
     for (int64_t n = 0; n < x->shape.dim[0]; n++)
         for (int64_t k = 0; k < channels; k++)
             for (int64_t i = 0; i < plane; i++) {
-                const int64_t lo = k - (size - 1) / 2, hi = k + size / 2, at = (n * channels + k) * plane + i;
+                const int64_t lo = k - (size - 1) / 2, hi = k + size / 2,
+                              at = (n * channels + k) * plane + i;
                 double sum = 0;
                 for (int64_t q = lo < 0 ? 0 : lo; q <= hi && q < channels; q++) {
                     const double v = get(x, (n * channels + q) * plane + i);
@@ -275,29 +340,66 @@ static const struct syn_attr_spec lrn_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_layer_normalization = {
-    .name = "LayerNormalization", .min_in = 2, .max_in = 3, .n_out = 1, .max_out = 3, .attrs = layer_attrs,
-    .shape = layer_shape, .reference = layer_reference,
+    .name = "LayerNormalization",
+    .min_in = 2,
+    .max_in = 3,
+    .n_out = 1,
+    .max_out = 3,
+    .attrs = layer_attrs,
+    .shape = layer_shape,
+    .reference = layer_reference,
 };
 const struct syn_op syn_op_rms_normalization = {
-    .name = "RMSNormalization", .min_in = 2, .max_in = 2, .n_out = 1, .attrs = layer_attrs, .shape = layer_shape,
+    .name = "RMSNormalization",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .attrs = layer_attrs,
+    .shape = layer_shape,
     .reference = rms_reference,
 };
 const struct syn_op syn_op_instance_normalization = {
-    .name = "InstanceNormalization", .min_in = 3, .max_in = 3, .n_out = 1, .attrs = instance_attrs, .shape = channels_shape,
+    .name = "InstanceNormalization",
+    .min_in = 3,
+    .max_in = 3,
+    .n_out = 1,
+    .attrs = instance_attrs,
+    .shape = channels_shape,
     .reference = channels_reference,
 };
 const struct syn_op syn_op_group_normalization = {
-    .name = "GroupNormalization", .min_in = 3, .max_in = 3, .n_out = 1, .attrs = group_attrs, .shape = channels_shape,
+    .name = "GroupNormalization",
+    .min_in = 3,
+    .max_in = 3,
+    .n_out = 1,
+    .attrs = group_attrs,
+    .shape = channels_shape,
     .reference = channels_reference,
 };
 const struct syn_op syn_op_lp_normalization = {
-    .name = "LpNormalization", .min_in = 1, .max_in = 1, .n_out = 1, .attrs = lp_attrs, .shape = same_shape,
+    .name = "LpNormalization",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = lp_attrs,
+    .shape = lp_shape,
     .reference = lp_reference,
 };
 const struct syn_op syn_op_mean_variance_normalization = {
-    .name = "MeanVarianceNormalization", .min_in = 1, .max_in = 1, .n_out = 1, .attrs = mvn_attrs, .shape = same_shape,
+    .name = "MeanVarianceNormalization",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = mvn_attrs,
+    .shape = mvn_shape,
     .reference = mvn_reference,
 };
 const struct syn_op syn_op_lrn = {
-    .name = "LRN", .min_in = 1, .max_in = 1, .n_out = 1, .attrs = lrn_attrs, .shape = same_shape, .reference = lrn_reference,
+    .name = "LRN",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = lrn_attrs,
+    .shape = lrn_shape,
+    .reference = lrn_reference,
 };

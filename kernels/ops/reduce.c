@@ -50,7 +50,10 @@ static syn_status shape_of(struct syn_op_call *c, uint32_t types, struct syn_err
     if (st == SYN_OK) st = read_axes(c, &a, err);
     return st == SYN_OK ? syn_ops_result(c, 0, &a.y, c->in[0].dtype, err) : st;
 }
-static syn_status number_shape(struct syn_op_call *c, struct syn_err *err) { return shape_of(c, SYN_TYPES_NUMBER, err); }
+static syn_status number_shape(struct syn_op_call *c, struct syn_err *err)
+{
+    return shape_of(c, SYN_TYPES_NUMBER, err);
+}
 static syn_status order_shape(struct syn_op_call *c, struct syn_err *err)
 {
     return shape_of(c, SYN_TYPES_NUMBER | SYN_TYPE(BOOL), err);
@@ -67,7 +70,11 @@ struct acc {
 
 static void start(enum how how, struct acc *a)
 {
-    *a = (struct acc){.f = how == PROD ? 1 : how == MAX ? -INFINITY : how == MIN ? INFINITY : 0, .i = how == PROD,
+    *a = (struct acc){.f = how == PROD  ? 1
+                           : how == MAX ? -INFINITY
+                           : how == MIN ? INFINITY
+                                        : 0,
+                      .i = how == PROD,
                       .most = -INFINITY};
 }
 
@@ -75,17 +82,21 @@ static void add_float(enum how how, struct acc *a, double v)
 {
     a->count++;
     switch (how) {
-    case SUM: case MEAN: case LOG_SUM: a->f += v; break;
+    case SUM:
+    case MEAN:
+    case LOG_SUM: a->f += v; break;
     case MAX: a->f = isnan(a->f) || a->f > v ? a->f : v; break;
     case MIN: a->f = isnan(a->f) || a->f < v ? a->f : v; break;
     case PROD: a->f *= v; break;
     case L1: a->f += fabs(v); break;
-    case L2: case SUM_SQUARE: a->f += v * v; break;
-    case LOG_SUM_EXP: /* f = sum of exp(x - most) */
-        if (v > a->most) {
-            a->f = a->most == -INFINITY ? 1 : a->f * exp(a->most - v) + 1;
+    case L2:
+    case SUM_SQUARE: a->f += v * v; break;
+    case LOG_SUM_EXP:           /* f = sum of exp(x - most) */
+        if (isnan(v)) a->f = v; /* and stays so */
+        else if (v > a->most) {
+            a->f = (a->most == -INFINITY ? a->f : a->f * exp(a->most - v)) + 1;
             a->most = v;
-        } else if (isnan(v) || v != -INFINITY) a->f += a->most == v ? 1 : exp(v - a->most);
+        } else if (v != -INFINITY) a->f += a->most == v ? 1 : exp(v - a->most);
         break;
     }
 }
@@ -96,12 +107,21 @@ static void add_int(enum how how, struct acc *a, int64_t v, bool is_unsigned)
     const bool first = a->count++ == 0;
     const uint64_t u = (uint64_t)v, s = (uint64_t)a->i;
     switch (how) {
-    case SUM: case MEAN: a->i = (int64_t)(s + u); break;
-    case MAX: if (first || (is_unsigned ? u > s : v > a->i)) a->i = v; break;
-    case MIN: if (first || (is_unsigned ? u < s : v < a->i)) a->i = v; break;
+    case SUM:
+    case MEAN: a->i = (int64_t)(s + u); break;
+    case MAX:
+        if (first || (is_unsigned ? u > s : v > a->i)) a->i = v;
+        break;
+    case MIN:
+        if (first || (is_unsigned ? u < s : v < a->i)) a->i = v;
+        break;
     case PROD: a->i = (int64_t)(s * u); break;
     case L1: a->i = (int64_t)(s + (v < 0 && !is_unsigned ? 0 - u : u)); break;
-    default: a->i = (int64_t)(s + u * u); a->f += (double)v * (double)v; break;
+    default: {
+        const double d = is_unsigned ? (double)u : (double)v;
+        a->i = (int64_t)(s + u * u);
+        a->f += d * d;
+    }
     }
 }
 
@@ -111,7 +131,7 @@ static double end_float(enum how how, const struct acc *a)
     case MEAN: return a->f / (double)a->count;
     case L2: return sqrt(a->f);
     case LOG_SUM: return log(a->f);
-    case LOG_SUM_EXP: return a->most == -INFINITY && !isnan(a->f) ? -INFINITY : a->most == INFINITY ? INFINITY : a->most + log(a->f);
+    case LOG_SUM_EXP: return isnan(a->f) ? a->f : isinf(a->most) ? a->most : a->most + log(a->f);
     default: return a->f;
     }
 }
@@ -132,23 +152,29 @@ static void put(const struct syn_op_call *c, enum how how, int64_t at, const str
         syn_element_put_double(t, c->out[0].data, at, end_float(how, a), true);
         return;
     }
-    if (a->count == 0 && (how == MAX || how == MIN)) syn_element_put_int(t, c->out[0].data, at, limit_of(t, how == MAX));
-    else if (how == MEAN) syn_element_put_int(t, c->out[0].data, at, a->count ? a->i / a->count : 0);
-    else if (how == L2) syn_element_put_int(t, c->out[0].data, at, (int64_t)sqrt(a->f));
-    else if (how == LOG_SUM) syn_element_put_int(t, c->out[0].data, at, (int64_t)log((double)a->i));
-    else syn_element_put_int(t, c->out[0].data, at, a->i);
+    if (how == L2) { /* cut to a whole number; more than the type holds is its largest */
+        syn_element_put_double(t, c->out[0].data, at, floor(sqrt(a->f)), true);
+        return;
+    }
+    int64_t v = a->i;
+    if (a->count == 0 && (how == MAX || how == MIN)) v = limit_of(t, how == MAX);
+    if (how == MEAN && a->count)
+        v = syn_dtype_kind(t) == 'U' ? (int64_t)((uint64_t)v / (uint64_t)a->count) : v / a->count;
+    syn_element_put_int(t, c->out[0].data, at, v);
 }
 
 static syn_status reduce(const struct syn_op_call *c, enum how how, struct syn_err *err)
 {
     const struct syn_tensor *x = &c->in[0];
-    const bool floats = syn_dtype_kind(x->dtype) == 'F', as_float = floats || how == LOG_SUM_EXP || how == LOG_SUM;
-    int64_t step[SYN_MAX_RANK], at[SYN_MAX_RANK] = {0}, size = 1, groups = syn_ops_elements(&c->out[0].shape);
+    const bool floats = syn_dtype_kind(x->dtype) == 'F',
+               as_float = floats || how == LOG_SUM_EXP || how == LOG_SUM;
+    int64_t step[SYN_MAX_RANK], at[SYN_MAX_RANK] = {0}, size = 1,
+                                groups = syn_ops_elements(&c->out[0].shape);
     struct axes a;
     struct acc *acc;
     syn_status st = read_axes(c, &a, err);
-    if (st != SYN_OK) return st;
-    if (!(acc = syn_alloc((size_t)(groups ? groups : 1) * sizeof *acc)))
+    if (st != SYN_OK || groups == 0) return st;
+    if (!(acc = syn_alloc((size_t)groups * sizeof *acc)))
         return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
     for (int32_t d = x->shape.rank - 1; d >= 0; d--) {
         step[d] = a.over[d] ? 0 : size;
@@ -159,10 +185,14 @@ static syn_status reduce(const struct syn_op_call *c, enum how how, struct syn_e
         int64_t g = 0;
         for (int32_t d = 0; d < x->shape.rank; d++) g += at[d] * step[d];
         if (as_float) add_float(how, &acc[g], syn_element_double(x->dtype, x->data, i));
-        else add_int(how, &acc[g], syn_element_int(x->dtype, x->data, i), syn_dtype_kind(x->dtype) == 'U');
+        else
+            add_int(how, &acc[g], syn_element_int(x->dtype, x->data, i),
+                    syn_dtype_kind(x->dtype) == 'U');
     }
     for (int64_t g = 0; g < groups; g++) {
-        if (as_float && !floats) syn_element_put_double(c->out[0].dtype, c->out[0].data, g, end_float(how, &acc[g]), true);
+        if (as_float && !floats)
+            syn_element_put_double(c->out[0].dtype, c->out[0].data, g, end_float(how, &acc[g]),
+                                   true);
         else put(c, how, g, &acc[g]);
     }
     syn_free(acc);
@@ -176,10 +206,19 @@ static const struct syn_attr_spec reduce_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 #define ROW(id, word, how_, shape_)                                                                \
-    static syn_status id##_reference(const struct syn_op_call *c, struct syn_err *err) { return reduce(c, how_, err); } \
+    static syn_status id##_reference(const struct syn_op_call *c, struct syn_err *err)             \
+    {                                                                                              \
+        return reduce(c, how_, err);                                                               \
+    }                                                                                              \
     const struct syn_op syn_op_##id = {                                                            \
-        .name = word, .min_in = 1, .max_in = 2, .n_out = 1, .reads = 2, .attrs = reduce_attrs,     \
-        .shape = shape_, .reference = id##_reference,                                              \
+        .name = word,                                                                              \
+        .min_in = 1,                                                                               \
+        .max_in = 2,                                                                               \
+        .n_out = 1,                                                                                \
+        .reads = 2,                                                                                \
+        .attrs = reduce_attrs,                                                                     \
+        .shape = shape_,                                                                           \
+        .reference = id##_reference,                                                               \
     };
 ROW(reduce_sum, "ReduceSum", SUM, number_shape)
 ROW(reduce_mean, "ReduceMean", MEAN, number_shape)
