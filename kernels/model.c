@@ -179,7 +179,8 @@ static syn_status simplify(struct syn_model *m, struct syn_err *err)
 {
     struct syn_graph *g = m->graph;
     syn_status st = SYN_OK;
-    if (m->passes & SYN_PASS_FOLD) st = syn_graph_fold_constants(g, FOLD_ELEMENTS, err);
+    if (m->passes & SYN_PASS_WIDEN) st = syn_pass_widen(g, err);
+    if (st == SYN_OK && (m->passes & SYN_PASS_FOLD)) st = syn_graph_fold_constants(g, FOLD_ELEMENTS, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_QDQ)) st = syn_pass_qdq(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_BATCH_NORM)) st = syn_pass_batch_norm(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_TRANSPOSE)) st = syn_pass_transpose(g, err);

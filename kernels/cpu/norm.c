@@ -8,6 +8,8 @@
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/cpu_private.h"
 #include "kernels/cpu/rows.h"
+#include "kernels/cpu/rowwise.h"
+#include "kernels/cpu/steps.h"
 #include "kernels/ops/ops.h"
 #include <math.h>
 #include <string.h>
@@ -76,7 +78,11 @@ struct norm {
     int64_t bands;                 /* tasks of one (n, block) */
     double epsilon;
     struct cpu_norm_apply act;
-    const struct cpu_norm_rows *rows;
+    const struct cpu_norm_rows *rows; /* NULL: planes of f32, by line */
+    const struct cpu_rowwise *line;
+    cpu_step_fn *step;
+    syn_step act_step;                /* of planes; SYN_STEP_COUNT: none */
+    int32_t block;                    /* CPU_BLOCK, or 1: planes */
 };
 
 struct band { /* sums of one task, in scratch */
@@ -101,7 +107,7 @@ static const uint8_t *row_of(const struct syn_place *p, const uint8_t *base, int
 static void shift_of(const struct norm_run *run, int64_t n, int64_t cb, float *shift)
 {
     const struct syn_place *p = &run->s->place[run->s->in[X]];
-    cpu_row_read(p, run->x, cpu_row_at(p, n, cb, 0), CPU_BLOCK, shift);
+    cpu_row_read(p, run->x, cpu_row_at(p, n, cb, 0), p->block, shift);
 }
 
 static void sum_task(void *ctx, int64_t task)
@@ -115,7 +121,10 @@ static void sum_task(void *ctx, int64_t task)
     cpu_grid_task(&s->grid, task, &n, &cb, &y0, &y1);
     shift_of(run, n, cb, shift);
     memset(b, 0, sizeof *b);
-    for (int64_t y = y0; y < y1; y++) {
+    for (int64_t y = y0; !s->rows && y < y1; y++)
+        s->line->moments((const float *)row_of(p, run->x, n, cb, y), s->shape.dim[3], shift[0],
+                         &b->sum[0], &b->square[0]);
+    for (int64_t y = y0; s->rows && y < y1; y++) {
         float sum[CPU_BLOCK] = {0}, square[CPU_BLOCK] = {0};
         s->rows->sum(p->dtype, row_of(p, run->x, n, cb, y), s->shape.dim[3], shift, sum, square);
         for (int l = 0; l < CPU_BLOCK; l++)
@@ -142,8 +151,8 @@ static void fold_bands(const struct norm_run *run, int64_t n, int64_t cb, struct
     float shift[CPU_BLOCK];
     shift_of(run, n, cb, shift);
     *p = s->act;
-    for (int l = 0; l < CPU_BLOCK; l++) {
-        const int64_t c = cb * CPU_BLOCK + l;
+    for (int l = 0; l < s->block; l++) {
+        const int64_t c = cb * s->block + l;
         double sum = 0, square = 0, mean, var, factor;
         for (int64_t k = 0; k < s->bands; k++) sum += b[k].sum[l], square += b[k].square[l];
         mean = sum / count;
@@ -157,6 +166,35 @@ static void fold_bands(const struct norm_run *run, int64_t n, int64_t cb, struct
     }
 }
 
+/* One line of a plane. */
+static void apply_line(const struct norm_run *run, const struct cpu_norm_apply *p, int64_t n,
+                       int64_t c, int64_t y)
+{
+    const struct norm *s = run->s;
+    const struct syn_place *out = &s->place[s->out];
+    const int64_t w = s->shape.dim[3];
+    float *to = (float *)run->y + cpu_row_at(out, n, c, y);
+    const double args[2] = {(double)p->a, (double)p->b};
+    s->line->affine((const float *)row_of(&s->place[s->in[X]], run->x, n, c, y), to, w,
+                    p->factor[0], p->offset[0]);
+    if (s->act_step != SYN_STEP_COUNT) s->step(s->act_step, to, NULL, to, w, args);
+    if (s->in[RES] >= 0)
+        s->step(SYN_STEP_ADD, to,
+                (const float *)row_of(&s->place[s->in[RES]], run->res, n, c, y), to, w, args);
+    cpu_zero_frame(out, &s->shape, run->y, n, c, y);
+}
+
+static syn_step step_of(int32_t act)
+{
+    switch (act) {
+    case SYN_ACT_RELU: return SYN_STEP_RELU;
+    case SYN_ACT_LEAKY: return SYN_STEP_LEAKY_RELU;
+    case SYN_ACT_SIGMOID: return SYN_STEP_SIGMOID;
+    case SYN_ACT_CLIP: return SYN_STEP_CLIP;
+    default: return SYN_STEP_COUNT;
+    }
+}
+
 static void apply_task(void *ctx, int64_t task)
 {
     const struct norm_run *run = ctx;
@@ -167,7 +205,9 @@ static void apply_task(void *ctx, int64_t task)
     int64_t n, cb, y0, y1;
     cpu_grid_task(&s->grid, task, &n, &cb, &y0, &y1);
     fold_bands(run, n, cb, &p);
-    for (int64_t y = y0; y < y1; y++) {
+    for (int64_t y = y0; !s->rows && y < y1; y++)
+        apply_line(run, &p, n, cb, y);
+    for (int64_t y = y0; s->rows && y < y1; y++) {
         s->rows->apply(in->dtype, row_of(in, run->x, n, cb, y), res ? res->dtype : SYN_F32,
                        res ? row_of(res, run->res, n, cb, y) : NULL, out->dtype,
                        run->y + (size_t)cpu_row_at(out, n, cb, y) * syn_dtype_bytes(out->dtype),
@@ -208,10 +248,14 @@ syn_status cpu_norm_prepare(struct cpu_self *self, const struct syn_placement *p
 {
     const struct syn_node *n = &p->g->node[node];
     struct norm *s;
-    bool fits = n->id == SYN_OP_CHANNEL_NORM && place[n->out[0]].block == CPU_BLOCK &&
-                place[n->in[0]].block == CPU_BLOCK;
-    if (fits && n->n_in > RES && n->in[RES] >= 0)
-        fits = !p->g->value[n->in[RES]].data && place[n->in[RES]].block == CPU_BLOCK;
+    const int32_t block = place[n->out[0]].block;
+    const struct syn_place *res = n->n_in > RES && n->in[RES] >= 0 ? &place[n->in[RES]] : NULL;
+    bool fits = n->id == SYN_OP_CHANNEL_NORM && (block == CPU_BLOCK || block == 1) &&
+                place[n->in[0]].block == block;
+    if (fits && res) fits = !p->g->value[n->in[RES]].data && res->block == block;
+    if (fits && block == 1) /* planes are f32 */
+        fits = place[n->out[0]].dtype == SYN_F32 && place[n->in[0]].dtype == SYN_F32 &&
+               (!res || res->dtype == SYN_F32);
     if (!fits) return SYN_UNSUPPORTED;
     if (!(s = syn_calloc(1, sizeof *s)))
         return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
@@ -226,13 +270,19 @@ syn_status cpu_norm_prepare(struct cpu_self *self, const struct syn_placement *p
     s->act = (struct cpu_norm_apply){.act = (int32_t)syn_attr_int(n->op, n->attr, "act"),
                                      .a = (float)syn_attr_float(n->op, n->attr, "act_a"),
                                      .b = (float)syn_attr_float(n->op, n->attr, "act_b")};
-    s->rows = best_rows(s->act.act);
+    s->block = block;
+    s->rows = block == 1 ? NULL : best_rows(s->act.act);
+    s->line = cpu_rowwise_best();
+    s->step = cpu_step_best();
+    s->act_step = step_of(s->act.act);
     k->scratch_bytes = rounded((size_t)cpu_grid_tasks(&s->grid) * sizeof(struct band));
     for (int32_t i = SCALE; i <= BIAS; i++)
         if (s->in[i] >= 0)
             k->scratch_bytes +=
                 rounded((size_t)(s->shape.dim[0] * s->shape.dim[1]) * sizeof(float));
-    k->impl = s->rows == &cpu_norm_portable ? "norm rows" : "norm_avx512";
+    k->impl = !s->rows                         ? "norm planes"
+              : s->rows == &cpu_norm_portable ? "norm rows"
+                                              : "norm_avx512";
     k->run = norm_run;
     k->state = s;
     return SYN_OK;

@@ -23,6 +23,7 @@
 
 struct traits { /* per value, while placing */
     bool conv_reads, input;
+    bool pad_reads; /* a PAD whose result convolutions read: rounded there anyway, and best written where it goes */
     bool feeds_conv; /* a convolution reads it, or something made from it */
     int32_t frame;
 };
@@ -45,6 +46,14 @@ static void gather_traits(const struct cpu_self *self, const struct syn_placemen
             int32_t frame = cpu_conv_direct_frame(p, i);
             if (frame > t[n->in[0]].frame) t[n->in[0]].frame = frame;
         }
+    }
+    for (int32_t i = g->n_nodes - 1; i >= 0; i--) { /* backwards: a PAD of a PAD */
+        const struct syn_node *n = &g->node[i];
+        if (!n->op || (n->id != SYN_OP_PAD && n->id != SYN_OP_CHANNEL_NORM) ||
+            !t[n->out[0]].conv_reads)
+            continue;
+        t[n->in[0]].conv_reads = true; /* in blocks on both sides */
+        t[n->in[0]].pad_reads |= n->id == SYN_OP_PAD;
     }
     for (int32_t i = 0; i < g->n_inputs; i++) t[g->input[i]].input = true;
     for (int32_t i = g->n_nodes - 1; i >= 0; i--) {
@@ -123,7 +132,8 @@ static syn_dtype dtype_of(const struct cpu_self *self, const struct syn_placemen
                           bool blocked, const struct traits *t)
 {
     const struct syn_shape *s = &p->g->value[v].shape;
-    if (t[v].input && s->dim[1] <= FEW_CHANNELS && self->own_f32 && self->own_bf16) return SYN_F32;
+    if (t[v].input && !t[v].pad_reads && s->dim[1] <= FEW_CHANNELS && self->own_f32 && self->own_bf16)
+        return SYN_F32;
     if (!t[v].feeds_conv && s->dim[1] <= CPU_BLOCK) return SYN_F32;
     return p->bf16 && blocked && s->dim[2] * s->dim[3] > 1 ? SYN_BF16 : SYN_F32;
 }

@@ -29,9 +29,20 @@ static void norm_row(const float *x, const float *scale, const float *bias, floa
     for (int64_t i = 0; i < n; i++)
         y[i] = (float)(((double)x[i] - mean) * factor) * scale[i] + (bias ? bias[i] : 0);
 }
-const struct cpu_rowwise cpu_rowwise_portable = {softmax_row, norm_row, sum_row};
+static void moments_row(const float *x, int64_t n, float shift, double *sum, double *square)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double d = (double)x[i] - (double)shift;
+        *sum += d, *square += d * d;
+    }
+}
+static void affine_row(const float *x, float *y, int64_t n, float factor, float offset)
+{
+    for (int64_t i = 0; i < n; i++) y[i] = x[i] * factor + offset;
+}
+const struct cpu_rowwise cpu_rowwise_portable = {softmax_row, norm_row, sum_row, moments_row, affine_row};
 
-static const struct cpu_rowwise *best(void)
+const struct cpu_rowwise *cpu_rowwise_best(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
@@ -56,7 +67,7 @@ static bool split_rows(const struct syn_op_call *c, int64_t axis, struct rows_ru
     if (c->in[0].dtype != SYN_F32 || c->out[0].dtype != SYN_F32 || x->rank < 1 || axis < 0 ||
         axis >= x->rank)
         return false;
-    *r = (struct rows_run){.c = c, .f = best(), .rows = 1, .n = 1};
+    *r = (struct rows_run){.c = c, .f = cpu_rowwise_best(), .rows = 1, .n = 1};
     for (int32_t d = 0; d < x->rank; d++) *(d < axis ? &r->rows : &r->n) *= x->dim[d];
     return r->rows > 0 && r->n > 0;
 }

@@ -13,7 +13,11 @@ struct cpu_rowwise {
     void (*norm)(const float *x, const float *scale, const float *bias, float *y, int64_t n,
                  float epsilon, bool rms);
     float (*sum)(const float *x, int64_t n);
+    /* sum += x - shift, square += (x - shift)^2 */
+    void (*moments)(const float *x, int64_t n, float shift, double *sum, double *square);
+    void (*affine)(const float *x, float *y, int64_t n, float factor, float offset); /* y = x * factor + offset */
 };
+const struct cpu_rowwise *cpu_rowwise_best(void);
 extern const struct cpu_rowwise cpu_rowwise_portable;
 extern const struct cpu_rowwise cpu_rowwise_avx512;
 

@@ -60,4 +60,27 @@ static void norm(const float *x, const float *scale, const float *bias, float *y
     }
 }
 
-const struct cpu_rowwise cpu_rowwise_avx512 = {softmax, norm, sum_of};
+static void moments(const float *x, int64_t n, float shift, double *sum, double *square)
+{
+    const __m512 k = _mm512_set1_ps(shift);
+    __m512 s = _mm512_setzero_ps(), q = s;
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask_of(n - i);
+        const __m512 d = _mm512_maskz_sub_ps(m, _mm512_maskz_loadu_ps(m, x + i), k);
+        s = _mm512_add_ps(s, d);
+        q = _mm512_fmadd_ps(d, d, q);
+    }
+    *sum += (double)_mm512_reduce_add_ps(s);
+    *square += (double)_mm512_reduce_add_ps(q);
+}
+
+static void affine(const float *x, float *y, int64_t n, float factor, float offset)
+{
+    const __m512 a = _mm512_set1_ps(factor), b = _mm512_set1_ps(offset);
+    for (int64_t i = 0; i < n; i += 16) {
+        const __mmask16 m = mask_of(n - i);
+        _mm512_mask_storeu_ps(y + i, m, _mm512_fmadd_ps(_mm512_maskz_loadu_ps(m, x + i), a, b));
+    }
+}
+
+const struct cpu_rowwise cpu_rowwise_avx512 = {softmax, norm, sum_of, moments, affine};

@@ -32,6 +32,8 @@ SYN_MUST_CHECK syn_status syn_pass_phases(struct syn_graph *g, struct syn_err *e
 /* --- general models (kernels/load/onnx.h) ------------------------------------------------------
  * Those marked "any time" need no shapes and are applied once, when a model is opened. */
 
+/* Any time. A network stored in f16, with f32 at its ends, computes in f32. */
+SYN_MUST_CHECK syn_status syn_pass_widen(struct syn_graph *g, struct syn_err *err);
 /* Any time. QuantizeLinear -> DequantizeLinear around activations is taken out, through a Transpose or Reshape between
  * the two as well. Weights behind DequantizeLinear are constants once syn_graph_fold_constants has run. */
 SYN_MUST_CHECK syn_status syn_pass_qdq(struct syn_graph *g, struct syn_err *err);
