@@ -21,6 +21,7 @@
     X(RMS_NORMALIZATION, cpu_quick_norm) \
     X(REDUCE_SUM, cpu_quick_sum) \
     X(REDUCE_MEAN, cpu_quick_sum) \
+    X(EINSUM, cpu_quick_einsum)                          \
     X(GRU, cpu_quick_recurrent) \
     X(LSTM, cpu_quick_recurrent) \
     X(CHAIN, cpu_quick_chain) \

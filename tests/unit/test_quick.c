@@ -6,7 +6,8 @@
 #include "tests/quick_check.h"
 
 extern const struct syn_quick cpu_quick_conv, cpu_quick_recurrent, cpu_quick_chain, cpu_quick_matmul, cpu_quick_softmax,
-    cpu_quick_norm, cpu_quick_sum;
+    cpu_quick_norm,
+    cpu_quick_sum, cpu_quick_einsum;
 
 static void test_conv_1d(void)
 {
@@ -200,6 +201,25 @@ static void test_products(void)
         }
 }
 
+static void test_einsum(void)
+{
+    static const struct {
+        const char *equation;
+        int64_t g, i, h;
+    } cases[] = {{"btgi,gih->btgh", 8, 64, 60}, {"a b c,c d -> a b d", 0, 33, 97}, {"xyz,yzw->xyw", 3, 5, 1}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        struct qc q;
+        qc_begin(&q, SYN_OP_EINSUM, 650 + k);
+        if (k == 0) qc_in(&q, QC_DIMS(1, 37, cases[k].g, cases[k].i), false, -1, 1);
+        if (k == 1) qc_in(&q, QC_DIMS(2, 9, cases[k].i), false, -1, 1);
+        if (k == 2) qc_in(&q, QC_DIMS(11, cases[k].g, cases[k].i), false, -1, 1);
+        if (cases[k].g) qc_in(&q, QC_DIMS(cases[k].g, cases[k].i, cases[k].h), true, -1, 1);
+        else qc_in(&q, QC_DIMS(cases[k].i, cases[k].h), true, -1, 1);
+        qc_attr(&q, syn_attr_of_text("equation", cases[k].equation));
+        qc_check(&q, &cpu_quick_einsum, 3e-6, cases[k].equation);
+    }
+}
+
 static void test_rows(void)
 {
     static const int64_t cases[][2] = {{1, 1}, {3, 7}, {50, 192}, {206, 103}, {2, 5000}, {300, 16}};
@@ -292,6 +312,7 @@ int main(void)
     test_recurrent();
     test_chain();
     test_products();
+    test_einsum();
     test_rows();
     return t_report();
 }
