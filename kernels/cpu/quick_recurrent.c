@@ -9,6 +9,8 @@
 #include "kernels/cpu/steps.h"
 #include "kernels/cpu/tile.h"
 #include "kernels/ops/recurrent.h"
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define BLOCK 64 /* outputs of R side by side */
@@ -106,7 +108,7 @@ struct recurrent_run {
     cpu_taps_fn *taps;
     cpu_step_fn *apply;
     const int64_t *off;
-    float *product, *h, *c_state, *spare;
+    float *product, *h, *h2, *c_state, *spare;
 };
 
 /* Eight steps' W x. */
@@ -139,58 +141,69 @@ static void input_task(void *ctx, int64_t task)
     }
 }
 
-/* product[first, last) = R h, whole blocks. */
-static void times_state(const struct recurrent_run *run, const float *h, int64_t first,
-                        int64_t last)
+/* The part of the hidden numbers that one thread makes, [j, j + m) of n. */
+struct part {
+    int64_t j, m;
+};
+
+/* product of R and h for the part's numbers of gates [first, last). */
+static void times_state(const struct recurrent_run *run, const float *h, struct part q, int32_t first,
+                        int32_t last)
 {
-    for (int64_t b = first / BLOCK * BLOCK; b < last; b += BLOCK)
-        run->taps(h, run->r + b * run->p.hidden, run->off, run->p.hidden, 0, run->product + b,
-                  BLOCK);
+    const int64_t n = run->p.hidden;
+    for (int32_t g = first; g < last; g++) /* blocks may begin before the part where it is the whole */
+        for (int64_t b = (g * n + q.j) / BLOCK * BLOCK; b < g * n + q.j + q.m; b += BLOCK)
+            run->taps(h, run->r + b * n, run->off, n, 0, run->product + b, BLOCK);
 }
 
 static const double no_args[2] = {0, 0};
-static void act(const struct recurrent_run *run, syn_step s, const float *a, const float *b,
-                float *y)
+static void act(const struct recurrent_run *run, struct part q, syn_step s, const float *a,
+                const float *b, float *y)
 {
-    run->apply(s, a, b, y, run->p.hidden, no_args);
+    run->apply(s, a, b, y, q.m, no_args);
 }
 
-static void gru_step(const struct recurrent_run *run, float *x, float *h)
+/* h -> next, for the part alone; reset before the product needs all of it and is done whole. */
+static void gru_step(const struct recurrent_run *run, struct part q, float *gates, const float *h,
+                     float *next)
 {
     const int64_t n = run->p.hidden;
-    float *z = run->product, *r = z + n, *n_gate = r + n, *xh = x + 2 * n;
-    times_state(run, h, 0, run->p.linear_before_reset ? 3 * n : 2 * n);
-    act(run, SYN_STEP_ADD, z, x, x);
-    act(run, SYN_STEP_SIGMOID, x, NULL, x);
-    act(run, SYN_STEP_ADD, r, x + n, x + n);
-    act(run, SYN_STEP_SIGMOID, x + n, NULL, x + n);
+    float *z = run->product + q.j, *r = z + n, *n_gate = r + n, *x = gates + q.j, *xr = x + n,
+          *xh = xr + n;
+    times_state(run, h, q, 0, run->p.linear_before_reset ? 3 : 2);
+    act(run, q, SYN_STEP_ADD, z, x, x);
+    act(run, q, SYN_STEP_SIGMOID, x, NULL, x);
+    act(run, q, SYN_STEP_ADD, r, xr, xr);
+    act(run, q, SYN_STEP_SIGMOID, xr, NULL, xr);
     if (run->p.linear_before_reset) {
-        if (run->rb) act(run, SYN_STEP_ADD, n_gate, run->rb + 2 * n, n_gate);
-        act(run, SYN_STEP_MUL, n_gate, x + n, n_gate);
+        if (run->rb) act(run, q, SYN_STEP_ADD, n_gate, run->rb + 2 * n + q.j, n_gate);
+        act(run, q, SYN_STEP_MUL, n_gate, xr, n_gate);
     } else {
-        act(run, SYN_STEP_MUL, h, x + n, run->spare);
-        times_state(run, run->spare, 2 * n, 3 * n);
+        act(run, q, SYN_STEP_MUL, h, xr, run->spare);
+        times_state(run, run->spare, q, 2, 3);
     }
-    act(run, SYN_STEP_ADD, n_gate, xh, xh);
-    act(run, SYN_STEP_TANH, xh, NULL, xh);
-    act(run, SYN_STEP_SUB, h, xh, h); /* (1 - z) h' + z h = h' + z (h - h') */
-    act(run, SYN_STEP_MUL, h, x, h);
-    act(run, SYN_STEP_ADD, h, xh, h);
+    act(run, q, SYN_STEP_ADD, n_gate, xh, xh);
+    act(run, q, SYN_STEP_TANH, xh, NULL, xh);
+    act(run, q, SYN_STEP_SUB, h + q.j, xh, next + q.j); /* (1 - z) h' + z h = h' + z (h - h') */
+    act(run, q, SYN_STEP_MUL, next + q.j, x, next + q.j);
+    act(run, q, SYN_STEP_ADD, next + q.j, xh, next + q.j);
 }
 
-static void lstm_step(const struct recurrent_run *run, float *x, float *h, float *cell)
+static void lstm_step(const struct recurrent_run *run, struct part q, float *gates, const float *h,
+                      float *next)
 {
     const int64_t n = run->p.hidden;
-    times_state(run, h, 0, 4 * n);
+    float *x = gates + q.j, *cell = run->c_state + q.j, *spare = run->spare + q.j;
+    times_state(run, h, q, 0, 4);
     for (int32_t g = 0; g < 4; g++) {
-        act(run, SYN_STEP_ADD, run->product + g * n, x + g * n, x + g * n);
-        act(run, g < 3 ? SYN_STEP_SIGMOID : SYN_STEP_TANH, x + g * n, NULL, x + g * n);
+        act(run, q, SYN_STEP_ADD, run->product + g * n + q.j, x + g * n, x + g * n);
+        act(run, q, g < 3 ? SYN_STEP_SIGMOID : SYN_STEP_TANH, x + g * n, NULL, x + g * n);
     }
-    act(run, SYN_STEP_MUL, cell, x + 2 * n, cell);
-    act(run, SYN_STEP_MUL, x, x + 3 * n, x);
-    act(run, SYN_STEP_ADD, cell, x, cell);
-    act(run, SYN_STEP_TANH, cell, NULL, run->spare);
-    act(run, SYN_STEP_MUL, run->spare, x + n, h);
+    act(run, q, SYN_STEP_MUL, cell, x + 2 * n, cell);
+    act(run, q, SYN_STEP_MUL, x, x + 3 * n, x);
+    act(run, q, SYN_STEP_ADD, cell, x, cell);
+    act(run, q, SYN_STEP_TANH, cell, NULL, spare);
+    act(run, q, SYN_STEP_MUL, spare, x + n, next + q.j);
 }
 
 static void begin_state(const struct syn_op_call *c, int32_t i, int64_t at, int64_t n, float *to)
@@ -203,26 +216,97 @@ static bool wants(const struct syn_op_call *c, int32_t o)
     return o < c->n_out && c->out[o].shape.rank >= 0;
 }
 
-static void run_direction(struct recurrent_run *run, int32_t d)
+/* All steps of one sequence, by one thread or by two that each make half of the state. Two meet after every step: whoever
+ * is early spins, as a step takes microseconds, and gives its core away when that takes long. A pool promises that its
+ * tasks run, not that they run side by side: a thread whose partner does not come starts alone, and the partner, when it
+ * comes after all, finds nothing to do. */
+struct sequence {
+    struct recurrent_run *run;
+    int32_t d;
+    int64_t b;
+    atomic_int state; /* enum team */
+    atomic_long arrived;
+};
+enum team { NOBODY, ONE_WAITS, TWO, ONE_ALONE };
+
+/* Threads that work on the sequence: 2, 1, or 0 when the caller is not needed; *first: it makes the first half. */
+static int32_t join(struct sequence *q, bool *first)
+{
+    int expected = NOBODY;
+    *first = true;
+    if (atomic_compare_exchange_strong(&q->state, &expected, ONE_WAITS)) {
+        for (int spins = 0; spins < 20000; spins++) {
+            if (atomic_load_explicit(&q->state, memory_order_acquire) == TWO) return 2;
+            if (spins > 2000) sched_yield();
+        }
+        expected = ONE_WAITS;
+        return atomic_compare_exchange_strong(&q->state, &expected, ONE_ALONE) ? 1 : 2;
+    }
+    *first = false;
+    expected = ONE_WAITS;
+    return atomic_compare_exchange_strong(&q->state, &expected, TWO) ? 2 : 0;
+}
+
+static void meet(struct sequence *q, int32_t parts, int64_t step)
+{
+    const long wanted = (long)((step + 1) * parts);
+    if (parts == 1) return;
+    atomic_fetch_add_explicit(&q->arrived, 1, memory_order_acq_rel);
+    for (int spins = 0; atomic_load_explicit(&q->arrived, memory_order_acquire) < wanted; spins++) {
+        if (spins > 4000) sched_yield();
+#if defined(__x86_64__)
+        else __builtin_ia32_pause();
+#endif
+    }
+}
+
+static void run_part(struct sequence *q, struct part part, int32_t parts)
+{
+    const struct recurrent_run *run = q->run;
+    const struct syn_recurrent *p = &run->p;
+    const struct syn_op_call *c = run->c;
+    const bool reverse = q->d == 1 || p->reverse;
+    for (int64_t s = 0; s < p->seq; s++) {
+        const int64_t t = reverse ? p->seq - 1 - s : s;
+        float *gates = run->gates + (t * p->batch + q->b) * run->rows;
+        const float *h = s % 2 ? run->h2 : run->h;
+        float *next = s % 2 ? run->h : run->h2;
+        if (p->gates == 3) gru_step(run, part, gates, h, next);
+        else lstm_step(run, part, gates, h, next);
+        if (wants(c, 0))
+            memcpy((float *)c->out[0].data + syn_recurrent_y(p, t, q->d, q->b) + part.j, next + part.j,
+                   (size_t)part.m * sizeof(float));
+        meet(q, parts, s);
+    }
+}
+
+static void sequence_task(void *ctx, int64_t task)
+{
+    struct sequence *q = ctx;
+    const int64_t n = q->run->p.hidden;
+    bool first;
+    const int32_t parts = join(q, &first);
+    (void)task;
+    if (parts == 2) run_part(q, (struct part){first ? 0 : n / 2, n / 2}, 2);
+    else if (parts == 1) run_part(q, (struct part){0, n}, 1);
+}
+
+static void run_direction(struct recurrent_run *run, int32_t d, struct syn_pool *pool)
 {
     const struct syn_recurrent *p = &run->p;
     const struct syn_op_call *c = run->c;
-    const bool reverse = d == 1 || p->reverse;
+    const bool halves = pool && syn_pool_threads(pool) >= 2 && p->hidden % (2 * BLOCK) == 0 &&
+                        p->seq > 1 && (p->gates == 4 || p->linear_before_reset);
     for (int64_t b = 0; b < p->batch; b++) {
         const int64_t state = syn_recurrent_state(p, d, b);
+        struct sequence q = {.run = run, .d = d, .b = b};
+        const float *last = p->seq % 2 ? run->h2 : run->h;
         begin_state(c, SYN_RNN_H0, state, p->hidden, run->h);
         if (p->gates == 4) begin_state(c, SYN_RNN_C0, state, p->hidden, run->c_state);
-        for (int64_t s = 0; s < p->seq; s++) {
-            const int64_t t = reverse ? p->seq - 1 - s : s;
-            float *x = run->gates + (t * p->batch + b) * run->rows;
-            if (p->gates == 3) gru_step(run, x, run->h);
-            else lstm_step(run, x, run->h, run->c_state);
-            if (wants(c, 0))
-                memcpy((float *)c->out[0].data + syn_recurrent_y(p, t, d, b), run->h,
-                       (size_t)p->hidden * sizeof(float));
-        }
+        if (halves) syn_pool_run(pool, 2, sequence_task, &q);
+        else run_part(&q, (struct part){0, p->hidden}, 1);
         if (wants(c, 1))
-            memcpy((float *)c->out[1].data + state, run->h, (size_t)p->hidden * sizeof(float));
+            memcpy((float *)c->out[1].data + state, last, (size_t)p->hidden * sizeof(float));
         if (wants(c, 2))
             memcpy((float *)c->out[2].data + state, run->c_state,
                    (size_t)p->hidden * sizeof(float));
@@ -251,6 +335,7 @@ static void recurrent_run(const struct syn_op_call *c, const void *packed, void 
     run.h = run.product + up(run.rows, BLOCK);
     run.c_state = run.h + up(p->hidden, BLOCK);
     run.spare = run.c_state + up(p->hidden, BLOCK);
+    run.h2 = run.spare + up(p->hidden, BLOCK);
     for (int64_t k = 0; k < p->hidden; k++) off[k] = k * BLOCK;
     if (!packed) {
         pack_all(p, c, (float *)base);
@@ -265,7 +350,7 @@ static void recurrent_run(const struct syn_op_call *c, const void *packed, void 
         run.rb = run.wb ? run.wb + run.rows : NULL;
         syn_pool_run(pool, (p->seq * p->batch + CPU_TILE_ROWS - 1) / CPU_TILE_ROWS, input_task,
                      &run);
-        run_direction(&run, d);
+        run_direction(&run, d, pool);
     }
 }
 

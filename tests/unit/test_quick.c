@@ -117,7 +117,8 @@ static void test_recurrent(void)
     } cases[] = {{SYN_OP_GRU, 5, 1, 8, 16, "forward", 1},     {SYN_OP_GRU, 19, 2, 7, 20, "forward", 0},
                  {SYN_OP_GRU, 4, 1, 64, 256, "reverse", 1},   {SYN_OP_GRU, 3, 3, 5, 65, "bidirectional", 0},
                  {SYN_OP_LSTM, 6, 1, 12, 128, "forward", 0},  {SYN_OP_LSTM, 9, 2, 3, 17, "reverse", 0},
-                 {SYN_OP_LSTM, 2, 1, 30, 40, "bidirectional", 0}};
+                 {SYN_OP_LSTM, 2, 1, 30, 40, "bidirectional", 0},
+                 {SYN_OP_GRU, 60, 1, 40, 256, "forward", 1},   {SYN_OP_LSTM, 33, 1, 9, 128, "bidirectional", 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int full = 0; full < 2; full++) {
             const bool lstm = cases[i].id == SYN_OP_LSTM;
