@@ -142,7 +142,7 @@ static syn_status post(struct submit *s, struct syn_err *err)
     char key[33], *body = NULL;
     json_t *answer = NULL;
     json_t *spec = json_pack("{s:s, s:s, s:{s:s}, s:o, s:o}", "kind", s->words.kind, "model",
-                             s->words.model, "inputs", s->words.in_name, s->blob, "params",
+                             s->words.model, "inputs", s->words.input[0].name, s->blob, "params",
                              json_loads(s->words.params, 0, NULL), "output",
                              json_loads(s->words.output, 0, NULL));
     syn_status st = SYN_OK;

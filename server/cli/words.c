@@ -5,26 +5,62 @@
 #include <stdio.h>
 #include <string.h>
 
+/* "NAME=FILE" apart. */
+static int read_input(const char *word, struct syn_words_in *in)
+{
+    const char *equals = strchr(word, '=');
+    if (!equals || equals == word || (size_t)(equals - word) >= sizeof in->name)
+        return syn_complain(SYN_EXIT_USAGE, "--in = \"%.80s\": must be written NAME=FILE", word);
+    snprintf(in->name, sizeof in->name, "%.*s", (int)(equals - word), word);
+    in->file = equals + 1;
+    if (!in->file[0])
+        return syn_complain(SYN_EXIT_USAGE, "--in: %.80s: a file name is missing", in->name);
+    return -1;
+}
+
+/* Puts one input in its place: that of the kind's input of this name, or behind the others where
+ * the model names them. */
+static int place_input(struct syn_words *w, const struct syn_kind *kind,
+                       const struct syn_words_in *in)
+{
+    int32_t at = 0;
+    if (kind->n_inputs == 0) {
+        while (at < w->n_input && strcmp(w->input[at].name, in->name) != 0) at++;
+    } else {
+        while (at < kind->n_inputs && strcmp(kind->input[at].name, in->name) != 0) at++;
+        if (at == kind->n_inputs)
+            return syn_complain(SYN_EXIT_USAGE,
+                                "--in = \"%.80s\": kind %s has no such input, but \"%s\"", in->name,
+                                kind->kind, kind->input[0].name);
+    }
+    if (w->input[at].file)
+        return syn_complain(SYN_EXIT_USAGE, "--in: %.80s is given twice", in->name);
+    w->input[at] = *in;
+    if (kind->n_inputs == 0) w->n_input++;
+    return -1;
+}
+
 static int split_input(struct syn_words *w, const struct syn_usage *usage)
 {
     const struct syn_kind *kind = syn_kinds_find_run(w->kind);
-    const char *word, *equals;
+    int32_t most;
     if (!kind) return syn_complain(SYN_EXIT_USAGE, "KIND = \"%.40s\": unknown", w->kind);
-    if (w->in.n != kind->n_inputs)
+    most = kind->n_inputs ? kind->n_inputs : SYN_WORDS_MAX_IN;
+    if (w->in.n > most)
         return syn_complain(SYN_EXIT_USAGE, "--in: kind %s takes %d input%s, not %d (usage: %s)",
-                            kind->kind, kind->n_inputs, kind->n_inputs == 1 ? "" : "s", w->in.n,
-                            usage->synopsis);
-    word = w->in.item[0];
-    equals = strchr(word, '=');
-    if (!equals || (size_t)(equals - word) >= sizeof w->in_name)
-        return syn_complain(SYN_EXIT_USAGE, "--in = \"%.80s\": must be written NAME=FILE", word);
-    snprintf(w->in_name, sizeof w->in_name, "%.*s", (int)(equals - word), word);
-    if (strcmp(w->in_name, kind->input[0].name) != 0)
-        return syn_complain(SYN_EXIT_USAGE, "--in = \"%s\": kind %s has no such input, but \"%s\"",
-                            w->in_name, kind->kind, kind->input[0].name);
-    w->in_file = equals + 1;
-    if (!w->in_file[0])
-        return syn_complain(SYN_EXIT_USAGE, "--in: %s: a file name is missing", w->in_name);
+                            kind->kind, most, most == 1 ? "" : "s", w->in.n, usage->synopsis);
+    w->n_input = kind->n_inputs;
+    for (int32_t i = 0; i < w->in.n; i++) {
+        struct syn_words_in in;
+        int code = read_input(w->in.item[i], &in);
+        if (code < 0) code = place_input(w, kind, &in);
+        if (code >= 0) return code;
+    }
+    for (int32_t i = 0; i < kind->n_inputs; i++)
+        if (kind->input[i].required && !w->input[i].file)
+            return syn_complain(SYN_EXIT_USAGE, "--in: kind %s needs %s=FILE (usage: %s)",
+                                kind->kind, kind->input[i].name, usage->synopsis);
+    w->in_file = w->input[0].file;
     return -1;
 }
 

@@ -9,14 +9,23 @@
 
 #define SYN_WORDS_MAX_INPUT ((size_t)1 << 30) /* bytes of an input file */
 
+#define SYN_WORDS_MAX_IN 17
+
+struct syn_words_in {
+    char name[128];
+    const char *file; /* "-": standard input */
+};
+
 /* Zeroed before use. */
 struct syn_words {
     const char *kind, *model, *out;
     struct syn_arg_list in, set, output_set;
     bool json;
     /* made by syn_words_read */
-    char in_name[32];
-    const char *in_file;   /* "-": standard input */
+    /* In the kind's order (a missing one has no file); as given where the model names them. */
+    struct syn_words_in input[SYN_WORDS_MAX_IN];
+    int32_t n_input;
+    const char *in_file;   /* of the first input */
     char *params, *output; /* JSON objects; owned */
 };
 
@@ -24,7 +33,7 @@ struct syn_words {
 /* clang-format off */
 #define SYN_WORDS_ARGS(w)                                                                          \
     {"model", SYN_ARG_TEXT, &(w)->model, "ID", "which model (synthd models list)", 0, 0},          \
-    {"in", SYN_ARG_LIST, &(w)->in, "NAME=FILE", "an input: image=photo.jpg", 0, 0},                \
+    {"in", SYN_ARG_LIST, &(w)->in, "NAME=FILE", "an input: image=photo.jpg (repeat)", 0, 0},\
     {"set", SYN_ARG_LIST, &(w)->set, "NAME=VALUE", "a parameter: scale=4 (repeat)", 0, 0},         \
     {"out", SYN_ARG_TEXT, &(w)->out, "FILE", "where the result goes", 0, 0},                       \
     {"output", SYN_ARG_LIST, &(w)->output_set, "NAME=VALUE", "of the file: format=webp (repeat)",  \

@@ -4,6 +4,7 @@
 #include "server/pipelines/kinds.h"
 #include "server/pipelines/denoise_params.h"
 #include "server/pipelines/kinds_private.h"
+#include "server/pipelines/tensor_job.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -176,6 +177,8 @@ static const struct syn_kind run_only[] = {
      "Takes the noise out of a recording of speech. A partial, global change: what is left is "
      "filtered, nothing is invented.",
      denoise_inputs, 1, syn_denoise_param_table, SYN_DENOISE_N_PARAMS},
+    {SYN_TENSOR_KIND, "Tensor", "Runs a model once: named tensors in, named tensors out.", NULL, 0,
+     syn_tensor_param_table, SYN_TENSOR_N_PARAMS},
 };
 
 int32_t syn_kinds_count(void)

@@ -78,14 +78,14 @@ struct syn_kind {
     const char *kind;                  /* "upscale" */
     const char *title, *description;
     const struct syn_kind_input *input;
-    int32_t n_inputs;
+    int32_t n_inputs;                  /* 0: the model names them */
     const struct syn_param_spec *param;
     int32_t n_params;
 };
 int32_t syn_kinds_count(void);
 const struct syn_kind *syn_kinds_at(int32_t i);
 const struct syn_kind *syn_kinds_find(const char *kind); /* NULL: unknown */
-/* Also the kinds that the daemon does not serve, but `synthd run` does: denoise-speech. */
+/* Also the kinds that the daemon does not serve, but `synthd run` does. */
 const struct syn_kind *syn_kinds_find_run(const char *kind);
 
 /* ---- kind "upscale" ---- */

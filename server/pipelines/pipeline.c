@@ -15,8 +15,10 @@ static syn_status run_unit(struct syn_pipeline *p, struct syn_unit *unit, const 
                            struct syn_err *err)
 {
     for (;;) {
-        const struct syn_run_opts opts = {
-            .cancel = cancel, .precision = unit->precision, .finite = true};
+        const struct syn_run_opts opts = {.cancel = cancel,
+                                          .precision = unit->precision,
+                                          .seed = unit->seed,
+                                          .finite = !unit->any_value};
         syn_status st = unit->plan
                             ? syn_plan_run(unit->plan, unit->in, &unit->out, &opts, err)
                             : syn_model_run(unit->model, unit->in, unit->made, &opts, err);

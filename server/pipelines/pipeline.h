@@ -29,6 +29,8 @@ struct syn_unit {
     struct syn_plan *plan;
     struct syn_model *model;
     syn_precision precision; /* of a model's run */
+    uint64_t seed;           /* likewise: of random operators */
+    bool any_value;          /* likewise: NaN and infinity are results as others */
     struct syn_tensor in[SYN_MAX_UNIT_IO];
     int32_t n_in;
     struct syn_tensor out;
