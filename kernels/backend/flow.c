@@ -281,6 +281,7 @@ static void keep_output(struct frame_run *r, int32_t v, const struct syn_tensor 
 static void run_view(struct frame_run *r, const struct syn_node *n)
 {
     const struct syn_tensor t = {r->call.out[0].shape, r->call.out[0].dtype, r->call.in[0].data};
+    r->call.out[0] = t;
     keep_output(r, n->out[0], &t, r->fr->g->value[n->in[0]].data ? -1 : r->value[n->in[0]].buffer);
 }
 

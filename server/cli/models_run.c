@@ -6,9 +6,11 @@
 #include "server/cli/bar.h"
 #include "server/cli/models.h"
 #include "server/media/npy.h"
+#include "server/media/npz.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,14 +21,19 @@ static const struct syn_usage usage = {
     "Runs a network on tensors from .npy files and writes each output to DIR/NAME.npy.",
     "  synthd models run --model net.onnx --in image=x.npy --out-dir out\n"
     "  synthd models run --model net.onnx --in image=x.npy --repeat 9 --json\n"
-    "  synthd models run --model net.onnx --in image=x.npy --steps"};
+    "  synthd models run --model net.onnx --in image=x.npy --steps\n"
+    "  synthd models run --model net.onnx --in image=x.npy --dump values\n"
+    "  synthd models run --model net.onnx --in image=x.npy --compare reference.npz"};
 
 #define MAX_FILE_BYTES ((size_t)4 << 30)
 #define MAX_IO SYN_ARGS_MAX_LIST
+#define COMPARE_TOLERANCE 1e-3
 
 struct runner {
     struct syn_local_opts local_opts;
-    const char *model, *out_dir;
+    const char *model, *out_dir, *dump, *compare;
+    struct syn_npz *reference; /* of --compare */
+    int64_t compared;
     struct syn_arg_list in, pin;
     int64_t repeat, seed, passes_off;
     bool json, steps;
@@ -130,11 +137,53 @@ static void drop_outputs(struct runner *r)
     }
 }
 
+/* The largest difference in parts of the largest magnitude; infinite where a NaN or a type or shape differs. */
+static double difference(const struct syn_tensor *got, const struct syn_tensor *want)
+{
+    double most = 0, worst = 0;
+    int64_t n = 0;
+    if (!syn_shape_equal(&got->shape, &want->shape) || !syn_shape_elements(&got->shape, &n)) return INFINITY;
+    if (got->dtype != SYN_F32 || want->dtype != SYN_F32)
+        return got->dtype == want->dtype &&
+                       memcmp(got->data, want->data, (size_t)n * syn_dtype_bytes(got->dtype)) == 0
+                   ? 0
+                   : INFINITY;
+    for (int64_t i = 0; i < n; i++) {
+        const double g = (double)((const float *)got->data)[i], w = (double)((const float *)want->data)[i];
+        if (isnan(g) != isnan(w)) return INFINITY;
+        if (isfinite(w) && fabs(w) > most) most = fabs(w);
+        if (g != w && !isnan(w) && !(fabs(g - w) <= worst)) worst = fabs(g - w);
+    }
+    return worst / (most > 0 ? most : 1);
+}
+
+/* After every node: its values to files, or against those of a reference. */
+static syn_status watch(void *ctx, const struct syn_watched *w, struct syn_err *err)
+{
+    struct runner *r = ctx;
+    syn_status st = SYN_OK;
+    for (int32_t o = 0; st == SYN_OK && o < w->n_out; o++) {
+        const struct syn_tensor *want;
+        if (w->out[o].shape.rank < 0 || !*w->out_name[o] || w->depth > 0) continue;
+        if (r->dump) st = write_file(r->dump, w->out_name[o], &w->out[o], err);
+        if (st != SYN_OK || !r->reference || !(want = syn_npz_find(r->reference, w->out_name[o]))) continue;
+        r->compared++;
+        if (difference(&w->out[o], want) > COMPARE_TOLERANCE)
+            st = syn_fail(err, SYN_NUMERIC, "%s %s: its output %s is the first that differs: by %g of its largest number",
+                          w->op, w->name, w->out_name[o], difference(&w->out[o], want));
+    }
+    return st;
+}
+
 static syn_status run_all(struct runner *r, syn_precision precision, struct syn_err *err)
 {
     syn_status st = SYN_OK;
     for (int64_t k = 0; st == SYN_OK && k <= r->repeat; k++) { /* the first is on its own: it packs weights */
-        const struct syn_run_opts opts = {.precision = precision, .seed = (uint64_t)(r->seed + k), .profile = r->steps};
+        const struct syn_run_opts opts = {.precision = precision,
+                                          .seed = (uint64_t)(r->seed + k),
+                                          .profile = r->steps,
+                                          .watch = r->dump || r->compare ? watch : NULL,
+                                          .watch_ctx = r};
         const double began = syn_seconds_now();
         if (k) drop_outputs(r);
         st = syn_model_run(r->net, r->input, r->output, &opts, err);
@@ -190,13 +239,18 @@ static void report(struct runner *r)
 static syn_status run(struct runner *r, struct syn_local *l, struct syn_err *err)
 {
     const struct syn_model_source src = {.format = "onnx", .graph_path = r->model};
-    const struct syn_model_opts opts = {.passes_off = (unsigned)r->passes_off, .pin_f32 = r->pin.item, .n_pin_f32 = r->pin.n};
+    /* values of the file are all there only where no pass takes some away */
+    const unsigned off = r->dump || r->compare ? SYN_PASS_ALL : (unsigned)r->passes_off;
+    const struct syn_model_opts opts = {.passes_off = off, .pin_f32 = r->pin.item, .n_pin_f32 = r->pin.n};
     const double began = syn_seconds_now();
     syn_status st = syn_model_open(l->engine, &src, &opts, &r->net, err);
     r->load_s = syn_seconds_now() - began;
     if (st != SYN_OK) return syn_fail_in(err, st, "%s: ", r->model);
     syn_model_info(r->net, &r->info);
     st = read_inputs(r, err);
+    if (st == SYN_OK && r->dump && mkdir(r->dump, 0777) != 0 && errno != EEXIST)
+        st = syn_fail(err, SYN_IO, "%s: %s", r->dump, strerror(errno));
+    if (st == SYN_OK && r->compare) st = syn_npz_open(r->compare, MAX_FILE_BYTES, &r->reference, err);
     if (st == SYN_OK) st = run_all(r, l->precision, err);
     if (st == SYN_OK && r->out_dir && mkdir(r->out_dir, 0777) != 0 && errno != EEXIST)
         st = syn_fail(err, SYN_IO, "%s: %s", r->out_dir, strerror(errno));
@@ -206,6 +260,10 @@ static syn_status run(struct runner *r, struct syn_local *l, struct syn_err *err
         st = write_file(r->out_dir, io.name, &r->output[i], err);
     }
     if (st == SYN_OK) report(r);
+    if (st == SYN_OK && r->compare && r->compared == 0)
+        st = syn_fail(err, SYN_INVALID, "%s: no array in it has the name of a value of the network", r->compare);
+    if (st == SYN_OK && r->compare && !r->json)
+        printf("%lld values compared: none differs by more than %g\n", (long long)r->compared, COMPARE_TOLERANCE);
     return st;
 }
 
@@ -225,6 +283,8 @@ int syn_models_run(int argc, char **argv)
         {"passes-off", SYN_ARG_INT, &r->passes_off, "MASK", "rewrite passes to leave out, as a sum of bits", 0, INT32_MAX},
         {"pin", SYN_ARG_LIST, &r->pin, "PREFIX", "nodes named so compute in f32 whatever --precision says (repeat)", 0, 0},
         {"steps", SYN_ARG_FLAG, &r->steps, NULL, "time of every node too", 0, 0},
+        {"dump", SYN_ARG_TEXT, &r->dump, "DIR", "every node's values as .npy; no passes", 0, 0},
+        {"compare", SYN_ARG_TEXT, &r->compare, "FILE", "an .npz of values by name: the first node that differs; no passes", 0, 0},
         {"json", SYN_ARG_FLAG, &r->json, NULL, "times as JSON", 0, 0},
         SYN_LOCAL_ARGS(&r->local_opts),
         SYN_LOCAL_MODELS_ARGS(&r->local_opts),
@@ -241,6 +301,7 @@ int syn_models_run(int argc, char **argv)
     }
     drop_outputs(r);
     for (int32_t i = 0; i < MAX_IO; i++) syn_free(r->input[i].data);
+    syn_npz_close(r->reference);
     syn_model_close(r->net);
     syn_local_close(&l);
     syn_free(r);
