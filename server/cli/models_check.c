@@ -114,13 +114,59 @@ static void report(struct check *c, const struct syn_variant *v, const struct sy
     if (c->steps) print_steps(t->plan, plan.n_steps);
 }
 
+static json_t *io_json(const struct syn_model *net, int32_t n,
+                       void (*get)(const struct syn_model *, int32_t, struct syn_io *), bool print, const char *what)
+{
+    json_t *list = json_array();
+    for (int32_t i = 0; i < n; i++) {
+        struct syn_io io;
+        char shape[128];
+        get(net, i, &io);
+        syn_shape_text(&io.shape, shape, sizeof shape);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", io.name, "type", syn_dtype_word(io.dtype),
+                                              "shape", shape));
+        if (print) printf("  %-6s %s: %s %s\n", what, io.name, syn_dtype_word(io.dtype), shape);
+    }
+    return list;
+}
+
+/* A network that is no picture's alone: what goes in and out. Its times come from `models run --steps`, which has inputs. */
+static syn_status check_general(struct check *c, const struct syn_local *l, const struct syn_manifest *m,
+                                const struct syn_variant *v, bool *is_one, struct syn_err *err)
+{
+    struct syn_loaded *loaded = NULL;
+    struct syn_model_info info;
+    syn_status st = syn_models_acquire(l->models, m->id, v, NULL, &loaded, err);
+    *is_one = false;
+    if (st != SYN_OK) return st;
+    syn_model_info(syn_loaded_model(loaded), &info);
+    if (!info.is_picture) {
+        const struct syn_model *net = syn_loaded_model(loaded);
+        json_t *row;
+        *is_one = true;
+        if (!c->json)
+            printf("%s: %" PRId64 " parameters, %" PRId64 " nodes, %.1f MiB on disk\n", v->graph_file, info.n_parameters,
+                   info.n_nodes, (double)info.file_bytes / 1048576);
+        row = json_pack("{s:s, s:I, s:I, s:I}", "network", v->graph_file, "parameters", (json_int_t)info.n_parameters,
+                        "nodes", (json_int_t)info.n_nodes, "file_bytes", (json_int_t)info.file_bytes);
+        json_object_set_new(row, "inputs", io_json(net, info.n_inputs, syn_model_input, !c->json, "in"));
+        json_object_set_new(row, "outputs", io_json(net, info.n_outputs, syn_model_output, !c->json, "out"));
+        json_array_append_new(c->rows, row);
+    }
+    syn_models_release(l->models, loaded);
+    return SYN_OK;
+}
+
 static syn_status check_network(struct check *c, const struct syn_local *l,
                                 const struct syn_manifest *m, const struct syn_variant *v,
                                 struct syn_err *err)
 {
     struct syn_trial t;
     double seconds;
-    syn_status st = syn_trial_open(&t, l->models, m, v, c->width, c->height, l->precision, err);
+    bool general;
+    syn_status st = check_general(c, l, m, v, &general, err);
+    if (st != SYN_OK || general) return st == SYN_OK ? st : syn_fail_in(err, st, "%s: ", v->graph_file);
+    st = syn_trial_open(&t, l->models, m, v, c->width, c->height, l->precision, err);
     if (st == SYN_OK)
         st = syn_trial_run(&t, false, &seconds, err); /* the first run also warms caches */
     if (st == SYN_OK) st = syn_trial_run(&t, true, &seconds, err);
