@@ -201,6 +201,7 @@ static syn_status open_onnx(struct syn_model *m, const struct syn_model_source *
     if (st == SYN_OK) st = keep_outputs(m, err);
     if (st == SYN_OK) st = simplify(m, err);
     if (st == SYN_OK) count(m, syn_onnx_bytes(m->onnx));
+    if (st == SYN_OK) syn_onnx_drop(m->onnx); /* what was copied for alignment need not be there twice */
     return st;
 }
 

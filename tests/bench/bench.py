@@ -359,7 +359,7 @@ class Bench:
             data = os.path.join(folder, "data")
             commands = {
                 "ours": works.our_command(
-                    program, self.args.threads, self.args.precision, data, prefix
+                    program, self.args.threads, self.args.precision, data, prefix, base
                 )
             }
             wanted = works.PEERS if self.args.peers is PEERS else self.args.peers

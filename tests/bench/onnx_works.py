@@ -178,10 +178,17 @@ def peer_command(python, peer, threads, prefix=()):
     return command
 
 
-def our_command(program, threads, precision, data, prefix=()):
+# Where bf16 must be asked for, and what it must not touch: durations decide the length.
+OURS = {"piper": ["--precision", "bf16", "--pin", "/enc_p", "--pin", "/dp"]}
+
+
+def our_command(program, threads, precision, data, prefix=(), work=""):
     def command(path, files, runs):
         line = [*prefix, program, "models", "run", "--json", "--model", path]
-        line += ["--repeat", str(runs), "--threads", str(threads), "--precision", precision]
+        line += ["--repeat", str(runs), "--threads", str(threads)]
+        line += OURS.get(work, []) if precision == "auto" else []
+        if "--precision" not in line:
+            line += ["--precision", precision]
         for pair in files.items():
             line += ["--in", "%s=%s" % pair]
         return line + ["--data", data]
