@@ -3,8 +3,9 @@
  * Source:  ONNX ArgMax-13, ArgMin-13, CumSum-14, CumProd-26.
  * Operands: ArgMax, ArgMin: data. CumSum, CumProd: x, axis (one integer).
  * Attributes: axis=0, keepdims=1, select_last_index=0; exclusive=0, reverse=0.
- * Maths:   the first (or last) place of the extreme value; NaN counts as the extreme, as NumPy has it. Running sums in double
- *          (integers: 64 bits); exclusive: without the element itself; reverse: from the end.
+ * Maths:   the first (or last) place of the extreme value; NaN counts as the extreme, as NumPy
+ *          has it. Running sums in double (integers: 64 bits); exclusive: without the element
+ *          itself; reverse: from the end.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/graph/element.h"
 #include "kernels/ops/check.h"

@@ -1,17 +1,20 @@
 /* attention.c - Attention, and what stands beside it in transformers: RotaryEmbedding, SwiGLU.
  *
  * Source:  ONNX Attention-23, 24, 25; RotaryEmbedding-23; SwiGLU-28.
- * Operands: Attention: q, k, v, each [b,heads,s,size] or [b,s,heads*size]; mask? (bool: true = look; or added), broadcast to
- *          [b,heads,sq,sk], its last dimension may be shorter (the rest is not looked at); past_key?, past_value? [b,heads,
- *          sp,size]; nonpad_kv_seqlen? [b]. Outputs: y like q with v's size; present_key?, present_value?; scores?
+ * Operands: Attention: q, k, v, each [b,heads,s,size] or [b,s,heads*size]; mask? (bool: true =
+ *          look; or added), broadcast to [b,heads,sq,sk], its last dimension may be shorter (the
+ *          rest is not looked at); past_key?, past_value? [b,heads, sp,size]; nonpad_kv_seqlen?
+ *          [b]. Outputs: y like q with v's size; present_key?, present_value?; scores?
  *          [b,heads,sq,sk].
- *          Rotary: x [b,heads,s,size] or [b,s,heads*size], cos, sin [positions,r/2] with position_ids? [b,s], or [b,s,r/2].
- * Attributes: is_causal, q_num_heads, kv_num_heads (for rank 3), scale = 1/sqrt(size), softcap, qk_matmul_output_mode, left_
- *          and right_window_size = -1, softmax_precision (sums are in double anyway); interleaved, num_heads,
- *          rotary_embedding_dim; alpha.
- * Maths:   scores = scale q.k; softcap * tanh(scores / softcap); + mask; softmax; times v. Query i sees key j where j <= i +
- *          offset (causal) and i + offset - left <= j <= i + offset + right, offset = past length, or nonpad - sq. A row that
- *          sees nothing is zero. More query than key heads: each key head serves a run of them.
+ *          Rotary: x [b,heads,s,size] or [b,s,heads*size], cos, sin [positions,r/2] with
+ *          position_ids? [b,s], or [b,s,r/2].
+ * Attributes: is_causal, q_num_heads, kv_num_heads (for rank 3), scale = 1/sqrt(size), softcap,
+ *          qk_matmul_output_mode, left_ and right_window_size = -1, softmax_precision (sums are
+ *          in double anyway); interleaved, num_heads, rotary_embedding_dim; alpha.
+ * Maths:   scores = scale q.k; softcap * tanh(scores / softcap); + mask; softmax; times v. Query
+ *          i sees key j where j <= i + offset (causal) and i + offset - left <= j <= i + offset +
+ *          right, offset = past length, or nonpad - sq. A row that sees nothing is zero. More
+ *          query than key heads: each key head serves a run of them.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"
@@ -276,7 +279,7 @@ static syn_status attention_reference(const struct syn_op_call *c, struct syn_er
     return SYN_OK;
 }
 
-/* --- rotary -------------------------------------------------------------------------------------- */
+/* --- rotary ---------------------------------------------------------------------------------- */
 
 static syn_status rotary_read(const struct syn_op_call *c, struct heads *h, int64_t *half,
                               struct syn_err *err)
@@ -353,7 +356,7 @@ static syn_status rotary_reference(const struct syn_op_call *c, struct syn_err *
     return SYN_OK;
 }
 
-/* --- SwiGLU -------------------------------------------------------------------------------------- */
+/* --- SwiGLU ---------------------------------------------------------------------------------- */
 
 static syn_status swiglu_shape(struct syn_op_call *c, struct syn_err *err)
 {

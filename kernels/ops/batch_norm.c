@@ -1,10 +1,12 @@
 /* batch_norm.c - BatchNormalization.
  *
  * Source:  ONNX BatchNormalization of opsets 1, 6, 7, 9, 14, 15.
- * Operands: x [n,c,...] (or [c]), scale, bias, mean, var, each [c]. Outputs: y; training: running_mean, running_var.
- * Attributes: epsilon=1e-5, momentum=0.9, training_mode=0 (is_test, spatial, consumed_inputs of older opsets).
- * Maths:   (x - mean) / sqrt(var + epsilon) * scale + bias. Training: mean and variance of x itself; running = running *
- *          momentum + that * (1 - momentum).
+ * Operands: x [n,c,...] (or [c]), scale, bias, mean, var, each [c]. Outputs: y; training:
+ *          running_mean, running_var.
+ * Attributes: epsilon=1e-5, momentum=0.9, training_mode=0 (is_test, spatial, consumed_inputs of
+ *          older opsets).
+ * Maths:   (x - mean) / sqrt(var + epsilon) * scale + bias. Training: mean and variance of x
+ *          itself; running = running * momentum + that * (1 - momentum).
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/graph/element.h"
 #include "kernels/ops/check.h"

@@ -1,10 +1,12 @@
 /* einsum.c - Einsum: sums of products named by letters.
  *
  * Source:  ONNX Einsum-12; NumPy's einsum for what it leaves open.
- * Attribute: equation: one term of letters per operand, "," between, then "->" and the result's letters; without "->" those
- *          that occur once, in alphabetical order, after the ellipsis. "..." stands for the dimensions that have no letter;
- *          they broadcast. A letter twice in a term takes the diagonal. Spaces mean nothing.
- * Maths:   y[result letters] = sum over all other letters of the product of the operands, in double.
+ * Attribute: equation: one term of letters per operand, "," between, then "->" and the result's
+ *          letters; without "->" those that occur once, in alphabetical order, after the
+ *          ellipsis. "..." stands for the dimensions that have no letter; they broadcast. A
+ *          letter twice in a term takes the diagonal. Spaces mean nothing.
+ * Maths:   y[result letters] = sum over all other letters of the product of the operands, in
+ *          double.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/graph/element.h"
 #include "kernels/ops/check.h"
@@ -36,7 +38,8 @@ static syn_status bad(const struct syn_op_call *c, const char *equation, const c
 /* isalpha would know more of them in some locales: numbers that the ellipsis uses. */
 static bool is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 
-/* Letters of [p, end) for an operand of this rank; dots: dimensions that the ellipsis stands for, known for the result. */
+/* Letters of [p, end) for an operand of this rank; dots: dimensions that the ellipsis stands for,
+ * known for the result. */
 static const char *read_term(const char *p, const char *end, int32_t rank, int32_t dots,
                              struct term *t, bool *has_dots)
 {
@@ -141,7 +144,8 @@ static syn_status parse(const struct syn_op_call *c, struct equation *e, struct 
     return why ? bad(c, text, why, err) : SYN_OK;
 }
 
-/* Products that each element of the result sums; SYN_TOO_LARGE where all of them together are over MAX_PRODUCTS. */
+/* Products that each element of the result sums; SYN_TOO_LARGE where all of them together are over
+ * MAX_PRODUCTS. */
 static syn_status count_terms(const struct syn_op_call *c, const struct equation *e, int64_t *terms,
                               struct syn_err *err)
 {

@@ -1,11 +1,13 @@
 /* losses.c - NegativeLogLikelihoodLoss, SoftmaxCrossEntropyLoss, Det.
  *
  * Source:  ONNX NegativeLogLikelihoodLoss-13, SoftmaxCrossEntropyLoss-13, Det-11.
- * Operands: x [n,c,d...] (log probabilities; scores), target [n,d...] integers, weight [c]?; Det: x [...,m,m].
+ * Operands: x [n,c,d...] (log probabilities; scores), target [n,d...] integers, weight [c]?; Det:
+ *          x [...,m,m].
  * Outputs: loss [n,d...] or one number; SoftmaxCrossEntropyLoss: log probabilities like x.
  * Attributes: reduction = mean, sum, none; ignore_index (none where left out).
- * Maths:   -weight[t] * x[n][t][d], nothing where t is ignore_index; mean: by the sum of the weights that counted. Scores first
- *          become x - max - log(sum e^(x - max)) along c. A target outside of [0, c) that is not ignored: SYN_INVALID.
+ * Maths:   -weight[t] * x[n][t][d], nothing where t is ignore_index; mean: by the sum of the
+ *          weights that counted. Scores first become x - max - log(sum e^(x - max)) along c. A
+ *          target outside of [0, c) that is not ignored: SYN_INVALID.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"
@@ -113,7 +115,7 @@ static syn_status sce_reference(const struct syn_op_call *c, struct syn_err *err
     return loss(c, true, err);
 }
 
-/* --- determinant -------------------------------------------------------------------------------- */
+/* --- determinant ----------------------------------------------------------------------------- */
 
 static syn_status det_shape(struct syn_op_call *c, struct syn_err *err)
 {

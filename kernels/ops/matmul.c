@@ -1,12 +1,14 @@
 /* matmul.c - matrix products: MatMul, Gemm, MatMulInteger, QLinearMatMul.
  *
  * Source:  ONNX MatMul-13, Gemm-13, MatMulInteger-10, QLinearMatMul-21.
- * Operands: MatMul: a, b (rank 1 is a row or a column, taken away again; leading dimensions broadcast). Gemm: a, b [rank
- *          2], c? broadcast to the result. MatMulInteger: a, b (8 bit), a_zero_point?, b_zero_point? (one number, or
- *          one per row of a, per column of b). QLinearMatMul: a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale,
+ * Operands: MatMul: a, b (rank 1 is a row or a column, taken away again; leading dimensions
+ *          broadcast). Gemm: a, b [rank 2], c? broadcast to the result. MatMulInteger: a, b (8
+ *          bit), a_zero_point?, b_zero_point? (one number, or one per row of a, per column of b).
+ *          QLinearMatMul: a, a_scale, a_zero_point, b, b_scale, b_zero_point, y_scale,
  *          y_zero_point.
  * Attributes: Gemm: alpha=1, beta=1, transA=0, transB=0 (opset 6: broadcast, without meaning here).
- * Maths:   sums in double, integers in 64 bits and cut to their type (Gemm's with other alpha or beta than 1: in double). QLinear: rounded to nearest even, saturated.
+ * Maths:   sums in double, integers in 64 bits and cut to their type (Gemm's with other alpha or
+ *          beta than 1: in double). QLinear: rounded to nearest even, saturated.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/graph/element.h"
 #include "kernels/ops/check.h"
@@ -125,7 +127,7 @@ static syn_status matmul_reference(const struct syn_op_call *c, struct syn_err *
     return SYN_OK;
 }
 
-/* --- Gemm --------------------------------------------------------------------------------------- */
+/* --- Gemm ------------------------------------------------------------------------------------ */
 
 static syn_status gemm_shape(struct syn_op_call *c, struct syn_err *err)
 {
@@ -202,7 +204,7 @@ static syn_status gemm_reference(const struct syn_op_call *c, struct syn_err *er
     return SYN_OK;
 }
 
-/* --- integers ------------------------------------------------------------------------------------- */
+/* --- integers -------------------------------------------------------------------------------- */
 
 /* A quantised matrix's zero point and scale: one, or one per row of a, per column of b. */
 struct grid {

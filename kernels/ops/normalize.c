@@ -1,15 +1,17 @@
-/* normalize.c - norms over axes: LayerNormalization, RMSNormalization, InstanceNormalization, GroupNormalization,
- * LpNormalization, MeanVarianceNormalization, LRN.
+/* normalize.c - norms over axes: LayerNormalization, RMSNormalization, InstanceNormalization,
+ * GroupNormalization, LpNormalization, MeanVarianceNormalization, LRN.
  *
- * Source:  ONNX LayerNormalization-17, RMSNormalization-23, InstanceNormalization-6, GroupNormalization-18 and 21,
- *          LpNormalization-1, MeanVarianceNormalization-13, LRN-13.
- * Operands: Layer: x, scale, bias? (broadcast to x's dimensions from axis on); outputs y, mean?, 1/deviation?. RMS: x, scale.
- *          Instance: x [n,c,...], scale [c], bias [c]. Group: x [n,c,...], scale, bias (one per group in opset 18, per
- *          channel from 21 on). Others: x.
- * Attributes: axis=-1, epsilon=1e-5, stash_type (sums are in double anyway); num_groups; p=2; axes; size, alpha, beta, bias.
- * Maths:   (x - mean) / sqrt(var + epsilon) * scale + bias, var with 1/n; RMS: x / sqrt(mean(x^2) + epsilon) * scale; Lp:
- *          x / (sum |x|^p)^(1/p), zero where that is zero; LRN: x / (bias + alpha/size * sum of squares of the channels
- *          from c - floor((size-1)/2) to c + ceil((size-1)/2))^beta.
+ * Source:  ONNX LayerNormalization-17, RMSNormalization-23, InstanceNormalization-6,
+ *          GroupNormalization-18 and 21, LpNormalization-1, MeanVarianceNormalization-13, LRN-13.
+ * Operands: Layer: x, scale, bias? (broadcast to x's dimensions from axis on); outputs y, mean?,
+ *          1/deviation?. RMS: x, scale. Instance: x [n,c,...], scale [c], bias [c]. Group: x
+ *          [n,c,...], scale, bias (one per group in opset 18, per channel from 21 on). Others: x.
+ * Attributes: axis=-1, epsilon=1e-5, stash_type (sums are in double anyway); num_groups; p=2;
+ *          axes; size, alpha, beta, bias.
+ * Maths:   (x - mean) / sqrt(var + epsilon) * scale + bias, var with 1/n; RMS: x / sqrt(mean(x^2)
+ *          + epsilon) * scale; Lp: x / (sum |x|^p)^(1/p), zero where that is zero; LRN: x / (bias
+ *          + alpha/size * sum of squares of the channels from c - floor((size-1)/2) to c +
+ *          ceil((size-1)/2))^beta.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"
@@ -40,7 +42,7 @@ static void moments(const struct syn_tensor *x, int64_t first, int64_t step, int
     *var = square / (double)n;
 }
 
-/* --- layer and RMS --------------------------------------------------------------------------------- */
+/* --- layer and RMS --------------------------------------------------------------------------- */
 
 static syn_status layer_shape(struct syn_op_call *c, struct syn_err *err)
 {
@@ -118,7 +120,7 @@ static syn_status rms_reference(const struct syn_op_call *c, struct syn_err *err
     return over_tail(c, true, err);
 }
 
-/* --- instance and group ---------------------------------------------------------------------------- */
+/* --- instance and group ---------------------------------------------------------------------- */
 
 static syn_status channels_shape(struct syn_op_call *c, struct syn_err *err)
 {
@@ -169,7 +171,7 @@ static syn_status channels_reference(const struct syn_op_call *c, struct syn_err
     return SYN_OK;
 }
 
-/* --- the others -------------------------------------------------------------------------------------- */
+/* --- the others ------------------------------------------------------------------------------ */
 
 static syn_status same_shape(struct syn_op_call *c, struct syn_err *err)
 {

@@ -1,12 +1,14 @@
-/* reduce.c - numbers brought together over axes: ReduceSum, Mean, Max, Min, Prod, L1, L2, LogSum, LogSumExp, SumSquare.
+/* reduce.c - numbers brought together over axes: ReduceSum, Mean, Max, Min, Prod, L1, L2, LogSum,
+ * LogSumExp, SumSquare.
  *
  * Source:  ONNX Reduce* of opsets 1 to 20.
  * Operands: data, axes? (integers; an attribute before opset 13 (sum) or 18).
  * Attributes: keepdims=1, noop_with_empty_axes=0, axes.
- * Maths:   no axes: all of them, or none with noop_with_empty_axes (each element is then a group of its own). Sums in double
- *          for floats, in 64 bits for integers; a mean of integers is truncated. Of nothing: 0, 1 for the product, the
- *          smallest and largest number of the type for max and min (minus and plus infinity), NaN for the mean,
- *          minus infinity for the logarithms. NaN wins a max and a min. LogSumExp is shifted by the maximum.
+ * Maths:   no axes: all of them, or none with noop_with_empty_axes (each element is then a group
+ *          of its own). Sums in double for floats, in 64 bits for integers; a mean of integers is
+ *          truncated. Of nothing: 0, 1 for the product, the smallest and largest number of the
+ *          type for max and min (minus and plus infinity), NaN for the mean, minus infinity for
+ *          the logarithms. NaN wins a max and a min. LogSumExp is shifted by the maximum.
  * Types:   numbers of all kinds; bool for max and min.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/base/alloc.h"
@@ -153,7 +155,12 @@ static void put(const struct syn_op_call *c, enum how how, int64_t at, const str
         return;
     }
     if (how == L2) { /* cut to a whole number; more than the type holds is its largest */
-        syn_element_put_double(t, c->out[0].data, at, floor(sqrt(a->f)), true);
+        const bool is_unsigned = syn_dtype_kind(t) == 'U';
+        const int64_t most = limit_of(t, false);
+        const double d = floor(sqrt(a->f)),
+                     limit = is_unsigned ? (double)(uint64_t)most : (double)most;
+        const int64_t whole = d >= limit ? most : is_unsigned ? (int64_t)(uint64_t)d : (int64_t)d;
+        syn_element_put_int(t, c->out[0].data, at, whole);
         return;
     }
     int64_t v = a->i;

@@ -1,7 +1,8 @@
 /* softmax.c - Softmax, LogSoftmax, Hardmax.
  *
  * Source:  ONNX of opsets 1, 11 and 13.
- * Attributes: axis (from opset 13 on -1: along that axis alone; before, 1: over all of the axes from it on together).
+ * Attributes: axis (from opset 13 on -1: along that axis alone; before, 1: over all of the axes
+ *          from it on together).
  * Maths:   e^(x - max) / sum, in double; its logarithm; one where the first maximum is, else zero.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/graph/element.h"
@@ -43,7 +44,8 @@ static syn_status softmax_shape(struct syn_op_call *c, struct syn_err *err)
 
 enum how { SOFT, LOG, HARD };
 
-static void one_row(const struct syn_op_call *c, enum how how, int64_t first, int64_t step, int64_t n)
+static void one_row(const struct syn_op_call *c, enum how how, int64_t first, int64_t step,
+                    int64_t n)
 {
     const struct syn_tensor *x = &c->in[0], *y = &c->out[0];
     double most = -INFINITY, sum = 0;
@@ -58,7 +60,9 @@ static void one_row(const struct syn_op_call *c, enum how how, int64_t first, in
     }
     for (int64_t k = 0; k < n; k++) {
         const double v = syn_element_double(x->dtype, x->data, first + k * step);
-        const double r = how == HARD ? k == place : how == LOG ? v - most - log(sum) : exp(v - most) / sum;
+        const double r = how == HARD  ? k == place
+                         : how == LOG ? v - most - log(sum)
+                                      : exp(v - most) / sum;
         syn_element_put_double(y->dtype, y->data, first + k * step, r, true);
     }
 }
@@ -72,21 +76,48 @@ static syn_status run(const struct syn_op_call *c, enum how how, struct syn_err 
         for (int64_t i = 0; i < r.inner; i++) one_row(c, how, o * r.n * r.inner + i, r.inner, r.n);
     return SYN_OK;
 }
-static syn_status softmax(const struct syn_op_call *c, struct syn_err *err) { return run(c, SOFT, err); }
-static syn_status log_softmax(const struct syn_op_call *c, struct syn_err *err) { return run(c, LOG, err); }
-static syn_status hardmax(const struct syn_op_call *c, struct syn_err *err) { return run(c, HARD, err); }
+static syn_status softmax(const struct syn_op_call *c, struct syn_err *err)
+{
+    return run(c, SOFT, err);
+}
+static syn_status log_softmax(const struct syn_op_call *c, struct syn_err *err)
+{
+    return run(c, LOG, err);
+}
+static syn_status hardmax(const struct syn_op_call *c, struct syn_err *err)
+{
+    return run(c, HARD, err);
+}
 
 static const struct syn_attr_spec softmax_attrs[] = {
-    {"axis", SYN_ATTR_INT, INT32_MIN, INT32_MIN, SYN_MAX_RANK}, /* the default depends on the opset */
+    {"axis", SYN_ATTR_INT, INT32_MIN, INT32_MIN,
+     SYN_MAX_RANK}, /* the default depends on the opset */
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_softmax = {
-    .name = "Softmax", .min_in = 1, .max_in = 1, .n_out = 1, .attrs = softmax_attrs, .shape = softmax_shape, .reference = softmax,
+    .name = "Softmax",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = softmax_attrs,
+    .shape = softmax_shape,
+    .reference = softmax,
 };
 const struct syn_op syn_op_log_softmax = {
-    .name = "LogSoftmax", .min_in = 1, .max_in = 1, .n_out = 1, .attrs = softmax_attrs, .shape = softmax_shape,
+    .name = "LogSoftmax",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = softmax_attrs,
+    .shape = softmax_shape,
     .reference = log_softmax,
 };
 const struct syn_op syn_op_hardmax = {
-    .name = "Hardmax", .min_in = 1, .max_in = 1, .n_out = 1, .attrs = softmax_attrs, .shape = softmax_shape, .reference = hardmax,
+    .name = "Hardmax",
+    .min_in = 1,
+    .max_in = 1,
+    .n_out = 1,
+    .attrs = softmax_attrs,
+    .shape = softmax_shape,
+    .reference = hardmax,
 };
