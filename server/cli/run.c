@@ -9,11 +9,13 @@
 #include "server/cli/memory.h"
 #include "server/cli/paths.h"
 #include "server/cli/run_sound.h"
+#include "server/cli/run_stylize.h"
 #include "server/cli/run_tensor.h"
 #include "server/cli/words.h"
 #include "server/jobs/params.h"
 #include "server/jobs/task.h"
 #include "server/pipelines/denoise.h"
+#include "server/pipelines/stylize.h"
 #include "server/pipelines/tensor_job.h"
 #include <jansson.h>
 #include <signal.h>
@@ -29,6 +31,9 @@ static const struct syn_usage usage = {
     "      --out b.webp\n"
     "  synthd run upscale --model waifu2x-cunet --in image=a.png --set noise=2 \\\n"
     "      --out b.jpg --output quality=95\n"
+    "  synthd run stylize --model multistyle26 --in image=photo.jpg --set style=19 --out out.png\n"
+    "  synthd run stylize --model arbitrary-style --in image=photo.jpg --in style=painting.jpg \\\n"
+    "      --out out.png\n"
     "  synthd run denoise-speech --model deepfilternet3 --in audio=noisy.wav --out clean.wav\n"
     "  synthd run tensor --model silero-vad --in input=a.npy --in state=s.npy --in sr=rate.npy \\\n"
     "      --out folder"};
@@ -133,6 +138,8 @@ static int run_words(struct run *r)
     if (!syn_local_find(&r->local, r->words.model)) return SYN_EXIT_USAGE;
     if (strcmp(r->words.kind, SYN_DENOISE_KIND) == 0)
         return syn_run_sound(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
+    if (strcmp(r->words.kind, SYN_STYLIZE_KIND) == 0)
+        return syn_run_stylize(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
     if (strcmp(r->words.kind, SYN_TENSOR_KIND) == 0)
         return syn_run_tensor(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
     st = syn_task_open(r->local.models, &request, &limits, &t, &err);

@@ -4,6 +4,7 @@
 #include "server/pipelines/kinds.h"
 #include "server/pipelines/denoise_params.h"
 #include "server/pipelines/kinds_private.h"
+#include "server/pipelines/stylize.h"
 #include "server/pipelines/tensor_job.h"
 #include <math.h>
 #include <stdarg.h>
@@ -172,7 +173,16 @@ static const struct syn_kind_input denoise_inputs[] = {
     {"audio", true, sound_types,
      "The recording. Rate, channels and sample type are kept; each channel is cleaned by itself."},
 };
+static const struct syn_kind_input stylize_inputs[] = {
+    {"image", true, picture_types,
+     "The photo. Orientation and colour profile are applied; alpha and 16 bits are kept."},
+    {"style", false, picture_types,
+     "The picture whose style is taken; needed by models that have none of their own."},
+};
 static const struct syn_kind run_only[] = {
+    {SYN_STYLIZE_KIND, "Stylize",
+     "Paints a picture anew in another style. A global change: strokes and colours are invented.",
+     stylize_inputs, 2, syn_stylize_param_table, SYN_STYLIZE_N_PARAMS},
     {SYN_DENOISE_KIND, "Denoise speech",
      "Takes the noise out of a recording of speech. A partial, global change: what is left is "
      "filtered, nothing is invented.",
