@@ -8,6 +8,7 @@
 #include "server/cli/logfmt.h"
 #include "server/cli/memory.h"
 #include "server/cli/paths.h"
+#include "server/cli/run_matte.h"
 #include "server/cli/run_sound.h"
 #include "server/cli/run_stylize.h"
 #include "server/cli/run_tensor.h"
@@ -16,6 +17,7 @@
 #include "server/jobs/task.h"
 #include "server/pipelines/denoise.h"
 #include "server/pipelines/stylize.h"
+#include "server/pipelines/matte.h"
 #include "server/pipelines/tensor_job.h"
 #include <jansson.h>
 #include <signal.h>
@@ -35,6 +37,7 @@ static const struct syn_usage usage = {
     "  synthd run stylize --model arbitrary-style --in image=photo.jpg --in style=painting.jpg \\\n"
     "      --out out.png\n"
     "  synthd run denoise-speech --model deepfilternet3 --in audio=noisy.wav --out clean.wav\n"
+    "  synthd run matte --model isnet --in image=photo.jpg --out subject.png\n"
     "  synthd run tensor --model silero-vad --in input=a.npy --in state=s.npy --in sr=rate.npy \\\n"
     "      --out folder"};
 
@@ -138,6 +141,8 @@ static int run_words(struct run *r)
     if (!syn_local_find(&r->local, r->words.model)) return SYN_EXIT_USAGE;
     if (strcmp(r->words.kind, SYN_DENOISE_KIND) == 0)
         return syn_run_sound(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
+    if (strcmp(r->words.kind, SYN_MATTE_KIND) == 0)
+        return syn_run_matte(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
     if (strcmp(r->words.kind, SYN_STYLIZE_KIND) == 0)
         return syn_run_stylize(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
     if (strcmp(r->words.kind, SYN_TENSOR_KIND) == 0)

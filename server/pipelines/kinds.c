@@ -5,6 +5,7 @@
 #include "server/pipelines/denoise_params.h"
 #include "server/pipelines/kinds_private.h"
 #include "server/pipelines/stylize.h"
+#include "server/pipelines/matte.h"
 #include "server/pipelines/tensor_job.h"
 #include <math.h>
 #include <stdarg.h>
@@ -173,6 +174,12 @@ static const struct syn_kind_input denoise_inputs[] = {
     {"audio", true, sound_types,
      "The recording. Rate, channels and sample type are kept; each channel is cleaned by itself."},
 };
+static const struct syn_kind_input matte_inputs[] = {
+    {"image", true, picture_types,
+     "The picture. Orientation and colour profile are applied; what is transparent stays so."},
+    {"background", false, picture_types,
+     "What is put behind the subject; cut at its middle to the picture's shape."},
+};
 static const struct syn_kind_input stylize_inputs[] = {
     {"image", true, picture_types,
      "The photo. Orientation and colour profile are applied; alpha and 16 bits are kept."},
@@ -187,6 +194,10 @@ static const struct syn_kind run_only[] = {
      "Takes the noise out of a recording of speech. A partial, global change: what is left is "
      "filtered, nothing is invented.",
      denoise_inputs, 1, syn_denoise_param_table, SYN_DENOISE_N_PARAMS},
+    {SYN_MATTE_KIND, "Matte",
+     "Takes the subject of a picture from its background. A partial change: the subject's pixels "
+     "are kept, how much of each counts is estimated.",
+     matte_inputs, 2, syn_matte_param_table, SYN_MATTE_N_PARAMS},
     {SYN_TENSOR_KIND, "Tensor", "Runs a model once: named tensors in, named tensors out.", NULL, 0,
      syn_tensor_param_table, SYN_TENSOR_N_PARAMS},
 };
