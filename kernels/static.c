@@ -29,6 +29,10 @@ static bool is_worthwhile(const struct syn_graph *g)
         const struct syn_node *n = &g->node[i];
         if (!n->op) continue;
         convolutions |= n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE;
+        /* grouped ones have quick versions for dense tensors alone */
+        if ((n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE) &&
+            syn_attr_int(n->op, n->attr, "group") > 1)
+            return false;
         if ((n->op->flags & (SYN_OP_MAKES | SYN_OP_RANDOM)) != 0) return false;
         for (int32_t o = 0; !is_picture_op(n->id) && o < n->n_out; o++) {
             int64_t elements = 0;
@@ -42,8 +46,10 @@ static bool is_worthwhile(const struct syn_graph *g)
 static syn_status rewrite(struct syn_graph *g, unsigned passes, struct syn_err *err)
 {
     syn_status st = SYN_OK;
-    if (passes & SYN_PASS_NORM) st = syn_pass_norm(g, err);
-    if (st == SYN_OK && (passes & SYN_PASS_LOWER)) st = syn_pass_lower(g, err);
+    if (passes & SYN_PASS_LOWER) st = syn_pass_lower(g, err);
+    /* reshapes to the same shape stand in the way of patterns */
+    if (st == SYN_OK && (passes & SYN_PASS_FOLD)) st = syn_pass_fold(g, err);
+    if (st == SYN_OK && (passes & SYN_PASS_NORM)) st = syn_pass_norm(g, err);
     if (st == SYN_OK && (passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_conv(g, err);
     if (st == SYN_OK && (passes & SYN_PASS_NORM)) st = syn_pass_fuse_norm(g, err);
     if (st == SYN_OK && (passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_shuffle(g, err);

@@ -135,7 +135,8 @@ static syn_status grow(struct syn_rewrite *r, struct syn_node *n, const syn_dtyp
             k = 0;
         } else k++;
     }
-    if (n_taken) st = put_chain(r, n, &e, err);
+    /* a Clip alone too: its bounds are operands, which only a chain has as numbers */
+    if (n_taken || n->id == SYN_OP_CLIP_TO) st = put_chain(r, n, &e, err);
     if (!n_taken || st != SYN_OK) return st;
     for (int32_t i = 0; i < n_taken; i++) { /* what they read is read by the chain now */
         struct syn_node *maker = &r->g->node[taken[i]];
