@@ -36,6 +36,9 @@ F32_MAX = 1e-3
 SHIPPED_L2 = 0.15
 BF16_L2 = 0.05
 ALL_PASSES = str(2**31 - 1)
+# ISNet is stored in f16, which nothing but the scalar references computes in: minutes a picture.
+# Without the pass that widens it (kernels/engine.h, SYN_PASS_WIDEN) that is all it would run by.
+ALL_BUT_WIDEN = str((2**31 - 1) & ~(1 << 14))
 
 # Through the scalar definitions as well: the smallest of each model, they are slow.
 SCALAR = {
@@ -126,7 +129,8 @@ def check_case(engine, case, tally):
     got = engine.run(case, "--precision", "f32")
     compare(tally, case, want, got, "f32")
     if case.name in PLAIN:
-        plain = engine.run(case, "--precision", "f32", "--passes-off", ALL_PASSES)
+        off = ALL_BUT_WIDEN if case.name.startswith("matte") else ALL_PASSES
+        plain = engine.run(case, "--precision", "f32", "--passes-off", off)
         compare(tally, case, want, plain, "all passes off")
         again = engine.run(case, "--precision", "f32")
         same = all(np.array_equal(again[n], got[n]) for n in case.outputs)
