@@ -153,7 +153,7 @@ def test_refusals():
 def test_memory_is_limited():
     code, text, err = stylize(toys(), "two", flat(9, 400, 300), "--memory-budget-bytes", "5000000")
     check(code == 1 and not text, f"{code}")
-    check("inputs.image: 400x300 needs 24000000 bytes" in err and "limit is 5000000" in err, err)
+    check("inputs.image: 400x300 needs 36000000 bytes" in err and "limit is 5000000" in err, err)
 
 
 def fetched(model):
