@@ -458,10 +458,11 @@ syn_status syn_stylize_open(struct syn_models *models, const struct syn_manifest
     const bool by_picture = syn_stylize_wants_picture(m);
     const char *paint = by_picture ? "transform" : "stylize";
     if (by_picture && !style)
-        return syn_fail(err, SYN_INVALID, "inputs.style is missing: %s takes the style of a picture",
-                        m->id);
+        return syn_fail(err, SYN_INVALID,
+                        "inputs.style is missing: %s takes the style of a picture", m->id);
     if (!by_picture && style)
-        return syn_fail(err, SYN_INVALID, "inputs.style: %s has styles of its own: set style", m->id);
+        return syn_fail(err, SYN_INVALID, "inputs.style: %s has styles of its own: set style",
+                        m->id);
     struct stylize *s = syn_calloc(1, sizeof *s);
     if (!s) return syn_fail(err, SYN_NO_MEMORY, "no memory for a job");
     s->base.kind = &kind;
@@ -476,7 +477,8 @@ syn_status syn_stylize_open(struct syn_models *models, const struct syn_manifest
     if (st == SYN_OK)
         st = load(s, &s->paint, paint, by_picture ? "style" : "weights", "picture", cancel, err);
     if (st == SYN_OK && by_picture && !s->learn.variant->picture.side)
-        st = syn_fail(err, SYN_UNSUPPORTED, "network predict of %s: its picture has no side", m->id);
+        st = syn_fail(err, SYN_UNSUPPORTED, "network predict of %s: its picture has no side",
+                      m->id);
     if (st == SYN_OK && !by_picture) st = set_weights(s, err);
     if (st == SYN_OK) st = take_images(s, image, style, err);
     if (st != SYN_OK) {
