@@ -56,7 +56,6 @@ enum {
     SYN_PASS_BATCH_NORM = 1 << 7, /* batch normalisation into the convolution before it */
     SYN_PASS_TRANSPOSE = 1 << 8,  /* transposes moved together and cancelled */
     SYN_PASS_NORM = 1 << 9,       /* spelled-out instance and layer norms as one node */
-    SYN_PASS_ATTENTION = 1 << 10, /* spelled-out attention as one node */
     SYN_PASS_LOWER = 1 << 11,     /* rank-4 operators in our own forms, which the passes above know */
     SYN_PASS_CHAIN = 1 << 12,     /* element-by-element operators in one loop */
     SYN_PASS_PROGRAM = 1 << 13,   /* networks of pictures planned ahead for a shape, not run node by node */
