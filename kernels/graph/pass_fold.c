@@ -11,6 +11,7 @@ static bool is_constant(const struct syn_graph *g, int32_t value)
 /* The node hands its first operand through unchanged. */
 static bool is_identity(const struct syn_graph *g, const struct syn_node *n)
 {
+    if (n->n_in < 1 || n->in[0] < 0 || n->n_out < 1 || n->out[0] < 0) return false;
     const struct syn_value *x = &g->value[n->in[0]], *y = &g->value[n->out[0]];
     if (!syn_shape_equal(&x->shape, &y->shape)) return false;
     switch (n->id) {
@@ -26,6 +27,18 @@ static bool is_identity(const struct syn_graph *g, const struct syn_node *n)
     default:
         return false;
     }
+}
+
+/* This pass computes in f32: other types are syn_graph_specialise's to fold. */
+static bool is_f32(const struct syn_graph *g, const struct syn_node *n)
+{
+    if (n->n_in < 1 || (n->op->flags & (SYN_OP_RANDOM | SYN_OP_MAKES))) return false;
+    for (int32_t k = 0; k < n->n_in; k++)
+        if (n->in[k] >= 0 && g->value[n->in[k]].dtype != SYN_F32 && g->value[n->in[k]].dtype != SYN_F16)
+            return false;
+    for (int32_t k = 0; k < n->n_out; k++)
+        if (n->out[k] < 0 || g->value[n->out[k]].dtype != SYN_F32) return false;
+    return true;
 }
 
 /* Computes a node of constants with its reference; the outputs become constants. */
@@ -73,7 +86,7 @@ syn_status syn_pass_fold(struct syn_graph *g, struct syn_err *err)
         if (!n->op) continue;
         for (int32_t k = 0; k < n->n_in; k++)
             all_constant &= n->in[k] < 0 || is_constant(g, n->in[k]);
-        if (all_constant) {
+        if (all_constant && is_f32(g, n)) {
             syn_status st = compute(g, n, i, err);
             if (st != SYN_OK) return st;
         } else if (is_identity(g, n)) {
