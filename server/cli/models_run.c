@@ -5,16 +5,15 @@
 #include "kernels/base/alloc.h"
 #include "server/cli/bar.h"
 #include "server/cli/models.h"
+#include "server/cli/paths.h"
 #include "server/media/npy.h"
 #include "server/media/npz.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const struct syn_usage usage = {
     "synthd models run --model FILE.onnx [--in NAME=FILE.npy]... [--out-dir DIR] [--repeat N] [--json]",
@@ -44,49 +43,19 @@ struct runner {
     json_t *times;
 };
 
-static syn_status read_file(const char *path, uint8_t **out, size_t *n, struct syn_err *err)
-{
-    struct stat s;
-    size_t at = 0;
-    uint8_t *p = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    syn_status st = SYN_OK;
-    if (fd < 0 || fstat(fd, &s) != 0) st = syn_fail(err, SYN_IO, "%s: %s", path, strerror(errno));
-    else if (s.st_size < 0 || (uint64_t)s.st_size > MAX_FILE_BYTES)
-        st = syn_fail(err, SYN_TOO_LARGE, "%s: over %zu bytes", path, MAX_FILE_BYTES);
-    else if (!(p = syn_alloc((size_t)s.st_size + 1))) st = syn_fail(err, SYN_NO_MEMORY, "%s: no memory", path);
-    while (st == SYN_OK && at < (size_t)s.st_size) {
-        const ssize_t got = read(fd, p + at, (size_t)s.st_size - at);
-        if (got <= 0) st = syn_fail(err, SYN_IO, "%s: %s", path, got < 0 ? strerror(errno) : "ends early");
-        else at += (size_t)got;
-    }
-    if (fd >= 0) close(fd);
-    if (st != SYN_OK) {
-        syn_free(p);
-        return st;
-    }
-    *out = p;
-    *n = at;
-    return SYN_OK;
-}
-
-static syn_status write_file(const char *dir, const char *name, const struct syn_tensor *t, struct syn_err *err)
+static syn_status write_file(const char *dir, const char *name, const struct syn_tensor *t,
+                             struct syn_err *err)
 {
     char path[4096];
     uint8_t *bytes = NULL;
     size_t n = 0;
-    FILE *f;
     syn_status st = syn_npy_encode(t, &bytes, &n, err);
     const int length = snprintf(path, sizeof path, "%s/%s.npy", dir, name);
     if (st == SYN_OK && (length < 0 || (size_t)length >= sizeof path))
         st = syn_fail(err, SYN_INVALID, "%s: name too long", name);
     for (char *c = path + strlen(dir) + 1; st == SYN_OK && *c; c++)
         if (*c == '/') *c = '_'; /* names of values are often paths; files lie side by side */
-    if (st == SYN_OK) {
-        f = fopen(path, "wb");
-        if (!f || fwrite(bytes, 1, n, f) != n) st = syn_fail(err, SYN_IO, "%s: %s", path, strerror(errno));
-        if (f && fclose(f) != 0 && st == SYN_OK) st = syn_fail(err, SYN_IO, "%s: %s", path, strerror(errno));
-    }
+    if (st == SYN_OK) st = syn_file_write(path, bytes, n, 0644, err);
     syn_free(bytes);
     return st;
 }
@@ -95,7 +64,7 @@ static syn_status write_file(const char *dir, const char *name, const struct syn
 static syn_status read_input(struct runner *r, const char *item, struct syn_err *err)
 {
     const char *eq = strchr(item, '=');
-    uint8_t *bytes = NULL;
+    char *bytes = NULL;
     size_t n = 0;
     syn_status st;
     if (!eq) return syn_fail(err, SYN_INVALID, "--in = \"%.80s\": must be NAME=FILE.npy", item);
@@ -104,7 +73,7 @@ static syn_status read_input(struct runner *r, const char *item, struct syn_err 
         syn_model_input(r->net, i, &io);
         if (strlen(io.name) != (size_t)(eq - item) || strncmp(io.name, item, (size_t)(eq - item)) != 0) continue;
         if (r->input[i].data) return syn_fail(err, SYN_INVALID, "--in: %s is given twice", io.name);
-        st = read_file(eq + 1, &bytes, &n, err);
+        st = syn_file_read(eq + 1, MAX_FILE_BYTES, &bytes, &n, err);
         if (st == SYN_OK) st = syn_npy_decode(bytes, n, MAX_FILE_BYTES, &r->input[i], err);
         syn_free(bytes);
         return st == SYN_OK ? st : syn_fail_in(err, st, "%s: ", eq + 1);
