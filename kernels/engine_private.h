@@ -71,6 +71,9 @@ SYN_MUST_CHECK syn_status syn_static_get(struct syn_model *m, const struct syn_t
 void syn_static_release(struct syn_model *m, struct syn_static *s);
 void syn_statics_free(struct syn_model *m); /* none in use */
 
+/* A program's step as syn_plan_step and syn_model_step tell it. */
+void syn_step_describe(const struct syn_program *p, int32_t index, struct syn_step_info *info);
+
 /* engine->run_lock is held. The engine's one workspace, at least this large. */
 SYN_MUST_CHECK syn_status syn_engine_workspace(struct syn_engine *e, uint64_t bytes, struct syn_err *err);
 

@@ -240,16 +240,21 @@ syn_status syn_plan_estimate(struct syn_model *m, int32_t stage, const struct sy
 
 void syn_plan_info(const struct syn_plan *p, struct syn_plan_info *info) { *info = p->info; }
 
-void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info *info)
+void syn_step_describe(const struct syn_program *p, int32_t index, struct syn_step_info *info)
 {
-    const struct syn_program_step *s = &p->program->step[index];
-    const struct syn_graph *g = p->program->g;
+    const struct syn_program_step *s = &p->step[index];
+    const struct syn_graph *g = p->g;
     /* a step without a node brings a picture in or out; outputs are stored after all nodes */
     info->op = s->node >= 0 ? g->node[s->node].op->name : s->is_load ? "Load" : "Store";
     info->name = s->node >= 0 ? g->node[s->node].name : g->value[s->value].name;
     info->impl = s->kernel.impl ? s->kernel.impl : "view";
     info->out = g->value[s->value].shape;
     info->seconds = s->seconds;
+}
+
+void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info *info)
+{
+    syn_step_describe(p->program, index, info);
 }
 
 /* --- running -------------------------------------------------------------------------------- */

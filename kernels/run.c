@@ -150,24 +150,13 @@ void syn_model_run_info(struct syn_model *m, struct syn_run_info *info)
     pthread_mutex_unlock(&m->lock);
 }
 
-static void program_step(const struct syn_program *p, int32_t index, struct syn_step_info *info)
-{
-    const struct syn_program_step *s = &p->step[index];
-    const struct syn_graph *g = p->g;
-    info->op = s->node >= 0 ? g->node[s->node].op->name : s->is_load ? "Load" : "Store";
-    info->name = s->node >= 0 ? g->node[s->node].name : g->value[s->value].name;
-    info->impl = s->kernel.impl ? s->kernel.impl : "view";
-    info->out = g->value[s->value].shape;
-    info->seconds = s->seconds;
-}
-
 bool syn_model_step(struct syn_model *m, int32_t index, struct syn_step_info *info)
 {
     const struct syn_program *p;
     const struct syn_node *n = NULL;
     bool ran = false;
     pthread_mutex_lock(&m->lock);
-    if ((p = last_program(m))) program_step(p, index, info);
+    if ((p = last_program(m))) syn_step_describe(p, index, info);
     pthread_mutex_unlock(&m->lock);
     if (p) return true;
     pthread_mutex_lock(&m->engine->run_lock);

@@ -167,17 +167,9 @@ static void free_list(struct syn_model *m, struct syn_static *s)
 static syn_status shapes_of(const struct syn_model *m, const struct syn_tensor *in, struct syn_shape *shape,
                             struct syn_err *err)
 {
-    const struct syn_graph *g = m->graph;
-    char got[128], want[128];
-    for (int32_t i = 0; i < g->n_inputs; i++) {
-        const struct syn_value *v = &g->value[g->input[i]];
-        bool fits = in[i].data && in[i].dtype == v->dtype && (v->shape.rank < 0 || v->shape.rank == in[i].shape.rank);
-        for (int32_t d = 0; fits && d < v->shape.rank; d++)
-            fits = v->shape.dim[d] < 0 || v->shape.dim[d] == in[i].shape.dim[d];
-        if (!fits)
-            return syn_fail(err, SYN_INVALID, "input %s is %s %s: must be %s %s", v->name,
-                            syn_dtype_word(in[i].dtype), syn_shape_text(&in[i].shape, got, sizeof got),
-                            syn_dtype_word(v->dtype), syn_shape_text(&v->shape, want, sizeof want));
+    for (int32_t i = 0; i < m->graph->n_inputs; i++) {
+        const syn_status st = syn_graph_input_fits(m->graph, i, &in[i], err);
+        if (st != SYN_OK) return st;
         shape[i] = in[i].shape;
     }
     return SYN_OK;

@@ -371,17 +371,12 @@ static void release_after(struct syn_flow *f, struct frame_run *r, int32_t i)
 static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool top, struct syn_err *err)
 {
     const struct syn_graph *g = r->fr->g;
-    char got[128], want[128];
     for (int32_t i = 0; i < g->n_inputs; i++) {
-        const struct syn_value *v = &g->value[g->input[i]];
-        bool fits = in[i].data && in[i].shape.rank >= 0 && (!top || (in[i].dtype == v->dtype &&
-                              (v->shape.rank < 0 || v->shape.rank == in[i].shape.rank)));
-        for (int32_t d = 0; top && fits && d < v->shape.rank; d++)
-            fits = v->shape.dim[d] < 0 || v->shape.dim[d] == in[i].shape.dim[d];
-        if (!fits)
-            return syn_fail(err, SYN_INVALID, "input %s is %s %s: must be %s %s", v->name,
-                            syn_dtype_word(in[i].dtype), syn_shape_text(&in[i].shape, got, sizeof got),
-                            syn_dtype_word(v->dtype), syn_shape_text(&v->shape, want, sizeof want));
+        /* a body's inputs are as its operator passes them */
+        const syn_status st = top ? syn_graph_input_fits(g, i, &in[i], err) : SYN_OK;
+        if (st != SYN_OK) return st;
+        if (!in[i].data || in[i].shape.rank < 0)
+            return syn_fail(err, SYN_INVALID, "input %s is missing", g->value[g->input[i]].name);
         keep_output(r, g->input[i], &in[i], -1);
     }
     return SYN_OK;

@@ -118,6 +118,11 @@ SYN_MUST_CHECK syn_status syn_graph_infer(struct syn_graph *g, const struct syn_
 /* The call that shape functions and references take, with shapes, dtypes and constant data filled in. */
 void syn_graph_call(const struct syn_graph *g, int32_t node, struct syn_op_call *c);
 
+/* A tensor may be input i: it has data, the stated type, and the stated dimensions where they are. SYN_INVALID says
+ * what it is and what it must be. */
+SYN_MUST_CHECK syn_status syn_graph_input_fits(const struct syn_graph *g, int32_t i,
+                                               const struct syn_tensor *t, struct syn_err *err);
+
 /* How many live nodes read the value; being a graph output counts as one more. */
 int32_t syn_graph_uses(const struct syn_graph *g, int32_t value);
 

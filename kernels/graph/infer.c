@@ -21,6 +21,21 @@ static syn_status bind_inputs(struct syn_graph *g, const struct syn_shape *shape
     return SYN_OK;
 }
 
+syn_status syn_graph_input_fits(const struct syn_graph *g, int32_t i, const struct syn_tensor *t,
+                                struct syn_err *err)
+{
+    const struct syn_value *v = &g->value[g->input[i]];
+    char got[128], want[128];
+    bool fits = t->data && t->shape.rank >= 0 && t->dtype == v->dtype &&
+                (v->shape.rank < 0 || v->shape.rank == t->shape.rank);
+    for (int32_t d = 0; fits && d < v->shape.rank; d++)
+        fits = v->shape.dim[d] < 0 || v->shape.dim[d] == t->shape.dim[d];
+    if (fits) return SYN_OK;
+    return syn_fail(err, SYN_INVALID, "input %s is %s %s: must be %s %s", v->name,
+                    syn_dtype_word(t->dtype), syn_shape_text(&t->shape, got, sizeof got),
+                    syn_dtype_word(v->dtype), syn_shape_text(&v->shape, want, sizeof want));
+}
+
 /* Shapes and types from a filled call to the node's values. */
 static syn_status take_outputs(struct syn_graph *g, const struct syn_node *n, const struct syn_op_call *c,
                                struct syn_err *err)
