@@ -77,6 +77,7 @@ struct syn_placement {           /* what place() is asked */
     bool bf16;
     bool concat_views;           /* the pass SYN_PASS_CONCAT_VIEWS */
     bool winograd;               /* the pass SYN_PASS_WINOGRAD */
+    bool lanes;                  /* the pass SYN_PASS_LANES */
     bool dry;                    /* only sizes are wanted: prepare fills scratch_bytes and packs nothing;
                                     what it makes is never run */
 };

@@ -94,6 +94,8 @@ static syn_status cpu_prepare(void *state, const struct syn_placement *p,
     syn_status st;
     if (cpu_conv_wino_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))
         return cpu_conv_wino_prepare(self, p, place, node, k, err);
+    if (cpu_conv_few_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))
+        return cpu_conv_few_prepare(self, p, place, node, k, err);
     if (cpu_conv_direct_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))
         return cpu_conv_direct_prepare(self, p, place, node, k, err);
     if (cpu_conv_dnnl_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16) &&

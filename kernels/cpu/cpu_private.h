@@ -47,6 +47,13 @@ SYN_MUST_CHECK syn_status cpu_conv_wino_prepare(struct cpu_self *self,
                                                 const struct syn_place *place, int32_t node,
                                                 struct syn_kernel *k, struct syn_err *err);
 
+/* The same with pixels in the lanes: few output channels, stride 1. The frame is the direct form's. */
+bool cpu_conv_few_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                        bool bf16);
+SYN_MUST_CHECK syn_status cpu_conv_few_prepare(struct cpu_self *self, const struct syn_placement *p,
+                                               const struct syn_place *place, int32_t node,
+                                               struct syn_kernel *k, struct syn_err *err);
+
 /* By oneDNN. prepare says SYN_UNSUPPORTED, without text, when oneDNN has none for this form after
  * all. */
 bool cpu_conv_dnnl_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,

@@ -7,19 +7,22 @@
 
 static void *cpu;
 
-/* b's graph on the CPU backend in both precisions, each 3x3 convolution directly and where it fits by
- * Winograd's algorithm. */
+/* b's graph on the CPU backend in both precisions: by the row kernels alone, and by what else fits
+ * (Winograd's algorithm, pixels in lanes). */
 static void check(struct gg *b, const char *what)
 {
     const struct gg_how how[] = {
-        {.backend = &syn_backend_cpu, .self = cpu, .no_winograd = true},
-        {.backend = &syn_backend_cpu, .self = cpu, .no_winograd = true, .bf16 = true},
+        {.backend = &syn_backend_cpu, .self = cpu, .no_winograd = true, .no_lanes = true},
+        {.backend = &syn_backend_cpu, .self = cpu, .no_winograd = true, .no_lanes = true,
+         .bf16 = true},
         {.backend = &syn_backend_cpu, .self = cpu},
         {.backend = &syn_backend_cpu, .self = cpu, .bf16 = true}};
-    bool has_3x3 = false; /* else the switch changes nothing */
-    for (int32_t i = 0; i < b->g->n_nodes; i++)
-        has_3x3 |= b->g->value[b->g->node[i].in[1]].shape.dim[2] == 3;
-    gg_check_all(b, how, has_3x3 ? 4 : 2, what);
+    bool others = false; /* else the switches change nothing */
+    for (int32_t i = 0; i < b->g->n_nodes; i++) {
+        const struct syn_shape *w = &b->g->value[b->g->node[i].in[1]].shape;
+        others |= w->dim[2] == 3 || w->dim[0] <= 8;
+    }
+    gg_check_all(b, how, others ? 4 : 2, what);
 }
 
 /* One convolution of a picture [n,ci,h,w]; skipped (false) when the shape is refused. */
