@@ -53,6 +53,18 @@ struct cpu_wino_in {
     void *v;                      /* out: [16 positions, v_position apart][tiles][16] */
     int64_t v_position;           /* elements */
 };
+/* The first for kernels of several 3x3 parts (conv_nested.c): one row of 4x4 inputs at every column, not
+ * every second one, of up to four planes. */
+struct cpu_nested_in {
+    const float *row[4][4];       /* of each channel, in four input rows */
+    int32_t channels;
+    int64_t n_cols;               /* pixels that may be read from there; the rest count as zero */
+    int64_t px;                   /* columns wanted */
+    float *lines;                 /* scratch: 16 lines of cpu_nested_line(px) */
+    void *v;                      /* out: [16 positions, v_position apart][px, whole 16s][4 channels] */
+    int64_t v_position;           /* elements */
+};
+static inline int64_t cpu_nested_line(int64_t px) { return (px + 3 + 15) / 16 * 16 + 16; }
 struct cpu_wino_out {
     const float *m; /* [16 positions, m_position apart][tiles][16]: sums of one output block */
     int64_t m_position, tiles;
@@ -68,6 +80,7 @@ struct cpu_conv_isa {
     cpu_row_fn *row;
     void (*wino_in)(const struct cpu_wino_in *w);
     void (*wino_out)(const struct cpu_wino_out *w);
+    void (*nested_in)(const struct cpu_nested_in *w);
 };
 /* f32 activations and weights / bf16 activations and weights, f32 sums. */
 struct cpu_conv_isa cpu_conv_isa_f32(void);
@@ -75,7 +88,7 @@ struct cpu_conv_isa cpu_conv_isa_bf16(void);
 
 /* Packed weights, shared by all plans of a model: see conv_pack.c. */
 struct cpu_packs;
-enum cpu_pack_form { CPU_PACK_DIRECT, CPU_PACK_WINO };
+enum cpu_pack_form { CPU_PACK_DIRECT, CPU_PACK_WINO, CPU_PACK_NESTED };
 struct cpu_pack {
     struct cpu_pack *next;
     uint64_t key;

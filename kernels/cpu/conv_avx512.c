@@ -14,16 +14,35 @@
 #define TO_STORED(v) to_bf16(v)
 #define FMA(acc, w, x) _mm512_fmadd_ps(w, x, acc)
 
+static inline __attribute__((always_inline)) void store_fours(float *p, const __m512 v[4])
+{
+    const __m512d a = (__m512d)_mm512_unpacklo_ps(v[0], v[1]),
+                  b = (__m512d)_mm512_unpackhi_ps(v[0], v[1]),
+                  c = (__m512d)_mm512_unpacklo_ps(v[2], v[3]),
+                  d = (__m512d)_mm512_unpackhi_ps(v[2], v[3]);
+    const __m512 px[4] = {/* pixel i of each quarter */
+                          (__m512)_mm512_unpacklo_pd(a, c), (__m512)_mm512_unpackhi_pd(a, c),
+                          (__m512)_mm512_unpacklo_pd(b, d), (__m512)_mm512_unpackhi_pd(b, d)};
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        _mm_storeu_ps(p + 4 * i, _mm512_extractf32x4_ps(px[i], 0));
+        _mm_storeu_ps(p + 4 * i + 16, _mm512_extractf32x4_ps(px[i], 1));
+        _mm_storeu_ps(p + 4 * i + 32, _mm512_extractf32x4_ps(px[i], 2));
+        _mm_storeu_ps(p + 4 * i + 48, _mm512_extractf32x4_ps(px[i], 3));
+    }
+}
+
 #include "kernels/cpu/conv_row.h"
 
 struct cpu_conv_isa cpu_conv_isa_f32(void)
 {
-    const struct cpu_conv_isa here = {row, wino_in, wino_out}, none = {NULL, NULL, NULL};
+    const struct cpu_conv_isa here = {row, wino_in, wino_out, nested_in},
+                              none = {NULL, NULL, NULL, NULL};
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
                ? here
                : none;
 }
 #else
-struct cpu_conv_isa cpu_conv_isa_f32(void) { return (struct cpu_conv_isa){NULL, NULL, NULL}; }
+struct cpu_conv_isa cpu_conv_isa_f32(void) { return (struct cpu_conv_isa){NULL, NULL, NULL, NULL}; }
 #endif

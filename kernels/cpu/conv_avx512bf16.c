@@ -25,16 +25,29 @@ static inline __attribute__((always_inline)) __m512bh broadcast_pair(const uint1
     return (__m512bh)_mm512_set1_epi32(pair);
 }
 
+static inline __attribute__((always_inline)) void store_fours(uint16_t *p, const __m512 v[4])
+{
+    /* two channels side by side in a register; then word 4*i + c is pixel i's of channel c */
+    static const uint16_t low[32] = {0, 16, 32, 48, 1, 17, 33, 49, 2, 18, 34, 50, 3, 19, 35, 51,
+                                     4, 20, 36, 52, 5, 21, 37, 53, 6, 22, 38, 54, 7, 23, 39, 55};
+    const __m512i lo = _mm512_loadu_si512(low), hi = _mm512_add_epi16(lo, _mm512_set1_epi16(8)),
+                  a = (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0]),
+                  b = (__m512i)_mm512_cvtne2ps_pbh(v[3], v[2]);
+    _mm512_storeu_si512(p, _mm512_permutex2var_epi16(a, lo, b));
+    _mm512_storeu_si512(p + 32, _mm512_permutex2var_epi16(a, hi, b));
+}
+
 #include "kernels/cpu/conv_row.h"
 
 struct cpu_conv_isa cpu_conv_isa_bf16(void)
 {
-    const struct cpu_conv_isa here = {row, wino_in, wino_out}, none = {NULL, NULL, NULL};
+    const struct cpu_conv_isa here = {row, wino_in, wino_out, nested_in},
+                              none = {NULL, NULL, NULL, NULL};
     return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512vl")
                ? here
                : none;
 }
 #else
-struct cpu_conv_isa cpu_conv_isa_bf16(void) { return (struct cpu_conv_isa){NULL, NULL, NULL}; }
+struct cpu_conv_isa cpu_conv_isa_bf16(void) { return (struct cpu_conv_isa){NULL, NULL, NULL, NULL}; }
 #endif

@@ -11,7 +11,8 @@
  * Tests:    tests/unit/test_cpu_conv.c against the reference.
  *
  * The including file defines: ELEM (storage type), STEP (channels per FMA: 1 or 2), BCAST(p),
- * LOADW(p), FMA(acc, w, x), and TO_STORED(v): sixteen f32 as bf16. */
+ * LOADW(p), FMA(acc, w, x), TO_STORED(v): sixteen f32 as bf16, and store_fours(p, v): four registers
+ * of a channel each as sixteen pixels of four channels. */
 
 #define MAX_PX_2 14
 #define MAX_PX_1 28
@@ -247,4 +248,44 @@ static void wino_out(const struct cpu_wino_out *w)
                 store_block(r, finish(r, right, w->o, slope, 2 * x + 1), w->o, 2 * x + 1);
         }
     }
+}
+
+/* The same transform for planes: at every column, so that parts of a kernel three columns apart find
+ * theirs. */
+static void nested_in(const struct cpu_nested_in *w)
+{
+    const int64_t line = cpu_nested_line(w->px),
+                  have = w->n_cols < w->px + 3 ? w->n_cols : w->px + 3;
+    for (int32_t c = 0; c < 4; c++) { /* down the columns */
+        float *t = w->lines + 4 * c * line;
+        for (int64_t x = 0; x < line; x += 16) {
+            const __mmask16 m = c >= w->channels || x >= have ? (__mmask16)0
+                                : have - x >= 16              ? (__mmask16)0xffff
+                                                 : (__mmask16)((1u << (have - x)) - 1);
+            __m512 d[4];
+            for (int i = 0; i < 4; i++)
+                d[i] = m ? _mm512_maskz_loadu_ps(m, w->row[c][i] + x) : _mm512_setzero_ps();
+            _mm512_storeu_ps(t + x, _mm512_sub_ps(d[0], d[2]));
+            _mm512_storeu_ps(t + line + x, _mm512_add_ps(d[1], d[2]));
+            _mm512_storeu_ps(t + 2 * line + x, _mm512_sub_ps(d[2], d[1]));
+            _mm512_storeu_ps(t + 3 * line + x, _mm512_sub_ps(d[1], d[3]));
+        }
+    }
+    for (int i = 0; i < 4; i++) /* along the rows */
+        for (int64_t x = 0; x < w->px; x += 16) {
+            __m512 v[4][4]; /* position, channel */
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; c++) {
+                const float *p = w->lines + (4 * c + i) * line + x;
+                const __m512 a = _mm512_loadu_ps(p), b = _mm512_loadu_ps(p + 1),
+                             d = _mm512_loadu_ps(p + 2), e = _mm512_loadu_ps(p + 3);
+                v[0][c] = _mm512_sub_ps(a, d);
+                v[1][c] = _mm512_add_ps(b, d);
+                v[2][c] = _mm512_sub_ps(d, b);
+                v[3][c] = _mm512_sub_ps(b, e);
+            }
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++)
+                store_fours((ELEM *)w->v + (4 * i + j) * w->v_position + 4 * x, v[j]);
+        }
 }

@@ -18,24 +18,16 @@
  * Tests:    tests/unit/test_cpu_conv.c against the reference. */
 #include "kernels/base/alloc.h"
 #include "kernels/base/half.h"
-#include "kernels/cpu/cpu_private.h"
+#include "kernels/cpu/conv_wino.h"
 #include "kernels/cpu/rows.h"
 #include <stdatomic.h>
 #include <string.h>
 
-#define POSITIONS 16
-#define MAX_TILES 56 /* of a chunk: four pieces of 14 */
-
 struct wino {
-    struct cpu_form form;
-    struct cpu_conv_isa isa;
-    struct cpu_packs *packs;
-    struct cpu_pack *pack;
-    float *zero;                                    /* bias and slope of the products */
-    int32_t last_k, threads;
-    int64_t tile_rows, chunks, band, tiles;         /* tiles: of the largest chunk */
+    struct cpu_wino core;
+    int32_t threads;
+    int64_t band;
     size_t lines_bytes, v_bytes, m_bytes;           /* of one thread's scratch */
-    int64_t v_position, v_block, m_position;        /* elements */
 };
 
 bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
@@ -56,9 +48,7 @@ static void wino_free(void *state)
 {
     struct wino *w = state;
     if (!w) return;
-    cpu_packs_release(w->packs, w->pack);
-    cpu_form_deinit(&w->form);
-    syn_free(w->zero);
+    cpu_wino_deinit(&w->core);
     syn_free(w);
 }
 
@@ -75,8 +65,8 @@ static void times_g(float a, float b, float c, float *u, int stride)
     u[3 * stride] = c;
 }
 
-/* U = G g G^T. Sums of four halves of f16 or f32 weights: f32 is exact to its last bit or two. */
-static void transform_weight(const float g[9], float u[POSITIONS])
+/* Sums of four halves of f16 or f32 weights: f32 is exact to its last bit or two. */
+void cpu_wino_weight(const float g[9], float u[CPU_WINO_POSITIONS])
 {
     float down[12]; /* 4 x 3 */
     for (int x = 0; x < 3; x++) times_g(g[x], g[3 + x], g[6 + x], down + x, 3);
@@ -105,23 +95,112 @@ static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool 
     const int64_t n_ci = c->ci - ci0 < CPU_BLOCK ? c->ci - ci0 : CPU_BLOCK;
     const int64_t n_co = c->co - co0 < n_out * CPU_BLOCK ? c->co - co0 : n_out * CPU_BLOCK,
                   run = n_out * CPU_BLOCK * step;
-    float g[2 * CPU_BLOCK][CPU_BLOCK * 9], u[POSITIONS], runs[POSITIONS][2 * CPU_BLOCK * 2];
+    float g[2 * CPU_BLOCK][CPU_BLOCK * 9], u[CPU_WINO_POSITIONS], runs[CPU_WINO_POSITIONS][2 * CPU_BLOCK * 2];
     for (int64_t o = 0; o < n_co; o++)
         syn_value_floats(w, ((co0 + o) * c->ci + ci0) * 9, n_ci * 9, g[o]);
     for (int64_t k = 0; k < n_ci; k += step) {
-        int64_t at = group * POSITIONS * group_elements(c, bf16, 2) + (ci0 + k) * n_out * CPU_BLOCK;
+        int64_t at = group * CPU_WINO_POSITIONS * group_elements(c, bf16, 2) + (ci0 + k) * n_out * CPU_BLOCK;
         memset(runs, 0, sizeof runs); /* channels past the last ones */
         for (int64_t o = 0; o < n_co; o++)
             for (int64_t s = 0; s < step && k + s < n_ci; s++) {
-                transform_weight(g[o] + (k + s) * 9, u);
-                for (int pos = 0; pos < POSITIONS; pos++) runs[pos][o * step + s] = u[pos];
+                cpu_wino_weight(g[o] + (k + s) * 9, u);
+                for (int pos = 0; pos < CPU_WINO_POSITIONS; pos++) runs[pos][o * step + s] = u[pos];
             }
-        for (int pos = 0; pos < POSITIONS; pos++, at += position) {
+        for (int pos = 0; pos < CPU_WINO_POSITIONS; pos++, at += position) {
             if (!bf16) memcpy((float *)data + at, runs[pos], (size_t)run * sizeof(float));
             for (int64_t i = 0; bf16 && i < run; i++)
                 ((uint16_t *)data)[at + i] = syn_bf16_from_float(runs[pos][i]);
         }
     }
+}
+
+/* --- what both share ------------------------------------------------------------------------ */
+
+syn_status cpu_wino_init(struct cpu_wino *w, struct cpu_self *self, const struct syn_placement *p,
+                         const struct syn_place *place, int32_t node, bool bf16,
+                         struct syn_err *err)
+{
+    syn_status st = cpu_form_init(&w->form, p, place, node, err);
+    w->packs = self->packs;
+    if (st != SYN_OK) return st;
+    w->form.bf16 = bf16;
+    w->isa = bf16 ? self->bf16 : self->f32;
+    w->last_k = cpu_last_k(&w->form.c, bf16);
+    w->tile_rows = (w->form.c.ho + 1) / 2;
+    w->zero = syn_calloc(2 * CPU_BLOCK, sizeof *w->zero);
+    return w->zero ? SYN_OK
+                   : syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", p->g->node[node].name);
+}
+
+void cpu_wino_deinit(struct cpu_wino *w)
+{
+    cpu_packs_release(w->packs, w->pack);
+    cpu_form_deinit(&w->form);
+    syn_free(w->zero);
+}
+
+int64_t cpu_wino_elements(const struct cpu_wino *w, int64_t n_out)
+{
+    return cpu_pack_group_elements(&w->form.c, w->form.bf16, w->n_taps, (int32_t)n_out);
+}
+
+/* Products of one group at all positions, then its outputs. */
+static void run_group(const struct cpu_wino *w, const struct cpu_form_run *at, int64_t n,
+                      int32_t group, int64_t oy, int64_t ox, int64_t tiles, const uint8_t *v,
+                      const int32_t *tap_offset, float *m)
+{
+    const size_t elem = w->form.bf16 ? 2 : 4;
+    const struct cpu_row last = cpu_form_row(&w->form, at, n, group, oy, ox);
+    struct cpu_row k = {
+        .x_pixel = w->v_pixel,
+        .x_block = w->v_block,
+        .n_blocks = (int32_t)w->form.x_blocks,
+        .last_k = w->last_k,
+        .tap_offset = tap_offset,
+        .n_taps = w->n_taps,
+        .n_out = last.n_out,
+        .cols = tiles,
+        .bias = w->zero,
+        .slope = w->zero,
+    };
+    const uint8_t *u = (const uint8_t *)w->pack->data +
+                       (size_t)(group * CPU_WINO_POSITIONS * cpu_wino_elements(w, 2)) * elem;
+    struct cpu_wino_out out = {
+        .m_position = w->m_position,
+        .tiles = tiles,
+        .rows = oy + 1 < w->form.c.ho ? 2 : 1,
+        .cols = w->form.c.wo - ox < 2 * tiles ? w->form.c.wo - ox : 2 * tiles,
+        .y_line = w->form.place[w->form.y].stride_y,
+        .res1_line = at->res1 ? w->form.place[w->form.res1].stride_y : 0,
+        .res2_line = at->res2 ? w->form.place[w->form.res2].stride_y : 0,
+        .r = &last,
+    };
+    for (int pos = 0; pos < CPU_WINO_POSITIONS; pos++) {
+        k.x = v + (size_t)(pos * w->v_position) * elem;
+        k.w = u + (size_t)(pos * cpu_wino_elements(w, last.n_out)) * elem;
+        k.raw = m + pos * w->m_position;
+        w->isa.row(&k);
+    }
+    for (out.o = 0; out.o < last.n_out; out.o++) {
+        out.m = m + out.o * tiles * CPU_BLOCK;
+        w->isa.wino_out(&out);
+    }
+}
+
+void cpu_wino_outputs(const struct cpu_wino *w, const struct cpu_form_run *at, int64_t n,
+                      int64_t oy, int64_t ox, int64_t tiles, const uint8_t *v,
+                      const int32_t *tap_offset, float *m)
+{
+    for (int32_t g = 0; g < w->form.n_groups; g++)
+        run_group(w, at, n, g, oy, ox, tiles, v, tap_offset, m);
+}
+
+void cpu_wino_frames(const struct cpu_wino *w, const struct cpu_form_run *at, int64_t n, int64_t oy)
+{
+    const struct syn_place *y = &w->form.place[w->form.y];
+    for (int64_t row = oy; y->frame && row < oy + 2 && row < w->form.c.ho; row++)
+        for (int64_t b = 0; b < w->form.y_blocks; b++)
+            cpu_zero_frame(y, &w->form.y_shape, at->y, n, b, row);
 }
 
 /* --- running -------------------------------------------------------------------------------- */
@@ -137,7 +216,7 @@ struct wino_run {
 static void transform_input(const struct wino_run *r, int64_t n, int64_t oy, int64_t ox,
                             int64_t tiles, float *lines, uint8_t *v)
 {
-    const struct wino *w = r->w;
+    const struct cpu_wino *w = &r->w->core;
     const struct syn_place *x = &w->form.place[w->form.x];
     struct cpu_wino_in in = {.tiles = tiles, .lines = lines, .v_position = w->v_position};
     const size_t size = syn_dtype_bytes(x->dtype);
@@ -155,81 +234,28 @@ static void transform_input(const struct wino_run *r, int64_t n, int64_t oy, int
     }
 }
 
-/* Products of one group at all positions, then its outputs. */
-static void run_group(const struct wino_run *r, int64_t n, int32_t group, int64_t oy, int64_t ox,
-                      int64_t tiles, const uint8_t *v, float *m)
-{
-    const struct wino *w = r->w;
-    static const int32_t no_offset[1] = {0};
-    const size_t elem = w->form.bf16 ? 2 : 4;
-    const struct cpu_row last = cpu_form_row(&w->form, &r->at, n, group, oy, ox);
-    struct cpu_row k = {
-        .x_pixel = CPU_BLOCK,
-        .x_block = w->v_block,
-        .n_blocks = (int32_t)w->form.x_blocks,
-        .last_k = w->last_k,
-        .tap_offset = no_offset,
-        .n_taps = 1,
-        .n_out = last.n_out,
-        .cols = tiles,
-        .bias = w->zero,
-        .slope = w->zero,
-    };
-    const uint8_t *u =
-        (const uint8_t *)w->pack->data +
-        (size_t)(group * POSITIONS * group_elements(&w->form.c, w->form.bf16, 2)) * elem;
-    struct cpu_wino_out out = {
-        .m_position = w->m_position,
-        .tiles = tiles,
-        .rows = oy + 1 < w->form.c.ho ? 2 : 1,
-        .cols = w->form.c.wo - ox < 2 * tiles ? w->form.c.wo - ox : 2 * tiles,
-        .y_line = w->form.place[w->form.y].stride_y,
-        .res1_line = r->at.res1 ? w->form.place[w->form.res1].stride_y : 0,
-        .res2_line = r->at.res2 ? w->form.place[w->form.res2].stride_y : 0,
-        .r = &last,
-    };
-    for (int pos = 0; pos < POSITIONS; pos++) {
-        k.x = v + (size_t)(pos * w->v_position) * elem;
-        k.w = u + (size_t)(pos * group_elements(&w->form.c, w->form.bf16, last.n_out)) * elem;
-        k.raw = m + pos * w->m_position;
-        w->isa.row(&k);
-    }
-    for (out.o = 0; out.o < last.n_out; out.o++) {
-        out.m = m + out.o * tiles * CPU_BLOCK;
-        w->isa.wino_out(&out);
-    }
-}
-
-static void zero_frames(const struct wino_run *r, int64_t n, int64_t oy)
-{
-    const struct wino *w = r->w;
-    for (int64_t row = oy; w->form.place[w->form.y].frame && row < oy + 2 && row < w->form.c.ho;
-         row++)
-        for (int64_t b = 0; b < w->form.y_blocks; b++)
-            cpu_zero_frame(&w->form.place[w->form.y], &w->form.y_shape, r->at.y, n, b, row);
-}
-
 static void wino_worker(void *ctx, int64_t worker)
 {
+    static const int32_t no_offset[1] = {0};
     struct wino_run *r = ctx;
-    const struct wino *w = r->w;
-    uint8_t *lines = r->scratch + (size_t)worker * (w->lines_bytes + w->v_bytes + w->m_bytes),
-            *v = lines + w->lines_bytes;
-    float *m = (float *)(void *)(v + w->v_bytes);
+    const struct wino *own = r->w;
+    const struct cpu_wino *w = &own->core;
+    uint8_t *lines = r->scratch + (size_t)worker * (own->lines_bytes + own->v_bytes + own->m_bytes),
+            *v = lines + own->lines_bytes;
+    float *m = (float *)(void *)(v + own->v_bytes);
     const int64_t all_tiles = (w->form.c.wo + 1) / 2,
-                  bands = (w->tile_rows + w->band - 1) / w->band;
+                  bands = (w->tile_rows + own->band - 1) / own->band;
     for (int64_t unit; (unit = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) <
                        w->form.c.n * bands;) {
-        const int64_t n = unit / bands, begin = unit % bands * w->band;
-        const int64_t end = begin + w->band < w->tile_rows ? begin + w->band : w->tile_rows;
+        const int64_t n = unit / bands, begin = unit % bands * own->band;
+        const int64_t end = begin + own->band < w->tile_rows ? begin + own->band : w->tile_rows;
         for (int64_t i = begin * w->chunks; i < end * w->chunks; i++) {
             const int64_t chunk = i % w->chunks, oy = i / w->chunks * 2;
             const int64_t first = all_tiles * chunk / w->chunks,
                           tiles = all_tiles * (chunk + 1) / w->chunks - first;
             transform_input(r, n, oy, 2 * first, tiles, (float *)(void *)lines, v);
-            for (int32_t g = 0; g < w->form.n_groups; g++)
-                run_group(r, n, g, oy, 2 * first, tiles, v, m);
-            if (chunk == 0) zero_frames(r, n, oy);
+            cpu_wino_outputs(w, &r->at, n, oy, 2 * first, tiles, v, no_offset, m);
+            if (chunk == 0) cpu_wino_frames(w, &r->at, n, oy);
         }
     }
 }
@@ -237,7 +263,7 @@ static void wino_worker(void *ctx, int64_t worker)
 static void wino_run(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct wino *w = k->state;
-    struct wino_run run = {.w = w, .at = cpu_form_at(&w->form, r), .scratch = r->scratch};
+    struct wino_run run = {.w = w, .at = cpu_form_at(&w->core.form, r), .scratch = r->scratch};
     atomic_init(&run.next, 0);
     syn_pool_run(r->pool, w->threads, wino_worker, &run);
 }
@@ -249,21 +275,23 @@ static size_t aligned(int64_t n, size_t size)
     return ((size_t)n * size + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1);
 }
 
-static void lay_out(struct wino *w, struct syn_kernel *k)
+static void lay_out(struct wino *own, struct syn_kernel *k)
 {
+    struct cpu_wino *w = &own->core;
     const int64_t all_tiles = (w->form.c.wo + 1) / 2;
-    w->tile_rows = (w->form.c.ho + 1) / 2;
-    w->chunks = (all_tiles + MAX_TILES - 1) / MAX_TILES;
+    w->n_taps = 1;
+    w->chunks = (all_tiles + CPU_WINO_TILES - 1) / CPU_WINO_TILES;
     w->tiles = (all_tiles + w->chunks - 1) / w->chunks;
-    w->band = w->tile_rows / ((int64_t)w->threads * 8);
-    w->band = w->band < 1 ? 1 : w->band > 8 ? 8 : w->band;
+    w->v_pixel = CPU_BLOCK;
     w->v_block = w->tiles * CPU_BLOCK;
     w->v_position = w->form.x_blocks * w->v_block;
     w->m_position = 2 * w->tiles * CPU_BLOCK;
-    w->lines_bytes = aligned(4 * (2 * w->tiles + 2) * CPU_BLOCK, sizeof(float));
-    w->v_bytes = aligned(POSITIONS * w->v_position, w->form.bf16 ? 2 : 4);
-    w->m_bytes = aligned(POSITIONS * w->m_position, sizeof(float));
-    k->scratch_bytes = (size_t)w->threads * (w->lines_bytes + w->v_bytes + w->m_bytes);
+    own->band = w->tile_rows / ((int64_t)own->threads * 8);
+    own->band = own->band < 1 ? 1 : own->band > 8 ? 8 : own->band;
+    own->lines_bytes = aligned(4 * (2 * w->tiles + 2) * CPU_BLOCK, sizeof(float));
+    own->v_bytes = aligned(CPU_WINO_POSITIONS * w->v_position, w->form.bf16 ? 2 : 4);
+    own->m_bytes = aligned(CPU_WINO_POSITIONS * w->m_position, sizeof(float));
+    k->scratch_bytes = (size_t)own->threads * (own->lines_bytes + own->v_bytes + own->m_bytes);
 }
 
 syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placement *p,
@@ -271,33 +299,28 @@ syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placeme
                                  struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
-    struct wino *w = syn_calloc(1, sizeof *w);
-    struct cpu_form *f;
+    const bool bf16 = place[n->in[SYN_CONV_X]].dtype == SYN_BF16;
+    struct wino *own = syn_calloc(1, sizeof *own);
+    struct cpu_wino *w = own ? &own->core : NULL;
     syn_status st;
-    if (!w) return syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
-    f = &w->form;
-    w->packs = self->packs;
-    if ((st = cpu_form_init(f, p, place, node, err)) != SYN_OK) goto done;
-    w->isa = f->bf16 ? self->bf16 : self->f32;
-    w->threads = self->threads;
-    w->last_k = cpu_last_k(&f->c, f->bf16);
-    lay_out(w, k);
-    w->zero = syn_calloc(2 * CPU_BLOCK, sizeof *w->zero);
-    if (!w->zero) st = syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
-    if (st == SYN_OK && !p->dry)
-        st = cpu_pack_find(self, CPU_PACK_WINO, &f->c, &p->g->value[n->in[SYN_CONV_W]], f->bf16,
-                           POSITIONS * group_elements(&f->c, f->bf16, f->y_blocks), pack_wino,
-                           f->n_groups * f->x_blocks, &w->pack, err);
+    if (!own) return syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
+    if ((st = cpu_wino_init(w, self, p, place, node, bf16, err)) != SYN_OK) goto done;
+    own->threads = self->threads;
+    lay_out(own, k);
+    if (!p->dry)
+        st = cpu_pack_find(self, CPU_PACK_WINO, &w->form.c, &p->g->value[n->in[SYN_CONV_W]], bf16,
+                           CPU_WINO_POSITIONS * cpu_wino_elements(w, w->form.y_blocks), pack_wino,
+                           w->form.n_groups * w->form.x_blocks, &w->pack, err);
 done:
     if (st != SYN_OK) {
-        wino_free(w);
+        wino_free(own);
         k->scratch_bytes = 0;
         return st;
     }
-    k->impl = w->form.bf16 ? "winograd avx512_bf16" : "winograd avx512";
+    k->impl = bf16 ? "winograd avx512_bf16" : "winograd avx512";
     k->run = wino_run;
     k->free = wino_free;
-    k->state = w;
+    k->state = own;
     k->weight_bytes = w->pack ? w->pack->bytes : 0;
     return SYN_OK;
 }

@@ -40,7 +40,7 @@ static syn_status choose(struct cpu_self *self, const struct syn_backend_opts *o
         return syn_fail(err, SYN_UNSUPPORTED, "cpu:%s: not in this build or not on this CPU",
                         opts->only);
     if (opts->only && strcmp(opts->only, "own"))
-        self->f32 = self->bf16 = (struct cpu_conv_isa){NULL, NULL, NULL};
+        self->f32 = self->bf16 = (struct cpu_conv_isa){NULL, NULL, NULL, NULL};
 #ifdef SYN_HAVE_DNNL
     if (opts->only && !strcmp(opts->only, "own")) cpu_dnnl_free(self->dnnl), self->dnnl = NULL;
 #endif
@@ -92,6 +92,8 @@ static syn_status cpu_prepare(void *state, const struct syn_placement *p,
     struct cpu_self *self = state;
     const struct syn_node *n = &p->g->node[node];
     syn_status st;
+    if (place[n->in[0]].block == 1 && cpu_conv_nested_takes(self, p, node))
+        return cpu_conv_nested_prepare(self, p, place, node, k, err);
     if (cpu_conv_wino_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))
         return cpu_conv_wino_prepare(self, p, place, node, k, err);
     if (cpu_conv_few_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))

@@ -47,6 +47,15 @@ SYN_MUST_CHECK syn_status cpu_conv_wino_prepare(struct cpu_self *self,
                                                 const struct syn_place *place, int32_t node,
                                                 struct syn_kernel *k, struct syn_err *err);
 
+/* Large kernels over few channels, as several 3x3 ones of that form. They read planes of f32, not
+ * blocks: place.c keeps a value that nobody else reads so. The frame is the direct form's. */
+bool cpu_conv_nested_takes(const struct cpu_self *self, const struct syn_placement *p,
+                           int32_t node);
+SYN_MUST_CHECK syn_status cpu_conv_nested_prepare(struct cpu_self *self,
+                                                  const struct syn_placement *p,
+                                                  const struct syn_place *place, int32_t node,
+                                                  struct syn_kernel *k, struct syn_err *err);
+
 /* The same with pixels in the lanes: few output channels, stride 1. The frame is the direct form's. */
 bool cpu_conv_few_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
                         bool bf16);

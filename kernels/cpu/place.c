@@ -5,6 +5,8 @@
  *   widest-reaching convolution that reads them.
  * - Few-channel values that no convolution reads (pictures on their way out) are f32 planes: blocks
  *   of 16 would be mostly padding. One that is a graph output lies in the caller's memory.
+ * - Where only nested convolutions (conv_nested.c) read them they are planes as well, from the
+ *   caller's memory if a PAD is all that reads it there.
  * - A picture coming in stays f32, and the convolution that reads it runs in f32: three channels
  *   cost nothing, while bf16 would round the brighter half of all 8-bit pixels.
  * - What no convolution reads any more, directly or not, stays f32 to the end, if it fits one block
@@ -25,6 +27,7 @@ struct traits { /* per value, while placing */
     bool conv_reads, input;
     bool pad_reads; /* a PAD whose result convolutions read: rounded there anyway, and best written where it goes */
     bool feeds_conv; /* a convolution reads it, or something made from it */
+    bool planes;     /* only convolutions that want it so read it */
     int32_t frame;
 };
 
@@ -33,15 +36,35 @@ static bool is_conv(const struct syn_node *n)
     return n->op && (n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE);
 }
 
+/* Which values stay planes although convolutions read them. */
+static void gather_planes(const struct cpu_self *self, const struct syn_placement *p,
+                          struct traits *t)
+{
+    const struct syn_graph *g = p->g;
+    for (int32_t i = 0; i < g->n_nodes; i++)
+        if (is_conv(&g->node[i]) && cpu_conv_nested_takes(self, p, i))
+            t[g->node[i].in[SYN_CONV_X]].planes = true;
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        const struct syn_node *n = &g->node[i];
+        const bool nested = is_conv(n) && cpu_conv_nested_takes(self, p, i);
+        for (int32_t k = 0; n->op && k < n->n_in; k++)
+            if (n->in[k] >= 0 && !(nested && k == SYN_CONV_X)) t[n->in[k]].planes = false;
+    }
+    for (int32_t i = 0; i < g->n_outputs; i++) t[g->output[i]].planes = false;
+    for (int32_t i = 0; i < g->n_nodes; i++) /* a convolution zeroes the frames of blocks alone */
+        if (is_conv(&g->node[i])) t[g->node[i].out[0]].planes = false;
+}
+
 static void gather_traits(const struct cpu_self *self, const struct syn_placement *p,
                           struct traits *t)
 {
     const struct syn_graph *g = p->g;
+    gather_planes(self, p, t);
     for (int32_t i = 0; i < g->n_nodes; i++) {
         const struct syn_node *n = &g->node[i];
         if (!is_conv(n)) continue;
         for (int32_t k = 0; k < n->n_in; k++) /* residuals too: the kernels read them in blocks */
-            if (n->in[k] >= 0) t[n->in[k]].conv_reads = true;
+            if (n->in[k] >= 0 && !t[n->in[k]].planes) t[n->in[k]].conv_reads = true;
         if (cpu_conv_direct_takes(self, p, i, p->bf16)) {
             int32_t frame = cpu_conv_direct_frame(p, i);
             if (frame > t[n->in[0]].frame) t[n->in[0]].frame = frame;
@@ -68,7 +91,7 @@ static void gather_traits(const struct cpu_self *self, const struct syn_placemen
 static bool is_blocked(const struct syn_placement *p, int32_t v, const struct traits *t)
 {
     const struct syn_shape *s = &p->g->value[v].shape;
-    return s->rank == 4 && p->g->value[v].dtype == SYN_F32 &&
+    return s->rank == 4 && p->g->value[v].dtype == SYN_F32 && !t[v].planes &&
            (t[v].conv_reads || s->dim[1] > FEW_CHANNELS);
 }
 
@@ -151,7 +174,7 @@ static syn_status place_roots(const struct cpu_self *self, const struct syn_plac
                              !picture  ? 0
                              : blocked ? CPU_BLOCK
                                        : 1,
-                             blocked ? t[v].frame : 0,
+                             blocked || t[v].planes ? t[v].frame : 0,
                              picture ? dtype_of(self, p, v, blocked, t) : g->value[v].dtype,
                              &place[v].bytes))
             return syn_fail(err, SYN_TOO_LARGE, "%s: over 2^63 bytes", g->value[v].name);
@@ -217,6 +240,23 @@ static void place_views(const struct syn_placement *p, struct syn_place *place,
     }
 }
 
+/* Nobody but PADs to planes reads it, which copy whole rows: it may lie in the caller's memory. */
+static bool only_pads_read(const struct syn_graph *g, int32_t v, const struct traits *t)
+{
+    int32_t readers = 0;
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        const struct syn_node *n = &g->node[i];
+        for (int32_t k = 0; n->op && k < n->n_in; k++) {
+            if (n->in[k] != v) continue;
+            if (n->id != SYN_OP_PAD || !t[n->out[0]].planes) return false;
+            readers++;
+        }
+    }
+    for (int32_t i = 0; i < g->n_outputs; i++)
+        if (g->output[i] == v) return false;
+    return readers > 0;
+}
+
 syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place *place,
                      struct syn_err *err)
 {
@@ -241,6 +281,11 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
     }
     if ((st = place_roots(self, p, place, t, err)) != SYN_OK) goto done;
     place_views(p, place, first_channel, pad_of);
+    for (int32_t i = 0; i < g->n_inputs; i++)
+        if (only_pads_read(g, g->input[i], t)) {
+            place[g->input[i]].external = 1 + i;
+            place[g->input[i]].bytes = 0;
+        }
     for (int32_t i = 0; i < g->n_outputs; i++) {
         struct syn_place *o = &place[g->output[i]];
         if (o->block == 1 && o->frame == 0 && o->dtype == SYN_F32 && o->root == g->output[i] &&
