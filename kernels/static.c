@@ -21,6 +21,17 @@ static bool is_picture_op(syn_op_id id)
     }
 }
 
+/* Convolutions in groups, but for depthwise ones, have quick versions for dense tensors alone. */
+static bool is_grouped(const struct syn_graph *g, const struct syn_node *n)
+{
+    int64_t group;
+    if (n->id != SYN_OP_CONV && n->id != SYN_OP_CONV_TRANSPOSE) return false;
+    group = syn_attr_int(n->op, n->attr, "group");
+    return group > 1 && (n->id == SYN_OP_CONV_TRANSPOSE ||
+                         g->value[n->in[0]].shape.dim[1] != group ||
+                         g->value[n->out[0]].shape.dim[1] != group);
+}
+
 /* A program pays where convolutions of pictures are most of the work and all large values belong to them. */
 static bool is_worthwhile(const struct syn_graph *g)
 {
@@ -29,10 +40,7 @@ static bool is_worthwhile(const struct syn_graph *g)
         const struct syn_node *n = &g->node[i];
         if (!n->op) continue;
         convolutions |= n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE;
-        /* grouped ones have quick versions for dense tensors alone */
-        if ((n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE) &&
-            syn_attr_int(n->op, n->attr, "group") > 1)
-            return false;
+        if (is_grouped(g, n)) return false;
         if ((n->op->flags & (SYN_OP_MAKES | SYN_OP_RANDOM)) != 0) return false;
         for (int32_t o = 0; !is_picture_op(n->id) && o < n->n_out; o++) {
             int64_t elements = 0;

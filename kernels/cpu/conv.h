@@ -81,6 +81,9 @@ struct cpu_conv_isa {
     void (*wino_in)(const struct cpu_wino_in *w);
     void (*wino_out)(const struct cpu_wino_out *w);
     void (*nested_in)(const struct cpu_nested_in *w);
+    /* One output block, each channel from its own input channel: w is f32, [tap][16]; n_blocks,
+     * last_k and raw have no meaning. */
+    cpu_row_fn *depthwise;
 };
 /* f32 activations and weights / bf16 activations and weights, f32 sums. */
 struct cpu_conv_isa cpu_conv_isa_f32(void);

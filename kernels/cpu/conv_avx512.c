@@ -6,6 +6,17 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
+/* Round to nearest even, as syn_bf16_from_float; results of a convolution of finite numbers. */
+static inline __attribute__((always_inline)) __m256i to_bf16(__m512 v)
+{
+    __m512i i = _mm512_castps_si512(v);
+    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(i, 16), _mm512_set1_epi32(1));
+    __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    i = _mm512_add_epi32(i, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    i = _mm512_mask_mov_epi32(i, nan, _mm512_set1_epi32(0x7fc00000));
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(i, 16));
+}
+
 #define ELEM float
 #define STEP 1
 #define VEC __m512
@@ -36,13 +47,13 @@ static inline __attribute__((always_inline)) void store_fours(float *p, const __
 
 struct cpu_conv_isa cpu_conv_isa_f32(void)
 {
-    const struct cpu_conv_isa here = {row, wino_in, wino_out, nested_in},
-                              none = {NULL, NULL, NULL, NULL};
+    const struct cpu_conv_isa here = {row, wino_in, wino_out, nested_in, depthwise},
+                              none = {NULL, NULL, NULL, NULL, NULL};
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
                ? here
                : none;
 }
 #else
-struct cpu_conv_isa cpu_conv_isa_f32(void) { return (struct cpu_conv_isa){NULL, NULL, NULL, NULL}; }
+struct cpu_conv_isa cpu_conv_isa_f32(void) { return (struct cpu_conv_isa){0}; }
 #endif

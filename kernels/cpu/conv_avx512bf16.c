@@ -41,13 +41,13 @@ static inline __attribute__((always_inline)) void store_fours(uint16_t *p, const
 
 struct cpu_conv_isa cpu_conv_isa_bf16(void)
 {
-    const struct cpu_conv_isa here = {row, wino_in, wino_out, nested_in},
-                              none = {NULL, NULL, NULL, NULL};
+    const struct cpu_conv_isa here = {row, wino_in, wino_out, nested_in, depthwise},
+                              none = {NULL, NULL, NULL, NULL, NULL};
     return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
                    __builtin_cpu_supports("avx512vl")
                ? here
                : none;
 }
 #else
-struct cpu_conv_isa cpu_conv_isa_bf16(void) { return (struct cpu_conv_isa){NULL, NULL, NULL, NULL}; }
+struct cpu_conv_isa cpu_conv_isa_bf16(void) { return (struct cpu_conv_isa){0}; }
 #endif

@@ -45,19 +45,27 @@ static int64_t reach_outside(const struct syn_conv *c)
     return most;
 }
 
-bool cpu_conv_direct_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
-                           bool bf16)
+bool cpu_conv_rows_take(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                        bool bf16, struct syn_conv *conv)
 {
     const struct syn_node *n = &p->g->node[node];
     struct syn_conv c;
     if (n->id != SYN_OP_CONV && n->id != SYN_OP_CONV_TRANSPOSE) return false;
     if (bf16 ? !self->own_bf16 : !self->own_f32) return false;
-    if (!cpu_conv_of(p, node, &c) || c.group != 1 || c.kh * c.kw > CPU_MAX_TAPS) return false;
-    if (c.h * c.w == 1 || c.act == SYN_ACT_SIGMOID) return false;
+    if (!cpu_conv_of(p, node, &c) || c.kh * c.kw > CPU_MAX_TAPS) return false;
+    *conv = c;
+    if (c.act == SYN_ACT_SIGMOID) return false;
     if (c.transposed && c.stride_h * c.stride_w > CPU_MAX_PHASES) return false;
     if (c.act == SYN_ACT_CLIP && !(c.act_a <= 0 && c.act_b >= 0))
         return false; /* channels past the last stay 0 */
     return reach_outside(&c) <= CPU_MAX_FRAME;
+}
+
+bool cpu_conv_direct_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                           bool bf16)
+{
+    struct syn_conv c;
+    return cpu_conv_rows_take(self, p, node, bf16, &c) && c.group == 1;
 }
 
 int32_t cpu_conv_direct_frame(const struct syn_placement *p, int32_t node)

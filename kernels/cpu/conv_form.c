@@ -109,8 +109,13 @@ static const uint8_t *pixel(const uint8_t *base, const struct syn_place *p, int6
 struct cpu_row cpu_form_row(const struct cpu_form *f, const struct cpu_form_run *run, int64_t n,
                             int32_t group, int64_t oy, int64_t ox)
 {
+    return cpu_form_block_row(f, run, n, 2 * (int64_t)group, oy, ox);
+}
+
+struct cpu_row cpu_form_block_row(const struct cpu_form *f, const struct cpu_form_run *run,
+                                  int64_t n, int64_t block, int64_t oy, int64_t ox)
+{
     const struct syn_place *y = &f->place[f->y], *p;
-    const int64_t block = 2 * (int64_t)group;
     struct cpu_row k = {
         .n_out = f->y_blocks - block < 2 ? 1 : 2,
         .y = (void *)(uintptr_t)pixel(run->y, y, n, y->block == 1 ? 0 : block, oy, ox),

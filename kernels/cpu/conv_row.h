@@ -26,17 +26,6 @@ static inline __attribute__((always_inline)) __m512 load_block(const void *p, sy
         16));
 }
 
-/* Round to nearest even, as syn_bf16_from_float; results of a convolution of finite numbers. */
-static inline __attribute__((always_inline)) __m256i to_bf16(__m512 v)
-{
-    __m512i i = _mm512_castps_si512(v);
-    __m512i odd = _mm512_and_si512(_mm512_srli_epi32(i, 16), _mm512_set1_epi32(1));
-    __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
-    i = _mm512_add_epi32(i, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
-    i = _mm512_mask_mov_epi32(i, nan, _mm512_set1_epi32(0x7fc00000));
-    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(i, 16));
-}
-
 static inline __attribute__((always_inline)) __m512 finish(const struct cpu_row *r, __m512 v, int o,
                                                            __m512 slope, int64_t px)
 {
@@ -65,7 +54,27 @@ static inline __attribute__((always_inline)) void store_block(const struct cpu_r
         for (int c = 0; c < r->y_planes; c++)
             ((float *)r->y)[c * r->y_block + px * r->y_pixel] = lane[c];
     } else if (r->y_dtype == SYN_F32) _mm512_storeu_ps((float *)r->y + at, v);
-    else _mm256_storeu_si256((__m256i *)((uint16_t *)r->y + at), to_bf16(v));
+    else _mm256_storeu_si256((__m256i *)((uint16_t *)r->y + at), TO_STORED(v));
+}
+
+/* No residuals, blocks: the usual. What is the same for all pixels stays in registers. */
+static inline __attribute__((always_inline)) void plain_block(const struct cpu_row *r,
+                                                              const float *sums, int o, int64_t px0,
+                                                              int n_px, const bool f32)
+{
+    const __m512 slope = _mm512_loadu_ps(r->slope + o * CPU_BLOCK), low = _mm512_set1_ps(r->low),
+                 high = _mm512_set1_ps(r->high), alpha = _mm512_set1_ps(r->alpha),
+                 zero = _mm512_setzero_ps();
+    const int64_t pixel = r->y_pixel;
+    uint16_t *y16 = (uint16_t *)r->y + o * r->y_block + px0 * pixel;
+    float *y32 = (float *)r->y + o * r->y_block + px0 * pixel;
+    for (int p = 0; p < n_px; p++) {
+        __m512 v = _mm512_load_ps(sums + p * CPU_BLOCK);
+        v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, zero, _CMP_LT_OQ), v, slope);
+        v = _mm512_mul_ps(_mm512_min_ps(high, _mm512_max_ps(low, v)), alpha); /* NaN: the second */
+        if (f32) _mm512_storeu_ps(y32 + p * pixel, v);
+        else _mm256_storeu_si256((__m256i *)(y16 + p * pixel), TO_STORED(v));
+    }
 }
 
 /* px0: first pixel of this piece. pixel: elements between input pixels, a constant for stride 1.
@@ -75,6 +84,12 @@ static void epilogue(const struct cpu_row *r, const float *sums, int64_t px0, in
 {
     for (int o = 0; o < r->n_out; o++) {
         const __m512 slope = _mm512_loadu_ps(r->slope + o * CPU_BLOCK);
+        if (!r->res1 && !r->y_planes) {
+            if (r->y_dtype == SYN_F32) plain_block(r, sums, o, px0, n_px, true);
+            else plain_block(r, sums, o, px0, n_px, false);
+            sums += n_px * CPU_BLOCK;
+            continue;
+        }
         for (int p = 0; p < n_px; p++, sums += CPU_BLOCK)
             store_block(r, finish(r, _mm512_load_ps(sums), o, slope, px0 + p), o, px0 + p);
     }
@@ -288,4 +303,39 @@ static void nested_in(const struct cpu_nested_in *w)
             for (int j = 0; j < 4; j++)
                 store_fours((ELEM *)w->v + (4 * i + j) * w->v_position + 4 * x, v[j]);
         }
+}
+
+/* --- depthwise ---------------------------------------------------------------------------------- */
+
+/* Channels meet nobody but themselves, so a register holds sixteen of them for weights, inputs and
+ * sums; seven pixels at a time hide the latency. Bound by the loads (and in bf16 their widening). */
+#define DEPTH_PX 7
+
+static inline __attribute__((always_inline)) void depth_piece(const struct cpu_row *r, int64_t px0,
+                                                              const int n_px)
+{
+    _Alignas(64) float sums[DEPTH_PX * CPU_BLOCK];
+    const ELEM *x0 = (const ELEM *)r->x + px0 * r->x_pixel;
+    const float *w = r->w;
+    __m512 acc[DEPTH_PX];
+#pragma GCC unroll 7
+    for (int p = 0; p < n_px; p++) acc[p] = _mm512_loadu_ps(r->bias);
+    for (int32_t t = 0; t < r->n_taps; t++, w += CPU_BLOCK) {
+        const ELEM *x = x0 + r->tap_offset[t];
+        const __m512 wt = _mm512_loadu_ps(w);
+#pragma GCC unroll 7
+        for (int p = 0; p < n_px; p++)
+            acc[p] = _mm512_fmadd_ps(wt, load_elem(x + p * r->x_pixel), acc[p]);
+    }
+#pragma GCC unroll 7
+    for (int p = 0; p < n_px; p++) _mm512_store_ps(sums + p * CPU_BLOCK, acc[p]);
+    epilogue(r, sums, px0, n_px);
+}
+
+static void depthwise(const struct cpu_row *r)
+{
+    int64_t px = 0;
+    for (; px + DEPTH_PX <= r->cols; px += DEPTH_PX) depth_piece(r, px, DEPTH_PX);
+    for (; px + 2 <= r->cols; px += 2) depth_piece(r, px, 2);
+    if (px < r->cols) depth_piece(r, px, 1);
 }

@@ -40,7 +40,7 @@ static syn_status choose(struct cpu_self *self, const struct syn_backend_opts *o
         return syn_fail(err, SYN_UNSUPPORTED, "cpu:%s: not in this build or not on this CPU",
                         opts->only);
     if (opts->only && strcmp(opts->only, "own"))
-        self->f32 = self->bf16 = (struct cpu_conv_isa){NULL, NULL, NULL, NULL};
+        self->f32 = self->bf16 = (struct cpu_conv_isa){0};
 #ifdef SYN_HAVE_DNNL
     if (opts->only && !strcmp(opts->only, "own")) cpu_dnnl_free(self->dnnl), self->dnnl = NULL;
 #endif
@@ -100,12 +100,15 @@ static syn_status cpu_prepare(void *state, const struct syn_placement *p,
         return cpu_conv_few_prepare(self, p, place, node, k, err);
     if (cpu_conv_direct_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))
         return cpu_conv_direct_prepare(self, p, place, node, k, err);
+    if (cpu_conv_depth_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))
+        return cpu_conv_depth_prepare(self, p, place, node, k, err);
     if (cpu_conv_dnnl_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16) &&
         (st = cpu_conv_dnnl_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED)
         return st;
     if ((st = cpu_loop_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
     if ((st = cpu_spatial_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
     if ((st = cpu_edges_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
+    if ((st = cpu_transpose_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
     if ((st = cpu_norm_prepare(self, p, place, node, k, err)) != SYN_UNSUPPORTED) return st;
     return syn_prepare_dense(p, place, node, cpu_quick(state, n->id), self->threads, k, err);
 }

@@ -28,6 +28,10 @@ struct cpu_self {
     struct cpu_quick_row *quick;      /* by operator */
 };
 
+/* What all row kernels ask of a convolution, grouped ones too; then *c is its form. The frame that they
+ * need around the input is cpu_conv_direct_frame's. */
+bool cpu_conv_rows_take(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                        bool bf16, struct syn_conv *c);
 /* True when our row kernels run this convolution in this precision. */
 bool cpu_conv_direct_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
                            bool bf16);
@@ -37,6 +41,14 @@ SYN_MUST_CHECK syn_status cpu_conv_direct_prepare(struct cpu_self *self,
                                                   const struct syn_placement *p,
                                                   const struct syn_place *place, int32_t node,
                                                   struct syn_kernel *k, struct syn_err *err);
+
+/* Depthwise: as many groups as channels, in and out. */
+bool cpu_conv_depth_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
+                          bool bf16);
+SYN_MUST_CHECK syn_status cpu_conv_depth_prepare(struct cpu_self *self,
+                                                 const struct syn_placement *p,
+                                                 const struct syn_place *place, int32_t node,
+                                                 struct syn_kernel *k, struct syn_err *err);
 
 /* The same by Winograd's F(2x2, 3x3): plain 3x3 convolutions with enough channels. Takes what it
  * takes from the direct form, so the frame is the same. */
@@ -86,6 +98,10 @@ SYN_MUST_CHECK syn_status cpu_norm_prepare(struct cpu_self *self, const struct s
 SYN_MUST_CHECK syn_status cpu_edges_prepare(struct cpu_self *self, const struct syn_placement *p,
                                             const struct syn_place *place, int32_t node,
                                             struct syn_kernel *k, struct syn_err *err);
+SYN_MUST_CHECK syn_status cpu_transpose_prepare(struct cpu_self *self,
+                                                const struct syn_placement *p,
+                                                const struct syn_place *place, int32_t node,
+                                                struct syn_kernel *k, struct syn_err *err);
 /* A PAD's operand lies in the middle of its result: the border alone is to be written. */
 bool cpu_pad_inside(const struct syn_placement *p, const struct syn_place *place, int32_t node);
 SYN_MUST_CHECK syn_status cpu_load_prepare(struct cpu_self *self, const struct syn_placement *p,

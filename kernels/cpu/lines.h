@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 /* to[w * line + p] = word w of pixel p: w < words, p < px. `pixel`: words from one pixel to the
- * next, a multiple of 4. */
+ * next. Reads whole fours of words. */
 void cpu_words_to_lines_avx512(const uint32_t *from, int64_t pixel, int64_t words, int64_t px,
                                uint32_t *to, int64_t line);
 /* The way back; words of a pixel past the last line become zero. */

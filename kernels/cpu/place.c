@@ -27,13 +27,35 @@ struct traits { /* per value, while placing */
     bool conv_reads, input;
     bool pad_reads; /* a PAD whose result convolutions read: rounded there anyway, and best written where it goes */
     bool feeds_conv; /* a convolution reads it, or something made from it */
-    bool planes;     /* only convolutions that want it so read it */
+    bool planes;     /* only convolutions that want it so read it, or Transposes alone know it */
+    bool is_read, otherwise; /* by a node; by another than a Transpose */
     int32_t frame;
 };
 
 static bool is_conv(const struct syn_node *n)
 {
     return n->op && (n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE);
+}
+
+/* Pictures in another order, NHWC, that a Transpose alone reads or makes: planes of them would be rows
+ * of something else, so they lie dense. */
+static void gather_turned(const struct syn_graph *g, struct traits *t)
+{
+    for (int32_t i = 0; i < g->n_nodes; i++)
+        for (int32_t k = 0; g->node[i].op && k < g->node[i].n_in; k++) {
+            const int32_t v = g->node[i].in[k];
+            if (v < 0) continue;
+            t[v].is_read = true;
+            t[v].otherwise |= g->node[i].id != SYN_OP_TRANSPOSE;
+        }
+    for (int32_t v = 0; v < g->n_values; v++) {
+        const int32_t p = g->value[v].producer;
+        const bool made = p >= 0 && g->node[p].op,
+                   turned = made && g->node[p].id == SYN_OP_TRANSPOSE;
+        if (g->value[v].shape.rank == 4 && !g->value[v].data && !t[v].otherwise &&
+            (turned || (!made && t[v].is_read)))
+            t[v].planes = true;
+    }
 }
 
 /* Which values stay planes although convolutions read them. */
@@ -51,6 +73,7 @@ static void gather_planes(const struct cpu_self *self, const struct syn_placemen
             if (n->in[k] >= 0 && !(nested && k == SYN_CONV_X)) t[n->in[k]].planes = false;
     }
     for (int32_t i = 0; i < g->n_outputs; i++) t[g->output[i]].planes = false;
+    gather_turned(g, t);
     for (int32_t i = 0; i < g->n_nodes; i++) /* a convolution zeroes the frames of blocks alone */
         if (is_conv(&g->node[i])) t[g->node[i].out[0]].planes = false;
 }
@@ -65,7 +88,8 @@ static void gather_traits(const struct cpu_self *self, const struct syn_placemen
         if (!is_conv(n)) continue;
         for (int32_t k = 0; k < n->n_in; k++) /* residuals too: the kernels read them in blocks */
             if (n->in[k] >= 0 && !t[n->in[k]].planes) t[n->in[k]].conv_reads = true;
-        if (cpu_conv_direct_takes(self, p, i, p->bf16)) {
+        if (cpu_conv_direct_takes(self, p, i, p->bf16) ||
+            cpu_conv_depth_takes(self, p, i, p->bf16)) {
             int32_t frame = cpu_conv_direct_frame(p, i);
             if (frame > t[n->in[0]].frame) t[n->in[0]].frame = frame;
         }
@@ -240,15 +264,17 @@ static void place_views(const struct syn_placement *p, struct syn_place *place,
     }
 }
 
-/* Nobody but PADs to planes reads it, which copy whole rows: it may lie in the caller's memory. */
-static bool only_pads_read(const struct syn_graph *g, int32_t v, const struct traits *t)
+/* Nobody but PADs to planes and Transposes read it, which ask no alignment: it may lie in the caller's
+ * memory. */
+static bool only_moved(const struct syn_graph *g, int32_t v, const struct traits *t)
 {
     int32_t readers = 0;
     for (int32_t i = 0; i < g->n_nodes; i++) {
         const struct syn_node *n = &g->node[i];
         for (int32_t k = 0; n->op && k < n->n_in; k++) {
             if (n->in[k] != v) continue;
-            if (n->id != SYN_OP_PAD || !t[n->out[0]].planes) return false;
+            if (n->id != SYN_OP_TRANSPOSE && (n->id != SYN_OP_PAD || !t[n->out[0]].planes))
+                return false;
             readers++;
         }
     }
@@ -282,7 +308,7 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
     if ((st = place_roots(self, p, place, t, err)) != SYN_OK) goto done;
     place_views(p, place, first_channel, pad_of);
     for (int32_t i = 0; i < g->n_inputs; i++)
-        if (only_pads_read(g, g->input[i], t)) {
+        if (only_moved(g, g->input[i], t)) {
             place[g->input[i]].external = 1 + i;
             place[g->input[i]].bytes = 0;
         }

@@ -43,6 +43,7 @@
     X(SIGMOID, cpu_quick_chain) \
     X(TANH, cpu_quick_chain) \
     X(ERF, cpu_quick_chain) \
-    X(SOFTPLUS, cpu_quick_chain)
+    X(SOFTPLUS, cpu_quick_chain) \
+    X(TRANSPOSE, cpu_quick_transpose)
 
 #endif

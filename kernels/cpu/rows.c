@@ -3,6 +3,14 @@
 #include "kernels/base/half.h"
 #include <string.h>
 
+#if defined(__x86_64__)
+static bool is_wide(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+#endif
+
 void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64_t count, float *to)
 {
     if (p->dtype == SYN_F32) {
@@ -10,6 +18,12 @@ void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64
         return;
     }
     const uint16_t *from = (const uint16_t *)base + at;
+#if defined(__x86_64__)
+    if (is_wide()) {
+        cpu_row_widen_avx512(from, count, to);
+        return;
+    }
+#endif
     for (int64_t i = 0; i < count; i++) {
         uint32_t wide = (uint32_t)from[i] << 16;
         memcpy(&to[i], &wide, sizeof wide);
@@ -24,6 +38,12 @@ void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t co
         return;
     }
     uint16_t *to = (uint16_t *)base + at;
+#if defined(__x86_64__)
+    if (is_wide()) {
+        cpu_row_narrow_avx512(from, count, to);
+        return;
+    }
+#endif
     for (int64_t i = 0; i < count;
          i++) { /* syn_bf16_from_float without a branch, so that it vectorises */
         uint32_t wide, nan;

@@ -27,6 +27,10 @@ void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64
 void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t count,
                    const float *from);
 
+/* bf16 alone, for CPUs with AVX-512; the two above use them there. */
+void cpu_row_widen_avx512(const uint16_t *from, int64_t count, float *to);
+void cpu_row_narrow_avx512(const float *from, int64_t count, uint16_t *to);
+
 /* Zeroes the frame beside row y of one channel block; with y = 0 and y = h-1 also the rows above
  * and below. A loop that calls it for every row it writes leaves the whole frame zero. */
 void cpu_zero_frame(const struct syn_place *p, const struct syn_shape *s, void *base, int64_t n,

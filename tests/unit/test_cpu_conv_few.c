@@ -1,5 +1,6 @@
-/* test_cpu_conv_few.c - convolutions to few channels (pixels in lanes) and large kernels over few
- * channels (nested Winograd) against the references; and that both are taken where they should be.
+/* test_cpu_conv_few.c - convolutions to few channels (pixels in lanes), large kernels over few channels
+ * (nested Winograd) and depthwise ones against the references, and NHWC networks; and that each is
+ * taken where it should be.
  *
  * Beside test_cpu_conv.c, whose shapes meet them now and then: here are their own edges. */
 #include "tests/graph_gen.h"
@@ -135,12 +136,67 @@ static void test_others_read(void)
     }
 }
 
+/* As many groups as channels; strides, dilations, residuals; widths about pieces of seven pixels. */
+static void test_depthwise(void)
+{
+    static const int64_t channels[] = {2, 3, 15, 16, 17, 32, 33, 96}, widths[] = {1, 6, 7, 8, 13, 30};
+    int32_t ran = 0;
+    for (uint64_t k = 0; k < 64; k++) {
+        struct gg b = {.seed = 600 + k};
+        const int64_t c = channels[k % 8];
+        struct shape s = {.n = 1 + gg_below(&b, 2), .ci = c, .h = 3 + gg_below(&b, 12),
+                          .w = 3 + GG_PICK(&b, widths),
+                          .conv = {.co = c, .group = c, .k = 1 + gg_below(&b, 3),
+                                   .kw = 1 + gg_below(&b, 3), .stride = 1 + gg_below(&b, 3),
+                                   .stride_w = 1 + gg_below(&b, 2), .dil = 1 + gg_below(&b, 2),
+                                   .dense = true},
+                          .then_conv = k % 3 == 0};
+        random_conv(&b, &s.conv);
+        for (int32_t grow = 0; grow < 8; grow += 2) {
+            s.h += grow, s.w += grow;
+            if (run_shape(k, &s, "depthwise")) {
+                ran++;
+                break;
+            }
+        }
+    }
+    T_CHECK(ran >= 60, "%d of 64 ran", (int)ran);
+}
+
+/* A network whose ends are NHWC: its pictures are read and written where the caller has them. */
+static void test_nhwc(void)
+{
+    static const int64_t in_perm[4] = {0, 3, 1, 2}, out_perm[4] = {0, 2, 3, 1};
+    static const int64_t sizes[][4] = {{1, 5, 7, 3}, {2, 9, 40, 1}, {1, 70, 70, 3}, {1, 3, 65, 33}};
+    const struct syn_attr in_attr = syn_attr_of_ints("perm", 4, in_perm),
+                          out_attr = syn_attr_of_ints("perm", 4, out_perm);
+    const struct gg_how how[] = {
+        {.backend = &syn_backend_cpu, .self = cpu, .want_impl = "nhwc rows"},
+        {.backend = &syn_backend_cpu, .self = cpu, .want_impl = "nhwc rows", .bf16 = true}};
+    for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
+        for (int form = 0; form < 3; form++) { /* 1: others read the input too; 2: a wide result */
+            struct gg b;
+            int32_t x, y;
+            gg_new(&b, 700 + k);
+            x = gg_input(&b, sizes[k][0], sizes[k][1], sizes[k][2], sizes[k][3]);
+            y = gg_node(&b, SYN_OP_TRANSPOSE, 1, &x, 1, &in_attr);
+            if (form == 1) gg_output(&b, gg_node1(&b, SYN_OP_RELU, x));
+            y = gg_conv(&b, y, &(struct gg_conv){.co = form == 2 ? 40 : 3, .k = 3, .pad = 1,
+                                                 .dense = true});
+            gg_output(&b, gg_node(&b, SYN_OP_TRANSPOSE, 1, &y, 1, &out_attr));
+            gg_check_all(&b, how, 2, "nhwc");
+            gg_free(&b);
+        }
+}
+
 static void test_all(const char *only)
 {
     if (!only || strcmp(only, "own") != 0) return; /* oneDNN has none of these */
     test_lanes();
     test_nested();
     test_others_read();
+    test_depthwise();
+    test_nhwc();
 }
 
 int main(void)

@@ -7,7 +7,7 @@
 
 extern const struct syn_quick cpu_quick_conv, cpu_quick_recurrent, cpu_quick_chain, cpu_quick_matmul, cpu_quick_softmax,
     cpu_quick_norm,
-    cpu_quick_sum, cpu_quick_einsum;
+    cpu_quick_sum, cpu_quick_einsum, cpu_quick_transpose;
 
 static void test_conv_1d(void)
 {
@@ -248,6 +248,38 @@ static void test_rows(void)
     }
 }
 
+/* Runs, squares with ragged edges, axes of one, axes that stay neighbours, more than one task. */
+static void test_transpose(void)
+{
+    static const struct {
+        int32_t rank;
+        int64_t dim[5], perm[5];
+    } cases[] = {
+        {1, {5}, {0}},
+        {2, {1, 1}, {1, 0}},
+        {2, {3, 200}, {1, 0}},
+        {2, {65, 131}, {1, 0}},
+        {2, {1, 77}, {1, 0}},
+        {3, {300, 4, 70}, {1, 0, 2}},
+        {3, {7, 65, 66}, {2, 1, 0}},
+        {3, {5, 6, 7}, {1, 2, 0}},
+        {4, {1, 64, 100, 24}, {0, 2, 1, 3}},
+        {4, {1, 40, 50, 3}, {0, 3, 1, 2}},
+        {4, {2, 3, 40, 50}, {0, 2, 3, 1}},
+        {4, {2, 9, 10, 11}, {3, 2, 1, 0}},
+        {5, {2, 3, 1, 65, 5}, {4, 0, 2, 3, 1}},
+    };
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+        char what[60];
+        struct qc q;
+        qc_begin(&q, SYN_OP_TRANSPOSE, k);
+        qc_in(&q, cases[k].rank, cases[k].dim, false, -1, 1);
+        qc_attr(&q, syn_attr_of_ints("perm", cases[k].rank, cases[k].perm));
+        snprintf(what, sizeof what, "transpose, case %d", (int)k);
+        qc_check(&q, &cpu_quick_transpose, 0, what);
+    }
+}
+
 /* Every step over its whole range, with what is special. */
 static void test_functions(void)
 {
@@ -315,5 +347,6 @@ int main(void)
     test_products();
     test_einsum();
     test_rows();
+    test_transpose();
     return t_report();
 }

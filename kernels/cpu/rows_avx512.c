@@ -1,0 +1,30 @@
+/* rows_avx512.c - bf16 to f32 and back, sixteen at a time. See rows.h. */
+#include "kernels/cpu/rows.h"
+#include <immintrin.h>
+
+void cpu_row_widen_avx512(const uint16_t *from, int64_t count, float *to)
+{
+    for (int64_t i = 0; i < count; i += 16) {
+        const __mmask16 m =
+            count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1);
+        const __m512i v = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(m, from + i));
+        _mm512_mask_storeu_epi32(to + i, m, _mm512_slli_epi32(v, 16));
+    }
+}
+
+void cpu_row_narrow_avx512(const float *from, int64_t count, uint16_t *to)
+{
+    const __m512i one = _mm512_set1_epi32(1), half = _mm512_set1_epi32(0x7fff),
+                  quiet = _mm512_set1_epi32(0x40);
+    for (int64_t i = 0; i < count; i += 16) {
+        const __mmask16 m =
+            count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1);
+        const __m512 x = _mm512_maskz_loadu_ps(m, from + i);
+        const __m512i bits = _mm512_castps_si512(x), top = _mm512_srli_epi32(bits, 16);
+        const __m512i near = _mm512_srli_epi32(
+            _mm512_add_epi32(bits, _mm512_add_epi32(half, _mm512_and_si512(top, one))), 16);
+        const __m512i v = _mm512_mask_or_epi32(near, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), top,
+                                               quiet);
+        _mm256_mask_storeu_epi16(to + i, m, _mm512_cvtepi32_epi16(v));
+    }
+}
