@@ -1,8 +1,10 @@
 /* threads.c - see threads.h.
  *
- * A loop is published by raising `round`; each helper sees it, pulls task numbers from `next` until
- * they run out, and counts itself out in `busy`. The caller does the same and waits for busy = 0.
- * Sleeping is a futex on `round` (helpers) and on `busy` (caller). */
+ * A loop is published by opening `door` and raising `round`; a helper that sees it goes in, pulls task
+ * numbers from `next` until they run out, and comes out. The caller pulls too, then closes the door
+ * and waits for those that are inside. A helper that the system did not run meanwhile never went in
+ * and is not waited for: on a busy machine the caller has done its tasks instead.
+ * Sleeping is a futex on `round` (helpers) and on `door` (caller). */
 #include "kernels/base/threads.h"
 #include "kernels/base/alloc.h"
 #include <linux/futex.h>
@@ -19,6 +21,7 @@
 #define SPINS                                                                                      \
     4000 /* about 50 us: longer than the gap between two nodes, far shorter than a time slice */
 #define MAX_THREADS 256
+#define OPEN 0x80000000u /* of door; below it: how many helpers are inside */
 
 struct syn_pool {
     int32_t n_threads;
@@ -26,10 +29,10 @@ struct syn_pool {
     pthread_mutex_t one_loop;        /* held by the caller for the length of a loop */
     pthread_t thread[MAX_THREADS];   /* [0] unused: the caller */
     _Alignas(64) atomic_uint round;  /* raised once per loop; the helpers' futex */
-    _Alignas(64) atomic_uint busy;   /* helpers still in this loop; the caller's futex */
+    _Alignas(64) atomic_uint door;   /* the caller's futex */
     _Alignas(64) atomic_llong next;  /* next task number */
     atomic_bool quit;
-    /* written by the caller before round is raised, read by helpers after they see it */
+    /* written by the caller before the door opens, read by helpers that are inside */
     syn_task_fn *fn;
     void *ctx;
     int64_t n_tasks;
@@ -72,6 +75,17 @@ static void pull_tasks(struct syn_pool *p)
         p->fn(p->ctx, i);
 }
 
+/* False: closed. The loop may be a later one than the helper was woken for: it is as good. */
+static bool go_in(struct syn_pool *p)
+{
+    unsigned door = atomic_load_explicit(&p->door, memory_order_relaxed);
+    while (door & OPEN)
+        if (atomic_compare_exchange_weak_explicit(&p->door, &door, door + 1, memory_order_acquire,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
+
 static void *helper(void *arg)
 {
     struct syn_pool *p = arg;
@@ -79,9 +93,10 @@ static void *helper(void *arg)
     for (;;) {
         seen = wait_change(&p->round, seen);
         if (atomic_load(&p->quit)) return NULL;
+        if (!go_in(p)) continue;
         pull_tasks(p);
-        if (atomic_fetch_sub_explicit(&p->busy, 1, memory_order_acq_rel) == 1)
-            futex_wake(&p->busy, 1);
+        if (atomic_fetch_sub_explicit(&p->door, 1, memory_order_acq_rel) == 1)
+            futex_wake(&p->door, 1); /* the last out of a closed door */
     }
 }
 
@@ -102,12 +117,13 @@ void syn_pool_run(struct syn_pool *p, int64_t n_tasks, syn_task_fn *fn, void *ct
     p->ctx = ctx;
     p->n_tasks = n_tasks;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->busy, (unsigned)p->n_threads - 1, memory_order_relaxed);
+    atomic_store_explicit(&p->door, OPEN, memory_order_release);
     atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
     futex_wake(&p->round, p->n_threads);
     pull_tasks(p);
-    while ((left = atomic_load_explicit(&p->busy, memory_order_acquire)) != 0)
-        wait_change(&p->busy, left);
+    left = atomic_fetch_and_explicit(&p->door, ~OPEN, memory_order_acq_rel) & ~OPEN;
+    for (; left != 0; left = atomic_load_explicit(&p->door, memory_order_acquire))
+        wait_change(&p->door, left);
     pthread_mutex_unlock(&p->one_loop);
 }
 

@@ -216,43 +216,40 @@ static bool wants(const struct syn_op_call *c, int32_t o)
     return o < c->n_out && c->out[o].shape.rank >= 0;
 }
 
-/* All steps of one sequence, by one thread or by two that each make half of the state. Two meet after every step: whoever
- * is early spins, as a step takes microseconds, and gives its core away when that takes long. A pool promises that its
- * tasks run, not that they run side by side: a thread whose partner does not come starts alone, and the partner, when it
- * comes after all, finds nothing to do. */
+/* All steps of one sequence. A step's state is made in two units, which a thread claims: its own
+ * first, so that each core keeps its half of R, then the other where nobody has claimed it. Two
+ * threads so share every step; a thread that the system does not run holds nobody up but in the
+ * middle of a unit, and one that comes late finds nothing to claim until it has caught up. */
 struct sequence {
     struct recurrent_run *run;
-    int32_t d;
+    int32_t d, units;
     int64_t b;
-    atomic_int state; /* enum team */
-    atomic_long arrived;
+    atomic_int threads;             /* that have come */
+    _Alignas(64) atomic_llong claimed[2]; /* steps, of each unit */
+    _Alignas(64) atomic_llong done[2];
 };
-enum team { NOBODY, ONE_WAITS, TWO, ONE_ALONE };
 
-/* Threads that work on the sequence: 2, 1, or 0 when the caller is not needed; *first: it makes the first half. */
-static int32_t join(struct sequence *q, bool *first)
+static void run_unit(const struct sequence *q, int64_t s, int32_t unit)
 {
-    int expected = NOBODY;
-    *first = true;
-    if (atomic_compare_exchange_strong(&q->state, &expected, ONE_WAITS)) {
-        for (int spins = 0; spins < 20000; spins++) {
-            if (atomic_load_explicit(&q->state, memory_order_acquire) == TWO) return 2;
-            if (spins > 2000) sched_yield();
-        }
-        expected = ONE_WAITS;
-        return atomic_compare_exchange_strong(&q->state, &expected, ONE_ALONE) ? 1 : 2;
-    }
-    *first = false;
-    expected = ONE_WAITS;
-    return atomic_compare_exchange_strong(&q->state, &expected, TWO) ? 2 : 0;
+    const struct recurrent_run *run = q->run;
+    const struct syn_recurrent *p = &run->p;
+    const struct syn_op_call *c = run->c;
+    const struct part part = {p->hidden / q->units * unit, p->hidden / q->units};
+    const int64_t t = q->d == 1 || p->reverse ? p->seq - 1 - s : s;
+    float *gates = run->gates + (t * p->batch + q->b) * run->rows;
+    const float *h = s % 2 ? run->h2 : run->h;
+    float *next = s % 2 ? run->h : run->h2;
+    if (p->gates == 3) gru_step(run, part, gates, h, next);
+    else lstm_step(run, part, gates, h, next);
+    if (wants(c, 0))
+        memcpy((float *)c->out[0].data + syn_recurrent_y(p, t, q->d, q->b) + part.j, next + part.j,
+               (size_t)part.m * sizeof(float));
 }
 
-static void meet(struct sequence *q, int32_t parts, int64_t step)
+/* Until the unit of step s is done: microseconds, if whoever has it runs. */
+static void await(struct sequence *q, int64_t s, int32_t unit)
 {
-    const long wanted = (long)((step + 1) * parts);
-    if (parts == 1) return;
-    atomic_fetch_add_explicit(&q->arrived, 1, memory_order_acq_rel);
-    for (int spins = 0; atomic_load_explicit(&q->arrived, memory_order_acquire) < wanted; spins++) {
+    for (int spins = 0; atomic_load_explicit(&q->done[unit], memory_order_acquire) <= s; spins++) {
         if (spins > 4000) sched_yield();
 #if defined(__x86_64__)
         else __builtin_ia32_pause();
@@ -260,35 +257,24 @@ static void meet(struct sequence *q, int32_t parts, int64_t step)
     }
 }
 
-static void run_part(struct sequence *q, struct part part, int32_t parts)
-{
-    const struct recurrent_run *run = q->run;
-    const struct syn_recurrent *p = &run->p;
-    const struct syn_op_call *c = run->c;
-    const bool reverse = q->d == 1 || p->reverse;
-    for (int64_t s = 0; s < p->seq; s++) {
-        const int64_t t = reverse ? p->seq - 1 - s : s;
-        float *gates = run->gates + (t * p->batch + q->b) * run->rows;
-        const float *h = s % 2 ? run->h2 : run->h;
-        float *next = s % 2 ? run->h : run->h2;
-        if (p->gates == 3) gru_step(run, part, gates, h, next);
-        else lstm_step(run, part, gates, h, next);
-        if (wants(c, 0))
-            memcpy((float *)c->out[0].data + syn_recurrent_y(p, t, q->d, q->b) + part.j, next + part.j,
-                   (size_t)part.m * sizeof(float));
-        meet(q, parts, s);
-    }
-}
-
 static void sequence_task(void *ctx, int64_t task)
 {
     struct sequence *q = ctx;
-    const int64_t n = q->run->p.hidden;
-    bool first;
-    const int32_t parts = join(q, &first);
+    const int32_t own = atomic_fetch_add(&q->threads, 1) % q->units;
     (void)task;
-    if (parts == 2) run_part(q, (struct part){first ? 0 : n / 2, n / 2}, 2);
-    else if (parts == 1) run_part(q, (struct part){0, n}, 1);
+    for (int64_t s = 0; s < q->run->p.seq; s++) {
+        for (int32_t i = 0; i < q->units; i++) {
+            const int32_t unit = (own + i) % q->units;
+            long long step = s;
+            if (!atomic_compare_exchange_strong_explicit(&q->claimed[unit], &step, s + 1,
+                                                         memory_order_acquire,
+                                                         memory_order_relaxed))
+                continue;
+            run_unit(q, s, unit);
+            atomic_store_explicit(&q->done[unit], s + 1, memory_order_release);
+        }
+        for (int32_t unit = 0; unit < q->units; unit++) await(q, s, unit);
+    }
 }
 
 static void run_direction(struct recurrent_run *run, int32_t d, struct syn_pool *pool)
@@ -299,12 +285,11 @@ static void run_direction(struct recurrent_run *run, int32_t d, struct syn_pool 
                         p->seq > 1 && (p->gates == 4 || p->linear_before_reset);
     for (int64_t b = 0; b < p->batch; b++) {
         const int64_t state = syn_recurrent_state(p, d, b);
-        struct sequence q = {.run = run, .d = d, .b = b};
+        struct sequence q = {.run = run, .d = d, .units = halves ? 2 : 1, .b = b};
         const float *last = p->seq % 2 ? run->h2 : run->h;
         begin_state(c, SYN_RNN_H0, state, p->hidden, run->h);
         if (p->gates == 4) begin_state(c, SYN_RNN_C0, state, p->hidden, run->c_state);
-        if (halves) syn_pool_run(pool, 2, sequence_task, &q);
-        else run_part(&q, (struct part){0, p->hidden}, 1);
+        syn_pool_run(pool, q.units, sequence_task, &q);
         if (wants(c, 1))
             memcpy((float *)c->out[1].data + state, last, (size_t)p->hidden * sizeof(float));
         if (wants(c, 2))
