@@ -1,4 +1,5 @@
-/* attend.h - the softmax step of attention on a block of scores. See quick_attention.c.
+/* attend.h - what attention does in registers beside its products: the softmax step on a block of
+ * scores, and copies. See quick_attention.c.
  *
  * Scores lie transposed, a row per key, so that each lane is a query of its own: maxima and sums
  * run down the rows and no register is ever added up across.
@@ -24,11 +25,19 @@ struct cpu_attend_block {
     float *shrink;       /* [48]: what earlier sums are to be multiplied by */
 };
 
-/* False: every shrink is 1. */
-typedef bool cpu_attend_fn(const struct cpu_attend_block *b);
-bool cpu_attend_portable(const struct cpu_attend_block *b);
-bool cpu_attend_avx2(const struct cpu_attend_block *b);
-bool cpu_attend_avx512(const struct cpu_attend_block *b);
-cpu_attend_fn *cpu_attend_best(void);
+struct cpu_attend {
+    bool (*step)(const struct cpu_attend_block *b); /* false: every shrink is 1 */
+    /* to[k * 48 + c] = from[c][k] * factor, k < n; rows a multiple of 16, at most 48. */
+    void (*turn)(const float *const *from, int32_t rows, int64_t n, float factor, float *to);
+    /* y = x * factor; false: one of them is not finite. x may be y. */
+    bool (*scale)(const float *x, float factor, float *y, int64_t n);
+    /* For a few queries. s[j * 48] = q . k[j * row]; y[x] = y[x] * shrink + sum of s[j * 48] times
+     * v[j * row + x]. */
+    void (*dots)(const float *q, const float *k, int64_t row, int32_t keys, int64_t size, float *s);
+    void (*weigh)(const float *s, const float *v, int64_t row, int32_t keys, int64_t size,
+                  float shrink, float *y);
+};
+extern const struct cpu_attend cpu_attend_portable, cpu_attend_avx2, cpu_attend_avx512;
+const struct cpu_attend *cpu_attend_best(void);
 
 #endif

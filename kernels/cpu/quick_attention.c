@@ -5,9 +5,10 @@
  *          share them) and goes through the keys 128 at a time: scores of the block by tiles
  *          (tile.h), transposed, so that keys and values are read where they lie whatever their
  *          strides; the softmax step with running maxima and sums (attend.h); then values times
- *          weights are added to the result so far, which the rise of the maxima first makes smaller.
- * Memory:  per thread (size + v_size + 2 * 128) * 48 floats and 2 KiB, whatever the number of keys
- *          and queries; present_key and present_value are outputs anyway.
+ *          weights are added to the result so far, which a rise of the maxima first makes smaller.
+ *          Up to three queries go by rows instead: columns would leave registers empty.
+ * Memory:  per thread (size + 2 * 128) * 48 + (v_size + 15) * (48 + 128) floats and 2 KiB, whatever
+ *          the number of keys and queries; present_key and present_value are outputs anyway.
  * NaN:     a row that comes out other than finite is computed again as the references do
  *          (syn_attend_row), so that rows of masks and rules for NaN are theirs.
  * Left to the reference: other types than f32, scores as an output, a past without both presents.
@@ -24,6 +25,7 @@
 
 #define QUERIES CPU_ATTEND_QUERIES
 #define KEYS CPU_ATTEND_KEYS
+#define FEW 3
 #define SMALL ((int64_t)1 << 16) /* products; less is not worth a second thread */
 
 /* --- portable step ---------------------------------------------------------------------------- */
@@ -39,7 +41,7 @@ static float prepared(const struct cpu_attend_block *b, int32_t j, int32_t c)
     return b->lo && ((float)j < b->lo[c] || (float)j >= b->hi[c]) ? -INFINITY : s;
 }
 
-bool cpu_attend_portable(const struct cpu_attend_block *b)
+static bool step_block(const struct cpu_attend_block *b)
 {
     bool shrinks = false;
     for (int32_t c = 0; c < b->cols; c++) {
@@ -60,14 +62,45 @@ bool cpu_attend_portable(const struct cpu_attend_block *b)
     return shrinks;
 }
 
-cpu_attend_fn *cpu_attend_best(void)
+static void turn(const float *const *from, int32_t rows, int64_t n, float factor, float *to)
+{
+    for (int32_t c = 0; c < rows; c++)
+        for (int64_t k = 0; k < n; k++) to[k * QUERIES + c] = from[c][k] * factor;
+}
+
+static bool scale(const float *x, float factor, float *y, int64_t n)
+{
+    float odd = 0; /* times 0: NaN where a number is not finite */
+    for (int64_t i = 0; i < n; i++) odd += (y[i] = x[i] * factor) * 0.0f;
+    return odd == 0;
+}
+
+static void dots(const float *q, const float *k, int64_t row, int32_t keys, int64_t size, float *s)
+{
+    for (int32_t j = 0; j < keys; j++) {
+        s[j * QUERIES] = 0;
+        for (int64_t i = 0; i < size; i++) s[j * QUERIES] += q[i] * k[j * row + i];
+    }
+}
+
+static void weigh(const float *s, const float *v, int64_t row, int32_t keys, int64_t size,
+                  float shrink, float *y)
+{
+    for (int64_t i = 0; i < size; i++) y[i] *= shrink;
+    for (int32_t j = 0; j < keys; j++)
+        for (int64_t i = 0; i < size; i++) y[i] += s[j * QUERIES] * v[j * row + i];
+}
+
+const struct cpu_attend cpu_attend_portable = {step_block, turn, scale, dots, weigh};
+
+const struct cpu_attend *cpu_attend_best(void)
 {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-        return cpu_attend_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return cpu_attend_avx2;
+        return &cpu_attend_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &cpu_attend_avx2;
 #endif
-    return cpu_attend_portable;
+    return &cpu_attend_portable;
 }
 
 /* --- a run ------------------------------------------------------------------------------------ */
@@ -76,7 +109,8 @@ struct slot { /* of one thread, in scratch; rows of 48 floats */
     float *q;    /* [size][48], times the scale */
     float *s;    /* [128][48] */
     float *mask; /* [128][48] */
-    float *y;    /* [48][v_size] */
+    float *v;    /* [128][columns]: values of the block */
+    float *y;    /* [48][columns] */
     float most[QUERIES], sum[QUERIES], shrink[QUERIES], lo[QUERIES], hi[QUERIES];
 };
 
@@ -87,12 +121,13 @@ struct attention_run {
     uint8_t *scratch;
     size_t slot_bytes;
     cpu_tile_fn *tile;
-    cpu_attend_fn *step;
+    const struct cpu_attend *f;
     atomic_llong next; /* unit of work that nobody has taken */
 };
 
 struct unit {
     int32_t cols, padded; /* queries, and rounded up to 16 */
+    bool few;             /* so few that rows go better than columns */
     int64_t row[QUERIES], first, last; /* of the result's matrix; keys that any of them sees */
     int64_t lo[QUERIES], hi[QUERIES];
     struct syn_attend_at at[QUERIES];
@@ -102,11 +137,14 @@ static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALI
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
+/* Of values and results: whole registers. */
+static int64_t columns_of(const struct syn_attend *a) { return up(a->v_size, 16) * 16; }
+
 static size_t slot_bytes(const struct syn_attend *a)
 {
     const size_t row = QUERIES * sizeof(float);
-    return rounded(sizeof(struct slot)) + rounded((size_t)a->size * row) +
-           rounded((size_t)a->v_size * row) + 2 * KEYS * row;
+    return rounded(sizeof(struct slot)) + rounded((size_t)a->size * row) + 2 * KEYS * row +
+           (size_t)columns_of(a) * (QUERIES + KEYS) * sizeof(float);
 }
 
 static struct slot *slot_of(const struct attention_run *r, int64_t i)
@@ -117,7 +155,8 @@ static struct slot *slot_of(const struct attention_run *r, int64_t i)
     s->q = (float *)(at += rounded(sizeof *s));
     s->s = (float *)(at += rounded((size_t)r->a.size * row));
     s->mask = (float *)(at += KEYS * row);
-    s->y = (float *)(at + KEYS * row);
+    s->v = (float *)(at += KEYS * row);
+    s->y = s->v + KEYS * columns_of(&r->a);
     return s;
 }
 
@@ -138,6 +177,7 @@ static void read_unit(const struct attention_run *r, int64_t index, struct unit 
     const int64_t outer = index / r->panels, from = index % r->panels * QUERIES;
     u->cols = (int32_t)least(r->joined * a->queries - from, QUERIES);
     u->padded = (int32_t)up(u->cols, 16) * 16;
+    u->few = u->cols <= FEW && a->k_col == 1;
     u->first = a->keys, u->last = 0;
     for (int32_t c = 0; c < u->cols; c++) {
         u->row[c] = (from + c) % a->queries;
@@ -154,14 +194,20 @@ static void read_unit(const struct attention_run *r, int64_t index, struct unit 
 static void pack_queries(const struct attention_run *r, const struct unit *u, struct slot *s)
 {
     const struct syn_attend *a = &r->a;
-    const float scale = (float)a->scale;
-    for (int32_t c = 0; c < u->padded; c++) {
-        const float *q = c < u->cols
-                             ? (const float *)r->d.q->data + u->at[c].q + u->row[c] * a->q_row
-                             : NULL;
-        for (int64_t k = 0; k < a->size; k++)
-            s->q[k * QUERIES + c] = q ? q[k * a->q_col] * scale : 0;
-    }
+    const float factor = (float)a->scale;
+    const float *from[QUERIES];
+    for (int32_t c = 0; c < u->padded; c++) /* the last one again and again */
+        from[c] = c < u->cols ? (const float *)r->d.q->data + u->at[c].q + u->row[c] * a->q_row
+                              : from[c - 1];
+    if (u->few) /* rows, as they are */
+        for (int32_t c = 0; c < u->cols; c++)
+            for (int64_t k = 0; k < a->size; k++)
+                s->q[c * a->size + k] = from[c][k * a->q_col] * factor;
+    else if (a->q_col == 1) r->f->turn(from, u->padded, a->size, factor, s->q);
+    else
+        for (int32_t c = 0; c < u->padded; c++)
+            for (int64_t k = 0; k < a->size; k++)
+                s->q[k * QUERIES + c] = from[c][k * a->q_col] * factor;
 }
 
 /* --- masks ------------------------------------------------------------------------------------ */
@@ -175,35 +221,45 @@ static bool one_mask_row(const struct attention_run *r, const struct unit *u)
     return true;
 }
 
-/* Keys [j, j + n) of one query's mask as floats, `step` apart: what is added, or 1 where the score
- * is to be replaced. */
-static void mask_column(const struct attention_run *r, int64_t at, int32_t n, bool replaces,
-                        float *to, int64_t step)
+/* Keys [0, n) of one query's mask, in `to` where they are not floats side by side: what is added,
+ * or 1 where the score is to be replaced. */
+static const float *mask_row(const struct attention_run *r, int64_t at, int32_t n, bool replaces,
+                             float *to)
 {
     const struct syn_attend *a = &r->a;
+    const bool drop = a->mask == SYN_ATTEND_DROP;
+    const float gone = replaces ? 1 : -INFINITY;
     if (a->mask == SYN_ATTEND_ADD) {
         const float *m = (const float *)r->d.mask->data + at;
-        for (int32_t j = 0; j < n; j++) to[j * step] = m[j * a->mask_col];
+        if (a->mask_col == 1) return m;
+        for (int32_t j = 0; j < n; j++) to[j] = m[j * a->mask_col];
     } else {
         const uint8_t *m = (const uint8_t *)r->d.mask->data + at;
-        const bool drop = a->mask == SYN_ATTEND_DROP;
-        const float gone = replaces ? 1 : -INFINITY;
-        for (int32_t j = 0; j < n; j++)
-            to[j * step] = (m[j * a->mask_col] != 0) == drop ? gone : 0;
+        for (int32_t j = 0; j < n; j++) to[j] = (m[j * a->mask_col] != 0) == drop ? gone : 0;
     }
+    return to;
 }
 
 static void read_mask(const struct attention_run *r, const struct unit *u, struct slot *s,
                       int64_t j, struct cpu_attend_block *b)
 {
     const struct syn_attend *a = &r->a;
+    float rows[16][KEYS];
     b->replaces = a->mask != SYN_ATTEND_ADD && a->fill != -INFINITY;
     b->fill = (float)a->fill;
-    b->mask = s->mask;
     b->mask_per_key = one_mask_row(r, u);
-    for (int32_t c = 0; c < (b->mask_per_key ? 1 : u->cols); c++)
-        mask_column(r, u->at[c].mask + u->row[c] * a->mask_row + j * a->mask_col, b->keys,
-                    b->replaces, s->mask + c, b->mask_per_key ? 1 : QUERIES);
+    b->mask = s->mask;
+    if (b->mask_per_key)
+        b->mask = mask_row(r, u->at[0].mask + j * a->mask_col, b->keys, b->replaces, s->mask);
+    for (int32_t c = 0; !b->mask_per_key && c < u->padded; c += 16) {
+        const float *from[16];
+        for (int32_t i = 0; i < 16; i++) {
+            const int32_t q = c + i < u->cols ? c + i : u->cols - 1;
+            from[i] = mask_row(r, u->at[q].mask + u->row[q] * a->mask_row + j * a->mask_col,
+                               b->keys, b->replaces, rows[i]);
+        }
+        r->f->turn(from, 16, b->keys, 1, s->mask + c);
+    }
 }
 
 /* --- blocks ----------------------------------------------------------------------------------- */
@@ -212,10 +268,14 @@ static void score_block(const struct attention_run *r, const struct unit *u, str
                         int64_t j, int32_t n)
 {
     const struct syn_attend *a = &r->a;
+    const float *k = (const float *)r->d.k->data + u->at[0].k + j * a->k_row;
     struct cpu_tile t = {.a_row = a->k_row, .a_k = a->k_col, .x = s->q, .x_k = QUERIES,
                          .k = a->size, .y_row = QUERIES, .cols = u->padded};
+    for (int32_t c = 0; u->few && c < u->cols; c++)
+        r->f->dots(s->q + c * a->size, k, a->k_row, n, a->size, s->s + c);
+    if (u->few) return;
     for (int32_t i = 0; i < n; i += CPU_TILE_ROWS) {
-        t.a = (const float *)r->d.k->data + u->at[0].k + (j + i) * a->k_row;
+        t.a = k + i * a->k_row;
         t.y = s->s + i * QUERIES;
         t.rows = (int32_t)least(n - i, CPU_TILE_ROWS);
         r->tile(&t);
@@ -235,21 +295,41 @@ static bool read_ranges(const struct unit *u, struct slot *s, int64_t j, int32_t
     return needed;
 }
 
+/* Values as whole aligned registers, which a tile reads many times: as they lie, or a copy. */
+static const float *aligned_values(const struct syn_attend *a, const float *v, struct slot *s,
+                                   int32_t n, int64_t *row)
+{
+    const int64_t columns = columns_of(a);
+    *row = a->v_row;
+    if ((uintptr_t)v % 64 == 0 && a->v_row % 16 == 0 && a->v_size == columns) return v;
+    for (int32_t i = 0; i < n; i++)
+        memcpy(s->v + i * columns, v + i * a->v_row, (size_t)a->v_size * sizeof *v);
+    *row = columns;
+    return s->v;
+}
+
 static void weigh_block(const struct attention_run *r, const struct unit *u, struct slot *s,
                         int64_t j, int32_t n, bool first, bool shrinks)
 {
     const struct syn_attend *a = &r->a;
-    struct cpu_tile t = {.a_row = 1, .a_k = QUERIES, .x_k = a->v_row, .k = n, .y_row = a->v_size,
-                         .add = !first};
+    const int64_t columns = columns_of(a);
+    struct cpu_tile t = {.a_row = 1, .a_k = QUERIES, .k = n, .y_row = columns, .add = !first};
+    const float *v = (const float *)r->d.v->data + u->at[0].v + j * a->v_row, *values;
+    if (first && u->few) memset(s->y, 0, (size_t)(u->cols * columns) * sizeof *v);
+    for (int32_t c = 0; u->few && c < u->cols; c++)
+        r->f->weigh(s->s + c, v, a->v_row, n, a->v_size, s->shrink[c], s->y + c * columns);
+    if (u->few) return;
+    values = aligned_values(a, v, s, n, &t.x_k);
     for (int32_t c = 0; shrinks && !first && c < u->cols; c++)
-        for (int64_t x = 0; x < a->v_size; x++) s->y[c * a->v_size + x] *= s->shrink[c];
-    for (int64_t x = 0; x < a->v_size; x += CPU_TILE_COLS)
+        if (s->shrink[c] != 1)
+            r->f->scale(s->y + c * columns, s->shrink[c], s->y + c * columns, columns);
+    for (int64_t x = 0; x < columns; x += CPU_TILE_COLS)
         for (int32_t c = 0; c < u->cols; c += CPU_TILE_ROWS) {
             t.a = s->s + c;
-            t.x = (const float *)r->d.v->data + u->at[0].v + j * a->v_row + x;
-            t.y = s->y + c * a->v_size + x;
+            t.x = values + x;
+            t.y = s->y + c * columns + x;
             t.rows = (int32_t)least(u->cols - c, CPU_TILE_ROWS);
-            t.cols = (int32_t)least(a->v_size - x, CPU_TILE_COLS);
+            t.cols = (int32_t)least(columns - x, CPU_TILE_COLS);
             r->tile(&t);
         }
 }
@@ -260,14 +340,12 @@ static void write_rows(const struct attention_run *r, const struct unit *u, cons
     const struct syn_attend *a = &r->a;
     for (int32_t c = 0; c < u->cols; c++) {
         float *y = (float *)r->d.y->data + u->at[c].y + u->row[c] * a->y_row;
-        const float *from = s->y + c * a->v_size, factor = 1 / s->sum[c];
-        float odd = 0; /* times 0: NaN where a number is not finite */
         if (a->zero_unseen && s->sum[c] == 0) { /* it sees nothing */
             memset(y, 0, (size_t)a->v_size * sizeof *y);
             continue;
         }
-        for (int64_t x = 0; x < a->v_size; x++) odd += (y[x] = from[x] * factor) * 0.0f;
-        if (odd != 0) syn_attend_row(a, &r->d, &u->at[c], u->row[c]);
+        if (!r->f->scale(s->y + c * columns_of(a), 1 / s->sum[c], y, a->v_size))
+            syn_attend_row(a, &r->d, &u->at[c], u->row[c]);
     }
 }
 
@@ -285,7 +363,7 @@ static void one_unit(const struct attention_run *r, int64_t index, struct slot *
         score_block(r, &u, s, j, b.keys);
         if (r->a.mask) read_mask(r, &u, s, j, &b);
         if (read_ranges(&u, s, j, b.keys)) b.lo = s->lo, b.hi = s->hi;
-        weigh_block(r, &u, s, j, b.keys, first, r->step(&b));
+        weigh_block(r, &u, s, j, b.keys, first, r->f->step(&b));
     }
     write_rows(r, &u, s);
 }
@@ -388,7 +466,7 @@ static void attention_run(const struct syn_op_call *c, const void *packed, void 
                           struct syn_pool *pool)
 {
     struct attention_run r = {
-        .scratch = scratch, .tile = cpu_tile_best(), .step = cpu_attend_best()};
+        .scratch = scratch, .tile = cpu_tile_best(), .f = cpu_attend_best()};
     int64_t threads = pool ? syn_pool_threads(pool) : 1;
     (void)packed;
     if (!read_call(c, &r.a, &r.d)) return;

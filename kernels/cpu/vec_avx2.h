@@ -77,6 +77,22 @@ static inline void vec_split(vec x, vec *m, vec *e)
                                              _mm256_set1_epi32(0x3f800000)));
     *m = _mm256_blendv_ps(*m, _mm256_set1_ps(__builtin_nanf("")), odd);
 }
+/* Rows become columns. */
+static inline __attribute__((always_inline)) void vec_turn(vec r[VEC])
+{
+    __m256 t[VEC];
+    for (int i = 0; i < 8; i += 4) { /* 4 x 4 within each half */
+        const __m256 a = _mm256_unpacklo_ps(r[i], r[i + 1]), b = _mm256_unpackhi_ps(r[i], r[i + 1]),
+                     c = _mm256_unpacklo_ps(r[i + 2], r[i + 3]),
+                     d = _mm256_unpackhi_ps(r[i + 2], r[i + 3]);
+        t[i] = _mm256_shuffle_ps(a, c, 0x44), t[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+        t[i + 2] = _mm256_shuffle_ps(b, d, 0x44), t[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+    }
+    for (int i = 0; i < 4; i++) { /* halves */
+        r[i] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x20);
+        r[i + 4] = _mm256_permute2f128_ps(t[i], t[i + 4], 0x31);
+    }
+}
 static inline float vec_sum_of(vec v)
 {
     __m128 a = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));

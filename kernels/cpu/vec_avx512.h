@@ -68,6 +68,26 @@ static inline void vec_split(vec x, vec *m, vec *e)
     *e = _mm512_getexp_ps(x);
     *m = _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan);
 }
+/* Rows become columns. */
+static inline __attribute__((always_inline)) void vec_turn(vec r[VEC])
+{
+    __m512 t[VEC];
+    for (int i = 0; i < 16; i += 4) { /* 4 x 4 within each quarter */
+        const __m512 a = _mm512_unpacklo_ps(r[i], r[i + 1]), b = _mm512_unpackhi_ps(r[i], r[i + 1]),
+                     c = _mm512_unpacklo_ps(r[i + 2], r[i + 3]),
+                     d = _mm512_unpackhi_ps(r[i + 2], r[i + 3]);
+        t[i] = _mm512_shuffle_ps(a, c, 0x44), t[i + 1] = _mm512_shuffle_ps(a, c, 0xee);
+        t[i + 2] = _mm512_shuffle_ps(b, d, 0x44), t[i + 3] = _mm512_shuffle_ps(b, d, 0xee);
+    }
+    for (int i = 0; i < 4; i++) { /* quarters */
+        const __m512 a = _mm512_shuffle_f32x4(t[i], t[i + 4], 0x88),
+                     b = _mm512_shuffle_f32x4(t[i], t[i + 4], 0xdd),
+                     c = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0x88),
+                     d = _mm512_shuffle_f32x4(t[i + 8], t[i + 12], 0xdd);
+        r[i] = _mm512_shuffle_f32x4(a, c, 0x88), r[i + 4] = _mm512_shuffle_f32x4(b, d, 0x88);
+        r[i + 8] = _mm512_shuffle_f32x4(a, c, 0xdd), r[i + 12] = _mm512_shuffle_f32x4(b, d, 0xdd);
+    }
+}
 static inline float vec_sum_of(vec v) { return _mm512_reduce_add_ps(v); }
 static inline float vec_max_of(vec v) { return _mm512_reduce_max_ps(v); }
 

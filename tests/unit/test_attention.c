@@ -323,7 +323,7 @@ static void test_fused_not_finite(void)
 
 enum { N = CPU_ATTEND_KEYS * CPU_ATTEND_QUERIES };
 
-static void check_step(cpu_attend_fn *fn, const char *name)
+static void check_step(const struct cpu_attend *f, const char *name)
 {
     struct state {
         float s[N], mask[N], lo[48], hi[48], most[48], sum[48], shrink[48];
@@ -352,7 +352,7 @@ static void check_step(cpu_attend_fn *fn, const char *name)
             b.mask_per_key = form & 8, b.replaces = form & 16, b.fill = -2;
             b.lo = form & 32 ? t->lo : NULL, b.hi = form & 32 ? t->hi : NULL;
             b.softcap = form % 5 ? 0 : 3;
-            shrinks[k] = (k ? fn : cpu_attend_portable)(&b);
+            shrinks[k] = (k ? f : &cpu_attend_portable)->step(&b);
         }
         for (int c = 0; c < b.cols; c++) {
             if (c == 3) continue; /* the NaN's */
@@ -369,12 +369,51 @@ static void check_step(cpu_attend_fn *fn, const char *name)
     free(want), free(got);
 }
 
+/* What is copied, and the loops for a few queries, at every length around a register's. */
+static void check_copies(const struct cpu_attend *f, const char *name)
+{
+    enum { MOST = 150, KEYS_HERE = 9 };
+    float x[48][MOST], want[MOST * 48 + 1], got[MOST * 48 + 1];
+    const float *from[48];
+    for (int c = 0; c < 48; c++) {
+        from[c] = x[c];
+        for (int i = 0; i < MOST; i++) x[c][i] = (float)((c * 31 + i * 17) % 101) / 50 - 1;
+    }
+    for (int n = 1; n <= MOST; n++) {
+        const int rows = 16 + n % 3 * 16;
+        double worst = 0;
+        for (int i = 0; i <= MOST * 48; i++) want[i] = got[i] = 9;
+        cpu_attend_portable.turn(from, rows, n, 0.5f, want);
+        f->turn(from, rows, n, 0.5f, got);
+        T_CHECK(memcmp(want, got, sizeof want) == 0, "%s: turn of %d x %d", name, rows, n);
+        T_CHECK(f->scale(x[0], 3, got, n) && got[n - 1] == x[0][n - 1] * 3 && got[0] == x[0][0] * 3,
+                "%s: scale of %d", name, n);
+        x[1][n - 1] = n % 2 ? NAN : -INFINITY;
+        T_CHECK(!f->scale(x[1], 3, got, n), "%s: scale of %d, not finite", name, n);
+        T_CHECK(n == 1 || f->scale(x[1], 3, got, n - 1), "%s: scale saw what is behind", name);
+        x[1][n - 1] = 0;
+        cpu_attend_portable.dots(x[2], x[3], MOST, KEYS_HERE, n, want);
+        f->dots(x[2], x[3], MOST, KEYS_HERE, n, got);
+        for (int j = 0; j < KEYS_HERE; j++)
+            worst = fmax(worst, fabs((double)(want[j * 48] - got[j * 48])));
+        for (int i = 0; i < n; i++) want[i] = got[i] = x[4][i];
+        want[n] = got[n] = 9;
+        cpu_attend_portable.weigh(x[5], x[6], MOST, 3, n, 0.5f, want);
+        f->weigh(x[5], x[6], MOST, 3, n, 0.5f, got);
+        for (int i = 0; i <= n; i++) worst = fmax(worst, fabs((double)(want[i] - got[i])));
+        T_CHECK(worst < 3e-5, "%s: a few queries, size %d: off by %g", name, n, worst);
+    }
+}
+
 static void test_steps(void)
 {
     check_step(cpu_attend_best(), "best");
+    check_copies(cpu_attend_best(), "best");
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        check_step(cpu_attend_avx2, "avx2");
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+        check_step(&cpu_attend_avx2, "avx2");
+        check_copies(&cpu_attend_avx2, "avx2");
+    }
 #endif
 }
 
