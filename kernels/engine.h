@@ -60,7 +60,8 @@ enum {
     SYN_PASS_CHAIN = 1 << 12,     /* element-by-element operators in one loop */
     SYN_PASS_PROGRAM = 1 << 13,   /* networks of pictures planned ahead for a shape, not run node by node */
     SYN_PASS_WIDEN = 1 << 14,     /* networks stored in f16 compute in f32 */
-    SYN_PASS_ALL = (1 << 15) - 1
+    SYN_PASS_ATTENTION = 1 << 15, /* spelled-out attention as one node */
+    SYN_PASS_ALL = (1 << 16) - 1
 };
 
 struct syn_engine_opts {
