@@ -16,6 +16,8 @@
     X(CONV_TRANSPOSE_ND, cpu_quick_conv) \
     X(MAT_MUL, cpu_quick_matmul) \
     X(GEMM, cpu_quick_matmul) \
+    X(RESIZE_ND, cpu_quick_resize) \
+    X(UPSAMPLE, cpu_quick_resize) \
     X(SOFTMAX, cpu_quick_softmax) \
     X(ATTENTION, cpu_quick_attention) \
     X(ATTEND, cpu_quick_attention) \

@@ -69,13 +69,29 @@ static inline void vec_split(vec x, vec *m, vec *e)
     const vec small = _mm256_cmp_ps(x, _mm256_set1_ps(0x1p-126f), _CMP_LT_OQ), /* subnormal */
               y = _mm256_blendv_ps(x, _mm256_mul_ps(x, _mm256_set1_ps(0x1p24f)), small);
     const __m256i bits = _mm256_castps_si256(y),
-                  exponent = _mm256_sub_epi32(_mm256_and_si256(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(0xff)),
-                                              _mm256_set1_epi32(127));
+                  field = _mm256_and_si256(_mm256_srli_epi32(bits, 23), _mm256_set1_epi32(0xff)),
+                  exponent = _mm256_sub_epi32(field, _mm256_set1_epi32(127));
     const vec odd = _mm256_cmp_ps(x, _mm256_setzero_ps(), _CMP_NGE_UQ); /* negative or NaN */
     *e = _mm256_sub_ps(_mm256_cvtepi32_ps(exponent), _mm256_and_ps(small, _mm256_set1_ps(24)));
     *m = _mm256_castsi256_ps(_mm256_or_si256(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fffff)),
                                              _mm256_set1_epi32(0x3f800000)));
     *m = _mm256_blendv_ps(*m, _mm256_set1_ps(__builtin_nanf("")), odd);
+}
+static inline vec vec_gather(const float *p, const int32_t *at) /* p[at[lane]] */
+{
+    return _mm256_i32gather_ps(p, _mm256_loadu_si256((const __m256i *)at), 4);
+}
+/* The same where all places lie in [base, base + 16) and below end. */
+static inline vec vec_near(const float *p, const int32_t *at, int32_t base, int64_t end)
+{
+    const __m256i place = _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)at),
+                                           _mm256_set1_epi32(base));
+    const vec lo = vec_load_part(p + base, vec_first(end - base)),
+              hi = end - base > VEC ? vec_load_part(p + base + VEC, vec_first(end - base - VEC))
+                                    : vec_zero();
+    const vec second = _mm256_castsi256_ps(_mm256_slli_epi32(place, 28)); /* bit 3 as the sign */
+    return _mm256_blendv_ps(_mm256_permutevar8x32_ps(lo, place),
+                            _mm256_permutevar8x32_ps(hi, place), second);
 }
 /* Rows become columns. */
 static inline __attribute__((always_inline)) void vec_turn(vec r[VEC])

@@ -22,7 +22,10 @@ static inline vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
 static inline vec vec_load_part(const float *p, vec_lanes m) { return _mm512_maskz_loadu_ps(m, p); }
 static inline void vec_store(float *p, vec v) { _mm512_storeu_ps(p, v); }
 static inline void vec_store_part(float *p, vec_lanes m, vec v) { _mm512_mask_storeu_ps(p, m, v); }
-static inline vec vec_in(vec_lanes m, vec v, vec others) { return _mm512_mask_mov_ps(others, m, v); }
+static inline vec vec_in(vec_lanes m, vec v, vec others)
+{
+    return _mm512_mask_mov_ps(others, m, v);
+}
 
 static inline vec vec_set(float x) { return _mm512_set1_ps(x); }
 static inline vec vec_zero(void) { return _mm512_setzero_ps(); }
@@ -67,6 +70,19 @@ static inline void vec_split(vec x, vec *m, vec *e)
 {
     *e = _mm512_getexp_ps(x);
     *m = _mm512_getmant_ps(x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_nan);
+}
+static inline vec vec_gather(const float *p, const int32_t *at) /* p[at[lane]] */
+{
+    return _mm512_i32gather_ps(_mm512_loadu_si512(at), p, 4);
+}
+/* The same where all places lie in [base, base + 32) and below end. */
+static inline vec vec_near(const float *p, const int32_t *at, int32_t base, int64_t end)
+{
+    const __m512i place = _mm512_sub_epi32(_mm512_loadu_si512(at), _mm512_set1_epi32(base));
+    const vec lo = vec_load_part(p + base, vec_first(end - base)),
+              hi = end - base > VEC ? vec_load_part(p + base + VEC, vec_first(end - base - VEC))
+                                    : vec_zero();
+    return _mm512_permutex2var_ps(lo, place, hi);
 }
 /* Rows become columns. */
 static inline __attribute__((always_inline)) void vec_turn(vec r[VEC])

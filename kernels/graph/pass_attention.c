@@ -64,6 +64,7 @@ static int32_t rank_of(const struct syn_graph *g, int32_t value, int32_t depth)
 {
     const struct syn_node *n = maker(g, value);
     int64_t perm[SYN_MAX_RANK];
+    const struct syn_value *to;
     int32_t rank, axes;
     if (!n) return g->value[value].shape.rank;
     if (g->value[value].shape.rank > 0) return g->value[value].shape.rank;
@@ -73,8 +74,9 @@ static int32_t rank_of(const struct syn_graph *g, int32_t value, int32_t depth)
         rank = perm_of(n, perm);
         return rank ? rank : rank_of(g, n->in[0], depth - 1);
     case SYN_OP_RESHAPE_TO:
-        if (n->n_in < 2 || n->in[1] < 0 || !g->value[n->in[1]].data) return UNKNOWN;
-        return g->value[n->in[1]].shape.rank == 1 ? (int32_t)g->value[n->in[1]].shape.dim[0] : UNKNOWN;
+        if (n->n_in < 2 || n->in[1] < 0) return UNKNOWN;
+        to = &g->value[n->in[1]];
+        return to->data && to->shape.rank == 1 ? (int32_t)to->shape.dim[0] : UNKNOWN;
     case SYN_OP_UNSQUEEZE:
         rank = rank_of(g, n->in[0], depth - 1);
         return rank < 0 || (axes = syn_rewrite_list(g, n, 1, "axes", perm, SYN_MAX_RANK)) < 0
@@ -192,7 +194,7 @@ static int32_t rank_read(const struct syn_rewrite *r, const struct operand *o)
     return o->n ? o->n : rank_of(r->g, o->value, DEPTH);
 }
 
-/* Back over Transposes and, for q and k, scales. A Transpose that others read too stays for them. */
+/* Back over Transposes and, for q and k, scales. A Transpose that others read stays for them. */
 static void look_beneath(const struct syn_rewrite *r, struct operand *o, bool keeps_last,
                          struct attention *scaled)
 {
@@ -283,7 +285,8 @@ static bool einsum_scores(const struct syn_node *n, struct attention *m)
     q[rank - 1] = z;
     k[rank - 2] = z;
     m->q.value = n->in[swapped], m->k.value = n->in[!swapped];
-    return perm_between(swapped ? t.b : t.a, q, &m->q) && perm_between(swapped ? t.a : t.b, k, &m->k);
+    return perm_between(swapped ? t.b : t.a, q, &m->q) &&
+           perm_between(swapped ? t.a : t.b, k, &m->k);
 }
 
 /* The result: "..ij,..jz->..iz", the first term as it is. */
@@ -316,7 +319,7 @@ static bool match_scores(const struct syn_rewrite *r, int32_t value, struct atte
     return true;
 }
 
-/* --- from the softmax back ---------------------------------------------------------------------- */
+/* --- from the softmax back -------------------------------------------------------------------- */
 
 /* Scores without a mask: scaled or not. */
 static bool match_scaled(const struct syn_rewrite *r, int32_t value, struct attention *m)
@@ -413,7 +416,7 @@ static void match_end(const struct syn_rewrite *r, struct attention *m)
 static bool match(const struct syn_rewrite *r, struct syn_node *n, struct attention *m)
 {
     const struct syn_node *softmax;
-    *m = (struct attention){.scale = 1, .end = n, .mask = -1};
+    *m = (struct attention){.scale = 1, .end = n, .mask = -1, .factor = {-1, -1}};
     if (n->id == SYN_OP_MAT_MUL) m->v.value = n->in[1];
     else if (n->id != SYN_OP_EINSUM || !einsum_values(n, m)) return false;
     softmax = softmax_of(r, undropped(r, n->in[0]), &m->zero_nan);
@@ -425,17 +428,16 @@ static bool match(const struct syn_rewrite *r, struct syn_node *n, struct attent
     return true;
 }
 
-/* Types other than f32 would be left to the reference. */
-static bool is_other_type(const struct syn_graph *g, int32_t value)
+/* Another type than f32, which would be left to the reference. Of what nodes make the type is not
+ * known yet. */
+static bool is_other_type(const struct syn_graph *g, const struct operand *o)
 {
-    const bool known = g->value[value].producer < 0;
-    return known && g->value[value].dtype != SYN_F32;
+    return g->value[o->value].producer < 0 && g->value[o->value].dtype != SYN_F32;
 }
 
 static syn_status put(struct syn_rewrite *r, const struct attention *m, struct syn_err *err)
 {
-    const int32_t in[] = {m->q.value, m->k.value, m->v.value, m->mask,
-                          m->n_factors > 0 ? m->factor[0] : -1, m->n_factors > 1 ? m->factor[1] : -1};
+    const int32_t in[] = {m->q.value, m->k.value, m->v.value, m->mask, m->factor[0], m->factor[1]};
     struct syn_attr attrs[9] = {
         syn_attr_of_float("scale", m->scale), syn_attr_of_int("divide", m->divide),
         syn_attr_of_int("mask_mode", m->mode), syn_attr_of_int("zero_nan", m->zero_nan)};
@@ -457,8 +459,7 @@ syn_status syn_pass_attention(struct syn_graph *g, struct syn_err *err)
     for (int32_t i = 0, n = g->n_nodes; st == SYN_OK && i < n; i++) {
         struct attention m;
         if (!g->node[i].op || g->node[i].n_in < 2 || !match(&r, &g->node[i], &m)) continue;
-        if (is_other_type(g, m.q.value) || is_other_type(g, m.k.value) || is_other_type(g, m.v.value))
-            continue;
+        if (is_other_type(g, &m.q) || is_other_type(g, &m.k) || is_other_type(g, &m.v)) continue;
         st = put(&r, &m, err);
     }
     syn_rewrite_close(&r);
