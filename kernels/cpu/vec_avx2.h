@@ -53,6 +53,24 @@ static inline vec_bool vec_eq(vec a, vec b) { return _mm256_cmp_ps(a, b, _CMP_EQ
 static inline vec_bool vec_nan(vec a) { return _mm256_cmp_ps(a, a, _CMP_UNORD_Q); }
 static inline vec vec_pick(vec_bool m, vec yes, vec no) { return _mm256_blendv_ps(no, yes, m); }
 
+static inline vec vec_load_bf16(const uint16_t *p)
+{
+    return _mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p)), 16));
+}
+/* Nearest, ties to even; NaN keeps its sign and is quiet. */
+static inline void vec_store_bf16(uint16_t *p, vec v)
+{
+    const __m256i bits = _mm256_castps_si256(v),
+                  odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1)),
+                  up = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff))),
+                  quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000)),
+                  r = _mm256_blendv_epi8(up, quiet, _mm256_castps_si256(vec_nan(v))),
+                  high = _mm256_srli_epi32(r, 16);
+    _mm_storeu_si128((__m128i *)p, _mm_packus_epi32(_mm256_castsi256_si128(high),
+                                                    _mm256_extracti128_si256(high, 1)));
+}
+
 /* p * 2^n, n whole, |n| < 252: in two steps, since one power of two holds no more than 127. The
  * first is exact, so that the result is rounded once. */
 static inline vec vec_scale(vec p, vec n)

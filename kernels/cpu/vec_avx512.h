@@ -63,6 +63,21 @@ static inline vec_bool vec_eq(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _C
 static inline vec_bool vec_nan(vec a) { return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q); }
 static inline vec vec_pick(vec_bool m, vec yes, vec no) { return _mm512_mask_mov_ps(no, m, yes); }
 
+static inline vec vec_load_bf16(const uint16_t *p)
+{
+    return _mm512_castsi512_ps(
+        _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p)), 16));
+}
+/* Nearest, ties to even; NaN keeps its sign and is quiet. */
+static inline void vec_store_bf16(uint16_t *p, vec v)
+{
+    const __m512i bits = _mm512_castps_si512(v),
+                  odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1)),
+                  up = _mm512_add_epi32(bits, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))),
+                  r = _mm512_mask_or_epi32(up, vec_nan(v), bits, _mm512_set1_epi32(0x400000));
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtepi32_epi16(_mm512_srli_epi32(r, 16)));
+}
+
 /* p * 2^n, n whole, rounded once */
 static inline vec vec_scale(vec p, vec n) { return _mm512_scalef_ps(p, n); }
 /* x = m * 2^e, 1 <= m < 2; for 0 and negative x m and e are anything */
