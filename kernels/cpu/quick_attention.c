@@ -7,8 +7,11 @@
  *          strides; the softmax step with running maxima and sums (attend.h); then values times
  *          weights are added to the result so far, which a rise of the maxima first makes smaller.
  *          Up to three queries go by rows instead: columns would leave registers empty.
- * Memory:  per thread (size + 2 * 128) * 48 + (v_size + 15) * (48 + 128) floats and 2 KiB, whatever
- *          the number of keys and queries; present_key and present_value are outputs anyway.
+ * Memory:  per thread (size + 1 + 2 * 128) * 48 + (v_size + 15) * (48 + 128) + 4 * (size + 1)
+ *          floats and 2 KiB, whatever the number of keys and queries; present_key and
+ *          present_value are outputs anyway.
+ * bf16:    where the call allows it (c->bf16) and the CPU has it: queries, keys, weights and values
+ *          are rounded and taken in pairs, sums are f32; scores, softmax and its sums as with f32.
  * NaN:     a row that comes out other than finite is computed again as the references do
  *          (syn_attend_row), so that rows of masks and rules for NaN are theirs.
  * Left to the reference: other types than f32, scores as an output, a past without both presents.
@@ -28,88 +31,14 @@
 #define FEW 3
 #define SMALL ((int64_t)1 << 16) /* products; less is not worth a second thread */
 
-/* --- portable step ---------------------------------------------------------------------------- */
-
-static float prepared(const struct cpu_attend_block *b, int32_t j, int32_t c)
-{
-    float s = b->s[j * QUERIES + c];
-    if (b->softcap > 0) s = b->softcap * tanhf(s / b->softcap);
-    if (b->mask) {
-        const float m = b->mask[b->mask_per_key ? j : j * QUERIES + c];
-        s = !b->replaces ? s + m : m != 0 ? b->fill : s;
-    }
-    return b->lo && ((float)j < b->lo[c] || (float)j >= b->hi[c]) ? -INFINITY : s;
-}
-
-static bool step_block(const struct cpu_attend_block *b)
-{
-    bool shrinks = false;
-    for (int32_t c = 0; c < b->cols; c++) {
-        float most = b->most[c], from;
-        for (int32_t j = 0; j < b->keys; j++) {
-            const float s = prepared(b, j, c);
-            b->s[j * QUERIES + c] = s;
-            if (s > most) most = s;
-        }
-        from = most == -INFINITY ? 0 : most;
-        b->shrink[c] = b->most[c] == most ? 1 : expf(b->most[c] - from);
-        shrinks |= b->shrink[c] != 1;
-        b->most[c] = most;
-        b->sum[c] *= b->shrink[c];
-        for (int32_t j = 0; j < b->keys; j++)
-            b->sum[c] += b->s[j * QUERIES + c] = expf(b->s[j * QUERIES + c] - from);
-    }
-    return shrinks;
-}
-
-static void turn(const float *const *from, int32_t rows, int64_t n, float factor, float *to)
-{
-    for (int32_t c = 0; c < rows; c++)
-        for (int64_t k = 0; k < n; k++) to[k * QUERIES + c] = from[c][k] * factor;
-}
-
-static bool scale(const float *x, float factor, float *y, int64_t n)
-{
-    float odd = 0; /* times 0: NaN where a number is not finite */
-    for (int64_t i = 0; i < n; i++) odd += (y[i] = x[i] * factor) * 0.0f;
-    return odd == 0;
-}
-
-static void dots(const float *q, const float *k, int64_t row, int32_t keys, int64_t size, float *s)
-{
-    for (int32_t j = 0; j < keys; j++) {
-        s[j * QUERIES] = 0;
-        for (int64_t i = 0; i < size; i++) s[j * QUERIES] += q[i] * k[j * row + i];
-    }
-}
-
-static void weigh(const float *s, const float *v, int64_t row, int32_t keys, int64_t size,
-                  float shrink, float *y)
-{
-    for (int64_t i = 0; i < size; i++) y[i] *= shrink;
-    for (int32_t j = 0; j < keys; j++)
-        for (int64_t i = 0; i < size; i++) y[i] += s[j * QUERIES] * v[j * row + i];
-}
-
-const struct cpu_attend cpu_attend_portable = {step_block, turn, scale, dots, weigh};
-
-const struct cpu_attend *cpu_attend_best(void)
-{
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-        return &cpu_attend_avx512;
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &cpu_attend_avx2;
-#endif
-    return &cpu_attend_portable;
-}
-
 /* --- a run ------------------------------------------------------------------------------------ */
 
 struct slot { /* of one thread, in scratch; rows of 48 floats */
-    float *q;    /* [size][48], times the scale */
+    float *q;    /* [size][48], times the scale; one row more */
     float *s;    /* [128][48] */
     float *mask; /* [128][48] */
     float *v;    /* [128][columns]: values of the block */
+    float *k;    /* [8][pairs]: bf16 keys of a tile */
     float *y;    /* [48][columns] */
     float most[QUERIES], sum[QUERIES], shrink[QUERIES], lo[QUERIES], hi[QUERIES];
 };
@@ -117,6 +46,7 @@ struct slot { /* of one thread, in scratch; rows of 48 floats */
 struct attention_run {
     struct syn_attend a;
     struct syn_attend_data d;
+    bool bf16;
     int64_t joined, outer, panels; /* batches that share keys and values; the rest; of 48 queries */
     uint8_t *scratch;
     size_t slot_bytes;
@@ -128,6 +58,7 @@ struct attention_run {
 struct unit {
     int32_t cols, padded; /* queries, and rounded up to 16 */
     bool few;             /* so few that rows go better than columns */
+    bool bf16;
     int64_t row[QUERIES], first, last; /* of the result's matrix; keys that any of them sees */
     int64_t lo[QUERIES], hi[QUERIES];
     struct syn_attend_at at[QUERIES];
@@ -143,8 +74,9 @@ static int64_t columns_of(const struct syn_attend *a) { return up(a->v_size, 16)
 static size_t slot_bytes(const struct syn_attend *a)
 {
     const size_t row = QUERIES * sizeof(float);
-    return rounded(sizeof(struct slot)) + rounded((size_t)a->size * row) + 2 * KEYS * row +
-           (size_t)columns_of(a) * (QUERIES + KEYS) * sizeof(float);
+    return rounded(sizeof(struct slot)) + rounded((size_t)(a->size + 1) * row) + 2 * KEYS * row +
+           (size_t)columns_of(a) * (QUERIES + KEYS) * sizeof(float) +
+           rounded((size_t)(CPU_TILE_ROWS * up(a->size, 2)) * sizeof(float));
 }
 
 static struct slot *slot_of(const struct attention_run *r, int64_t i)
@@ -153,10 +85,11 @@ static struct slot *slot_of(const struct attention_run *r, int64_t i)
     uint8_t *at = r->scratch + (size_t)i * r->slot_bytes;
     struct slot *s = (struct slot *)at;
     s->q = (float *)(at += rounded(sizeof *s));
-    s->s = (float *)(at += rounded((size_t)r->a.size * row));
+    s->s = (float *)(at += rounded((size_t)(r->a.size + 1) * row));
     s->mask = (float *)(at += KEYS * row);
     s->v = (float *)(at += KEYS * row);
     s->y = s->v + KEYS * columns_of(&r->a);
+    s->k = s->y + QUERIES * columns_of(&r->a);
     return s;
 }
 
@@ -178,6 +111,7 @@ static void read_unit(const struct attention_run *r, int64_t index, struct unit 
     u->cols = (int32_t)least(r->joined * a->queries - from, QUERIES);
     u->padded = (int32_t)up(u->cols, 16) * 16;
     u->few = u->cols <= FEW && a->k_col == 1;
+    u->bf16 = r->bf16 && !u->few && a->k_col == 1;
     u->first = a->keys, u->last = 0;
     for (int32_t c = 0; c < u->cols; c++) {
         u->row[c] = (from + c) % a->queries;
@@ -208,6 +142,16 @@ static void pack_queries(const struct attention_run *r, const struct unit *u, st
         for (int32_t c = 0; c < u->padded; c++)
             for (int64_t k = 0; k < a->size; k++)
                 s->q[k * QUERIES + c] = from[c][k * a->q_col] * factor;
+}
+
+/* Rows 2i and 2i + 1 of x, `row` apart, become row i of words; of an odd number the last goes with
+ * `beyond`. to may be x. */
+static void pair_rows(const float *x, int64_t row, int64_t rows, const float *beyond, float *to,
+                      int64_t to_row, int64_t n)
+{
+    for (int64_t i = 0; 2 * i < rows; i++)
+        cpu_pair_bf16(x + 2 * i * row, 2 * i + 1 < rows ? x + (2 * i + 1) * row : beyond,
+                      to + i * to_row, n);
 }
 
 /* --- masks ------------------------------------------------------------------------------------ */
@@ -274,11 +218,14 @@ static void score_block(const struct attention_run *r, const struct unit *u, str
     for (int32_t c = 0; u->few && c < u->cols; c++)
         r->f->dots(s->q + c * a->size, k, a->k_row, n, a->size, s->s + c);
     if (u->few) return;
+    if (u->bf16) t.a_row = t.k = up(a->size, 2);
     for (int32_t i = 0; i < n; i += CPU_TILE_ROWS) {
-        t.a = k + i * a->k_row;
-        t.y = s->s + i * QUERIES;
         t.rows = (int32_t)least(n - i, CPU_TILE_ROWS);
-        r->tile(&t);
+        t.a = u->bf16 ? s->k : k + i * a->k_row;
+        t.y = s->s + i * QUERIES;
+        for (int32_t l = 0; u->bf16 && l < t.rows; l++)
+            cpu_join_bf16(k + (i + l) * a->k_row, s->k + l * t.k, a->size);
+        (u->bf16 ? cpu_tile_bf16() : r->tile)(&t);
     }
 }
 
@@ -319,7 +266,12 @@ static void weigh_block(const struct attention_run *r, const struct unit *u, str
     for (int32_t c = 0; u->few && c < u->cols; c++)
         r->f->weigh(s->s + c, v, a->v_row, n, a->v_size, s->shrink[c], s->y + c * columns);
     if (u->few) return;
-    values = aligned_values(a, v, s, n, &t.x_k);
+    if (u->bf16) { /* a value without a partner goes with itself, at a weight of 0 */
+        memset(s->mask, 0, QUERIES * sizeof(float));
+        pair_rows(s->s, QUERIES, n, s->mask, s->s, QUERIES, u->padded);
+        pair_rows(v, a->v_row, n, v + (n - 1) * a->v_row, s->v, columns, a->v_size);
+        values = s->v, t.x_k = columns, t.k = up(n, 2);
+    } else values = aligned_values(a, v, s, n, &t.x_k);
     for (int32_t c = 0; shrinks && !first && c < u->cols; c++)
         if (s->shrink[c] != 1)
             r->f->scale(s->y + c * columns, s->shrink[c], s->y + c * columns, columns);
@@ -330,7 +282,7 @@ static void weigh_block(const struct attention_run *r, const struct unit *u, str
             t.y = s->y + c * columns + x;
             t.rows = (int32_t)least(u->cols - c, CPU_TILE_ROWS);
             t.cols = (int32_t)least(columns - x, CPU_TILE_COLS);
-            r->tile(&t);
+            (u->bf16 ? cpu_tile_bf16() : r->tile)(&t);
         }
 }
 
@@ -354,8 +306,11 @@ static void one_unit(const struct attention_run *r, int64_t index, struct slot *
     struct unit u;
     bool first = true;
     read_unit(r, index, &u);
+    memset(s->q + r->a.size * QUERIES, 0, QUERIES * sizeof(float));
     for (int32_t c = 0; c < u.padded; c++) s->most[c] = -INFINITY, s->sum[c] = 0;
     pack_queries(r, &u, s);
+    if (u.bf16)
+        pair_rows(s->q, QUERIES, r->a.size, s->q + r->a.size * QUERIES, s->q, QUERIES, u.padded);
     for (int64_t j = u.first; j < u.last; j += KEYS, first = false) {
         struct cpu_attend_block b = {.s = s->s, .cols = u.padded, .most = s->most, .sum = s->sum,
                                      .shrink = s->shrink, .softcap = (float)r->a.softcap};
@@ -471,6 +426,7 @@ static void attention_run(const struct syn_op_call *c, const void *packed, void 
     (void)packed;
     if (!read_call(c, &r.a, &r.d)) return;
     if (c->op != &syn_op_attend) write_presents(c, pool);
+    r.bf16 = c->bf16 && cpu_tile_bf16() != NULL;
     r.joined = joined_of(&r.a);
     r.outer = r.a.batches / r.joined;
     r.panels = up(r.joined * r.a.queries, QUERIES);

@@ -2,6 +2,7 @@
  * finite; its softmax step in every instruction set. */
 #include "kernels/cpu/attend.h"
 #include "kernels/cpu/quick.h"
+#include "kernels/cpu/tile.h"
 #include "tests/quick_check.h"
 
 extern const struct syn_quick cpu_quick_attention;
@@ -70,6 +71,26 @@ static void test_plain(void)
             if (form >= 8) qc_attr(&q, syn_attr_of_float("softcap", 1.5));
             qc_check(&q, &cpu_quick_attention, TOLERANCE, what);
         }
+}
+
+/* bf16: the error of rounding queries, keys, weights and values, no more. */
+static void test_bf16(void)
+{
+    for (int s = 0; cpu_tile_bf16() && s < SHAPES; s++)
+        for (int form = 0; form < 4; form++) {
+            struct qc q;
+            begin(&q, s, (uint64_t)(300 + s * 4 + form), form & 1);
+            q.c.bf16 = true;
+            if (form & 2) qc_attr(&q, syn_attr_of_int("is_causal", 1));
+            qc_check(&q, &cpu_quick_attention, 2e-2, "bf16");
+        }
+    for (int form = 0; cpu_tile_bf16() && form < 2; form++) { /* what is not finite, all the same */
+        struct qc q;
+        begin(&q, 2, 390, false);
+        q.c.bf16 = true;
+        fill(&q, form ? 1 : 2, 16 * 32 + 2, 1, NAN); /* a last key without a partner */
+        qc_check(&q, &cpu_quick_attention, 2e-2, "bf16, not finite");
+    }
 }
 
 static void test_windows(void)
@@ -421,6 +442,7 @@ int main(void)
 {
     test_steps();
     test_plain();
+    test_bf16();
     test_windows();
     test_masks();
     test_nothing_seen();
