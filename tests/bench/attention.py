@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Attention alone, against ONNX Runtime: python3 tests/bench/attention.py [--synthd build/synthd]
 
-The same numbers in four ways: spelled out in products and a softmax as PyTorch exports it, ours and
+The same numbers in several ways: spelled out in products and a softmax as PyTorch exports it, ours and
 theirs; as the operator that each has for it (ONNX's Attention; theirs also com.microsoft's
 MultiHeadAttention, which their CPU has a blocked version of). Engines take turns, ROUNDS times; the
 figure is the median of all runs.
@@ -55,12 +55,19 @@ def model(nodes, constants, inputs, shape, opset, domain=None):
     return helper.make_model(graph, opset_imports=sets, ir_version=10)
 
 
+def inputs_of(heads, queries, keys, size):
+    wide = heads * size
+    return [("q", [1, queries, wide]), ("k", [1, keys, wide]), ("v", [1, keys, wide])]
+
+
 def spelled(heads, queries, keys, size, mask):
     """As torch.onnx spells scaled_dot_product_attention."""
     node = helper.make_node
     constants = {"root": np.float32(size**-0.25).reshape(1)}
     nodes = []
-    for name, rows, perm in (("q", queries, [0, 2, 1, 3]), ("k", keys, [0, 2, 3, 1]), ("v", keys, [0, 2, 1, 3])):
+    perms = {"q": [0, 2, 1, 3], "k": [0, 2, 3, 1], "v": [0, 2, 1, 3]}
+    for name, perm in perms.items():
+        rows = queries if name == "q" else keys
         constants["shape_" + name] = np.array([1, rows, heads, size])
         nodes.append(node("Reshape", [name, "shape_" + name], [name + "_heads"]))
         nodes.append(node("Transpose", [name + "_heads"], [name + "_t"], perm=perm))
@@ -79,30 +86,38 @@ def spelled(heads, queries, keys, size, mask):
         node("Reshape", ["y_t", "shape_y"], ["y"]),
     ]
     constants["shape_y"] = np.array([1, queries, heads * size])
-    inputs = [("q", [1, queries, heads * size]), ("k", [1, keys, heads * size]), ("v", [1, keys, heads * size])]
+    inputs = inputs_of(heads, queries, keys, size)
     return model(nodes, constants, inputs, [1, queries, heads * size], 17)
 
 
 def operator(heads, queries, keys, size, mask):
-    inputs = [("q", [1, queries, heads * size]), ("k", [1, keys, heads * size]), ("v", [1, keys, heads * size])]
+    inputs = inputs_of(heads, queries, keys, size)
     constants = {} if mask == "none" else {"mask": mask_of(mask, queries, keys)}
-    node = helper.make_node("Attention", ["q", "k", "v", *constants], ["y"], q_num_heads=heads, kv_num_heads=heads)
+    names = ["q", "k", "v", *constants]
+    node = helper.make_node("Attention", names, ["y"], q_num_heads=heads, kv_num_heads=heads)
     return model([node], constants, inputs, [1, queries, heads * size], 23)
 
 
 def multi_head(heads, queries, keys, size, mask):
-    inputs = [("q", [1, queries, heads * size]), ("k", [1, keys, heads * size]), ("v", [1, keys, heads * size])]
+    inputs = inputs_of(heads, queries, keys, size)
     constants = {} if mask == "none" else {"mask": mask_of(mask, queries, keys)}
     names = ["q", "k", "v"] + ([] if mask == "none" else ["", "", "mask"])
     if mask == "padding":
-        constants["mask"] = np.ascontiguousarray(np.broadcast_to(constants["mask"], (1, 1, queries, keys)))
-    node = helper.make_node("MultiHeadAttention", names, ["y"], domain="com.microsoft", num_heads=heads)
-    return model([node], constants, inputs, [1, queries, heads * size], 17, "com.microsoft")
+        constants["mask"] = np.tile(constants["mask"], (1, 1, queries, 1))
+    own = "com.microsoft"
+    node = helper.make_node("MultiHeadAttention", names, ["y"], domain=own, num_heads=heads)
+    return model([node], constants, inputs, [1, queries, heads * size], 17, own)
 
 
 FORMS = {"spelled": spelled, "operator": operator, "multi-head": multi_head}
-WAYS = [("synthd", "spelled"), ("synthd", "operator"), ("onnxruntime", "spelled"), ("onnxruntime", "operator"),
-        ("onnxruntime", "multi-head")]
+WAYS = [
+    ("synthd-f32", "spelled"),
+    ("synthd-f32", "operator"),
+    ("synthd-bf16", "operator"),
+    ("onnxruntime", "spelled"),
+    ("onnxruntime", "operator"),
+    ("onnxruntime", "multi-head"),
+]
 
 
 def main():
@@ -118,7 +133,7 @@ def main():
         for name, work in WORKS.items():
             if args.only not in name:
                 continue
-            heads, queries, keys, size, _ = work
+            heads, queries, keys, size, mask = work
             rng = np.random.default_rng(1)
             files = {}
             for x, rows in (("q", queries), ("k", keys), ("v", keys)):
@@ -130,9 +145,12 @@ def main():
             for _ in range(ROUNDS):
                 for engine, form in WAYS:
                     path = os.path.join(folder, form + ".onnx")
-                    if engine == "synthd":
-                        line = [args.synthd, "models", "run", "--json", "--model", path, "--repeat", str(args.runs),
-                                "--threads", str(args.threads), "--passes-off", args.passes_off, "--precision", "f32"]
+                    if (engine, form, mask) == ("onnxruntime", "operator", "padding"):
+                        continue  # theirs wants a row of the mask for each query
+                    if engine.startswith("synthd"):
+                        line = [args.synthd, "models", "run", "--json", "--model", path]
+                        line += ["--repeat", str(args.runs), "--threads", str(args.threads)]
+                        line += ["--passes-off", args.passes_off, "--precision", engine[7:]]
                         for x, file in files.items():
                             line += ["--in", "%s=%s" % (x, file)]
                     else:
@@ -143,7 +161,8 @@ def main():
                     except onnx_works.Failed as e:
                         print("%s %s: %s" % (engine, form, e))
             figures = {way: statistics.median(t) for way, t in times.items() if t}
-            print("%-28s %s" % (name, "  ".join("%s %s %.3f" % (*way, ms) for way, ms in figures.items())), flush=True)
+            text = "  ".join("%s %s %.3f" % (*way, ms) for way, ms in figures.items())
+            print("%-28s %s" % (name, text), flush=True)
 
 
 if __name__ == "__main__":
