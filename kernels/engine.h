@@ -56,11 +56,12 @@ enum {
     SYN_PASS_BATCH_NORM = 1 << 7, /* batch normalisation into the convolution before it */
     SYN_PASS_TRANSPOSE = 1 << 8,  /* transposes moved together and cancelled */
     SYN_PASS_NORM = 1 << 9,       /* spelled-out instance and layer norms as one node */
+    SYN_PASS_LANES = 1 << 10,     /* convolutions to few channels with pixels in the lanes */
     SYN_PASS_LOWER = 1 << 11,     /* rank-4 operators in our own forms, which the passes above know */
     SYN_PASS_CHAIN = 1 << 12,     /* element-by-element operators in one loop */
     SYN_PASS_PROGRAM = 1 << 13,   /* networks of pictures planned ahead for a shape, not run node by node */
     SYN_PASS_WIDEN = 1 << 14,     /* networks stored in f16 compute in f32 */
-    SYN_PASS_LANES = 1 << 15,     /* convolutions to few channels with pixels in the lanes */
+    SYN_PASS_ATTENTION = 1 << 15, /* spelled-out attention as one node */
     SYN_PASS_ALL = (1 << 16) - 1
 };
 

@@ -183,6 +183,8 @@ static syn_status simplify(struct syn_model *m, struct syn_err *err)
     if (st == SYN_OK && (m->passes & SYN_PASS_FOLD)) st = syn_graph_fold_constants(g, FOLD_ELEMENTS, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_QDQ)) st = syn_pass_qdq(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_BATCH_NORM)) st = syn_pass_batch_norm(g, err);
+    /* before transposes move, which it reads through */
+    if (st == SYN_OK && (m->passes & SYN_PASS_ATTENTION)) st = syn_pass_attention(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_TRANSPOSE)) st = syn_pass_transpose(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_NORM)) st = syn_pass_norm(g, err);
     return st;

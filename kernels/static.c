@@ -58,6 +58,7 @@ static syn_status rewrite(struct syn_graph *g, unsigned passes, struct syn_err *
     /* reshapes to the same shape stand in the way of patterns */
     if (st == SYN_OK && (passes & SYN_PASS_FOLD)) st = syn_pass_fold(g, err);
     if (st == SYN_OK && (passes & SYN_PASS_NORM)) st = syn_pass_norm(g, err);
+    if (st == SYN_OK && (passes & SYN_PASS_ATTENTION)) st = syn_pass_attention(g, err);
     if (st == SYN_OK && (passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_conv(g, err);
     if (st == SYN_OK && (passes & SYN_PASS_NORM)) st = syn_pass_fuse_norm(g, err);
     if (st == SYN_OK && (passes & SYN_PASS_FUSE_CONV)) st = syn_pass_fuse_shuffle(g, err);

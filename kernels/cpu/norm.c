@@ -3,7 +3,7 @@
  * Sums:    of x - k and (x - k)^2, k the channel's first pixel, so that a mean far from zero costs
  *          no digits; floats along one row, doubles over rows. A task takes a band of rows and
  *          leaves its sums in scratch; the tasks of the second pass add up the bands.
- * Tests:   tests/unit/test_cpu_norm.c against the reference. */
+ * Tests:   rows in tests/unit/test_cpu_norm.c; the whole on style networks by tests/parity. */
 #include "kernels/cpu/norm.h"
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/cpu_private.h"
@@ -58,9 +58,11 @@ const struct cpu_norm_rows cpu_norm_portable = {sum_row, apply_row};
 static const struct cpu_norm_rows *best_rows(int32_t act)
 {
 #if defined(__x86_64__)
-    if ((act == SYN_ACT_NONE || act == SYN_ACT_RELU || act == SYN_ACT_LEAKY) &&
-        __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
-        return &cpu_norm_avx512;
+    if (act == SYN_ACT_NONE || act == SYN_ACT_RELU || act == SYN_ACT_LEAKY) {
+        if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
+            return &cpu_norm_avx512;
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &cpu_norm_avx2;
+    }
 #endif
     return &cpu_norm_portable;
 }

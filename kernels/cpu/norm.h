@@ -24,6 +24,8 @@ struct cpu_norm_rows {
 };
 
 extern const struct cpu_norm_rows cpu_norm_portable;
-extern const struct cpu_norm_rows cpu_norm_avx512; /* only where the CPU has avx512f and avx512bw */
+/* Without activation, with ReLU or leaky ReLU; where the CPU has avx512f and avx512bw, or avx2 and
+ * fma. */
+extern const struct cpu_norm_rows cpu_norm_avx512, cpu_norm_avx2;
 
 #endif

@@ -16,7 +16,11 @@
     X(CONV_TRANSPOSE_ND, cpu_quick_conv) \
     X(MAT_MUL, cpu_quick_matmul) \
     X(GEMM, cpu_quick_matmul) \
+    X(RESIZE_ND, cpu_quick_resize) \
+    X(UPSAMPLE, cpu_quick_resize) \
     X(SOFTMAX, cpu_quick_softmax) \
+    X(ATTENTION, cpu_quick_attention) \
+    X(ATTEND, cpu_quick_attention) \
     X(LAYER_NORMALIZATION, cpu_quick_norm) \
     X(RMS_NORMALIZATION, cpu_quick_norm) \
     X(REDUCE_SUM, cpu_quick_sum) \

@@ -47,6 +47,7 @@ const struct cpu_rowwise *cpu_rowwise_best(void)
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
         return &cpu_rowwise_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return &cpu_rowwise_avx2;
 #endif
     return &cpu_rowwise_portable;
 }

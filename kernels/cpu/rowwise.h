@@ -20,5 +20,6 @@ struct cpu_rowwise {
 const struct cpu_rowwise *cpu_rowwise_best(void);
 extern const struct cpu_rowwise cpu_rowwise_portable;
 extern const struct cpu_rowwise cpu_rowwise_avx512;
+extern const struct cpu_rowwise cpu_rowwise_avx2;
 
 #endif

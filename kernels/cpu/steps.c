@@ -35,6 +35,7 @@ cpu_step_fn *cpu_step_best(void)
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
         return cpu_step_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return cpu_step_avx2;
 #endif
     return cpu_step_portable;
 }

@@ -13,6 +13,8 @@ void cpu_step_portable(syn_step s, const float *a, const float *b, float *y, int
                        const double args[2]);
 void cpu_step_avx512(syn_step s, const float *a, const float *b, float *y, int64_t n,
                      const double args[2]);
+void cpu_step_avx2(syn_step s, const float *a, const float *b, float *y, int64_t n,
+                   const double args[2]);
 cpu_step_fn *cpu_step_best(void);
 
 #endif

@@ -42,6 +42,9 @@ void cpu_tile_avx512bf16(const struct cpu_tile *t);
 /* to[i] = the word of a[i] (low half) and b[i], each rounded to bf16. Only where cpu_tile_bf16() is
  * not NULL. */
 void cpu_pair_bf16(const float *a, const float *b, float *to, int64_t n);
+/* to[i] = the word of a[2i] and a[2i + 1], 0 where n is odd and that is beyond; n counts numbers.
+ * Under the same condition. */
+void cpu_join_bf16(const float *a, float *to, int64_t n);
 
 /* One row: y[j] = bias + sum over k of a[k] * x[off[k] + j], j < cols. Depthwise convolutions. */
 typedef void cpu_taps_fn(const float *a, const float *x, const int64_t *off, int64_t k, float bias,

@@ -5,6 +5,7 @@
 
 #define SYN_LIST_FUSED(X) \
     X(CHANNEL_NORM, syn_op_channel_norm)  \
-    X(CHAIN, syn_op_chain)
+    X(CHAIN, syn_op_chain) \
+    X(ATTEND, syn_op_attend)
 
 #endif

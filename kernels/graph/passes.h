@@ -44,6 +44,9 @@ SYN_MUST_CHECK syn_status syn_pass_transpose(struct syn_graph *g, struct syn_err
 /* Any time for the last axis (LayerNormalization); over the spatial axes of pictures (CHANNEL_NORM) once shapes are
  * known. */
 SYN_MUST_CHECK syn_status syn_pass_norm(struct syn_graph *g, struct syn_err *err);
+/* Any time. Attention spelled out in products and a softmax becomes one ATTEND (kernels/ops/attend.c), transposes around
+ * it included. */
+SYN_MUST_CHECK syn_status syn_pass_attention(struct syn_graph *g, struct syn_err *err);
 /* CHANNEL_NORM -> activation, CHANNEL_NORM -> ADD: into the norm, when nobody else reads its result. */
 SYN_MUST_CHECK syn_status syn_pass_fuse_norm(struct syn_graph *g, struct syn_err *err);
 /* Any time. Operators that work element by element on f32 and follow each other become one CHAIN (chain.h). */

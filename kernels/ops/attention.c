@@ -11,13 +11,15 @@
  * Attributes: is_causal, q_num_heads, kv_num_heads (for rank 3), scale = 1/sqrt(size), softcap,
  *          qk_matmul_output_mode, left_ and right_window_size = -1, softmax_precision (sums are
  *          in double anyway); interleaved, num_heads, rotary_embedding_dim; alpha.
- * Maths:   scores = scale q.k; softcap * tanh(scores / softcap); + mask; softmax; times v. Query
- *          i sees key j where j <= i + offset (causal) and i + offset - left <= j <= i + offset +
+ * Maths:   scores = scale q.k; softcap * tanh(scores / softcap); + mask; softmax; times v. A mask
+ *          of minus infinity makes the score that, also of a NaN: what is not looked at counts for
+ *          nothing, whatever it holds. Query i sees key j where j <= i + offset (causal) and i + offset - left <= j <= i + offset +
  *          right, offset = past length, or nonpad - sq. A row that sees nothing is zero. More
  *          query than key heads: each key head serves a run of them.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"
+#include "kernels/ops/attend.h"
 #include "kernels/ops/check.h"
 #include <inttypes.h>
 #include <math.h>
@@ -214,7 +216,7 @@ static void one_query(const struct syn_op_call *c, const struct attention *a, in
         if (out && mode == 0) put(out, row + j, cap(a, s[j]));
         s[j] = cap(a, s[j]);
         if (out && mode == 1) put(out, row + j, s[j]);
-        s[j] += bias[j];
+        s[j] = bias[j] == -INFINITY ? bias[j] : s[j] + bias[j];
         if (out && mode == 2) put(out, row + j, s[j]);
         seen = fmax(seen, bias[j]);
         most = isnan(s[j]) ? s[j] : s[j] > most ? s[j] : most;
@@ -277,6 +279,54 @@ static syn_status attention_reference(const struct syn_op_call *c, struct syn_er
                         put(&c->out[o], at++, cached(c, &a, o == 2, b, head, j, i));
     }
     return SYN_OK;
+}
+
+/* --- in strides, for quick versions ----------------------------------------------------------- */
+
+static void matrix_steps(const struct heads *h, int64_t *batch, int64_t *head, int64_t *row)
+{
+    *row = h->flat ? h->heads * h->size : h->size;
+    *head = h->flat ? h->size : h->seq * h->size;
+    *batch = h->heads * h->seq * h->size;
+}
+
+bool syn_attention_read(const struct syn_op_call *c, struct syn_attend *to,
+                        struct syn_attend_data *d)
+{
+    const bool past = syn_ops_given(c, PAST_K), masked = syn_ops_given(c, MASK);
+    struct attention a;
+    struct heads y;
+    if (parse(c, &a, NULL) != SYN_OK) return false;
+    if (past) { /* dense, as present_key and present_value are */
+        a.k.seq = a.v.seq = a.keys;
+        a.k.flat = a.v.flat = false;
+    }
+    const int64_t group = a.q.heads / a.k.heads;
+    y = a.q, y.size = a.v.size;
+    *to = (struct syn_attend){.rank = 3, .dim = {a.q.batch, a.k.heads, group},
+                              .batches = a.q.batch * a.q.heads, .queries = a.q.seq, .keys = a.keys,
+                              .size = a.q.size, .v_size = a.v.size, .q_col = 1, .k_col = 1,
+                              .v_col = 1, .y_col = 1, .scale = a.scale, .softcap = a.softcap,
+                              .fill = -INFINITY, .mask_keys = a.keys, .causal = a.causal,
+                              .left = a.left, .right = a.right, .past = a.past.seq,
+                              .zero_unseen = true};
+    matrix_steps(&a.q, &to->q_step[0], &to->q_step[2], &to->q_row);
+    matrix_steps(&y, &to->y_step[0], &to->y_step[2], &to->y_row);
+    matrix_steps(&a.k, &to->k_step[0], &to->k_step[1], &to->k_row);
+    matrix_steps(&a.v, &to->v_step[0], &to->v_step[1], &to->v_row);
+    to->q_step[1] = group * to->q_step[2], to->y_step[1] = group * to->y_step[2];
+    if (masked) {
+        to->mask = c->in[MASK].dtype == SYN_BOOL ? SYN_ATTEND_KEEP : SYN_ATTEND_ADD;
+        to->mask_step[0] = a.mask_step[0];
+        to->mask_step[1] = group * a.mask_step[1], to->mask_step[2] = a.mask_step[1];
+        to->mask_row = a.mask_step[2], to->mask_col = a.mask_step[3];
+        to->mask_keys = a.mask_keys;
+    }
+    if (syn_ops_given(c, LENGTHS)) to->lengths = &c->in[LENGTHS];
+    *d = (struct syn_attend_data){&c->in[Q], past ? &c->out[1] : &c->in[K],
+                                  past ? &c->out[2] : &c->in[V], masked ? &c->in[MASK] : NULL,
+                                  &c->out[0]};
+    return true;
 }
 
 /* --- rotary ---------------------------------------------------------------------------------- */

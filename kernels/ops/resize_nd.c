@@ -101,32 +101,47 @@ static int64_t reach(const struct syn_resize_nd *r, const struct syn_resize_nd_a
     return (int64_t)ceil(radius / *squeeze);
 }
 
+int64_t syn_resize_nd_width(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax)
+{
+    double squeeze;
+    return r->mode == SYN_RESIZE_NEAREST ? 1 : 2 * reach(r, ax, &squeeze);
+}
+
+bool syn_resize_nd_tap(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax,
+                       int64_t o, int64_t width, int64_t *at, double *w)
+{
+    const bool nearest = r->mode == SYN_RESIZE_NEAREST,
+               shrinks = r->ceil_when_shrinking && ax->scale < 1;
+    double squeeze = 1, sum = 0;
+    bool beyond;
+    const int64_t side = nearest ? 0 : reach(r, ax, &squeeze);
+    const struct syn_place p = place_of(r, ax, o, &beyond);
+    const int64_t first =
+        nearest ? syn_place_round(&p, shrinks ? SYN_ROUND_CEIL : r->round) : p.whole - side + 1;
+    for (int64_t i = 0; i < width; i++) {
+        const int64_t k = first + i;
+        const bool out = k < 0 || k >= ax->in;
+        w[i] = nearest ? 1 : kernel(r, ((double)(k - p.whole) - p.fraction) * squeeze);
+        if (out && r->exclude_outside && !nearest) w[i] = 0;
+        at[i] = k < 0 ? 0 : k >= ax->in ? ax->in - 1 : k;
+        sum += w[i];
+    }
+    for (int64_t i = 0; (r->antialias || r->exclude_outside) && sum != 0 && i < width; i++)
+        w[i] /= sum;
+    return !beyond;
+}
+
 static void fill_taps(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax,
                       struct syn_resize_nd_taps *t)
 {
-    enum syn_resize_round round = r->round;
-    double squeeze = 1;
-    const int64_t side = r->mode == SYN_RESIZE_NEAREST ? 0 : reach(r, ax, &squeeze);
-    if (r->ceil_when_shrinking && ax->scale < 1) round = SYN_ROUND_CEIL;
     t->identity = ax->in == ax->out;
     for (int64_t o = 0; o < ax->out; o++) {
-        const struct syn_place p = place_of(r, ax, o, &t->beyond[o]);
-        int64_t *at = t->at + o * t->width, first = p.whole - side + 1;
-        double *w = t->weight + o * t->width, sum = 0;
-        if (r->mode == SYN_RESIZE_NEAREST) first = syn_place_round(&p, round);
-        for (int64_t i = 0; i < t->width; i++) {
-            const int64_t k = first + i;
-            const bool out = k < 0 || k >= ax->in;
-            w[i] = r->mode == SYN_RESIZE_NEAREST
-                       ? 1
-                       : kernel(r, ((double)(k - p.whole) - p.fraction) * squeeze);
-            if (out && r->exclude_outside && r->mode != SYN_RESIZE_NEAREST) w[i] = 0;
-            at[i] = k < 0 ? 0 : k >= ax->in ? ax->in - 1 : k;
-            sum += w[i];
+        const int64_t *at = t->at + o * t->width;
+        const double *w = t->weight + o * t->width;
+        t->beyond[o] =
+            !syn_resize_nd_tap(r, ax, o, t->width, t->at + o * t->width, t->weight + o * t->width);
+        for (int64_t i = 0; i < t->width; i++)
             if (t->beyond[o] || (w[i] != 0 && at[i] != o)) t->identity = false;
-        }
-        for (int64_t i = 0; (r->antialias || r->exclude_outside) && sum != 0 && i < t->width; i++)
-            w[i] /= sum;
     }
 }
 
@@ -141,9 +156,8 @@ syn_status syn_resize_nd_taps_new(const struct syn_op_call *c, const struct syn_
 {
     for (int32_t d = 0; d < r->rank; d++) {
         const struct syn_resize_nd_axis *ax = &r->axis[d];
-        double squeeze;
         size_t n = 0;
-        t[d].width = r->mode == SYN_RESIZE_NEAREST ? 1 : 2 * reach(r, ax, &squeeze);
+        t[d].width = syn_resize_nd_width(r, ax);
         if (!syn_mul((size_t)ax->out, (size_t)t[d].width, &n) ||
             !(t[d].at = syn_calloc(n, sizeof(int64_t))) ||
             !(t[d].weight = syn_calloc(n, sizeof(double))) ||

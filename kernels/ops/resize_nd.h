@@ -56,6 +56,11 @@ struct syn_resize_nd_taps {
  * */
 SYN_MUST_CHECK syn_status syn_resize_nd_parse(const struct syn_op_call *c, struct syn_resize_nd *r,
                                               struct syn_err *err);
+/* How many places an output of the axis reads; what output o reads, places clamped to the axis;
+ * false: it lies beyond and reads nothing. */
+int64_t syn_resize_nd_width(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax);
+bool syn_resize_nd_tap(const struct syn_resize_nd *r, const struct syn_resize_nd_axis *ax,
+                       int64_t o, int64_t width, int64_t *at, double *weight);
 /* The taps of every axis; on failure too to be freed. No axis may be empty. */
 SYN_MUST_CHECK syn_status syn_resize_nd_taps_new(const struct syn_op_call *c,
                                                  const struct syn_resize_nd *r,

@@ -42,6 +42,7 @@ static void test_every_row_refuses(void)
         for (int32_t at = 0; op_is_own(id) && at < syn_op_get((syn_op_id)id)->min_in; at++)
             for (int fault = 0; fault < 5; fault++) {
                 struct op_call t;
+                if (fault == 1 && id == SYN_OP_ATTEND) continue; /* products may be of nothing */
                 op_begin(&t, (syn_op_id)id);
                 while (t.c.n_in < t.c.op->min_in) op_in(&t, NULL, OP_DIMS(1, 4, 4, 4));
                 struct syn_tensor *in = &t.c.in[at];

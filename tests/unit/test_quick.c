@@ -1,6 +1,7 @@
 /* test_quick.c - quick versions for dense tensors against the references: convolutions of sound and small maps,
  * recurrences, chains, and the functions of 16 floats over their range. */
 #include "kernels/cpu/quick.h"
+#include "kernels/cpu/rowwise.h"
 #include "kernels/cpu/steps.h"
 #include "kernels/cpu/tile.h"
 #include "tests/quick_check.h"
@@ -280,10 +281,10 @@ static void test_transpose(void)
     }
 }
 
-/* Every step over its whole range, with what is special. */
-static void test_functions(void)
+/* Every step over its whole range, with what is special, in one version of the steps. */
+static void check_functions(cpu_step_fn *apply, const char *name)
 {
-    static const float special[] = {0, -0.0f, 1, -1, INFINITY, -INFINITY, NAN, 88, -88, 89, -104, 1e-30f, -1e-30f, 1e30f, 3.4e38f};
+    static const float special[] = {0, -0.0f, 1, -1, INFINITY, -INFINITY, NAN, 88, -88, 89, -104, 1e-30f, -1e-30f, 1e30f, 3.4e38f, 1e-40f};
     const double args[2] = {-0.5, 0.75};
     enum { N = 40000 };
     float *x = (float *)t_alloc(N * sizeof *x), *y = (float *)t_alloc(N * sizeof *y), *two = (float *)t_alloc(N * sizeof *two);
@@ -297,16 +298,79 @@ static void test_functions(void)
         const bool binary = syn_step_operands((syn_step)id) == 2;
         int bad = -1;
         if (id == SYN_STEP_POW) continue; /* libm's own */
-        cpu_step_best()((syn_step)id, x, binary ? two : NULL, y, N, args);
+        /* with a tail of every length, from the end so that what is special comes last */
+        for (int tail = 17; tail > 0; tail--)
+            apply((syn_step)id, x + N - tail, binary ? two + N - tail : NULL, y + N - tail, tail, args);
+        apply((syn_step)id, x, binary ? two : NULL, y, N - 17, args);
         for (int i = 0; i < N; i++) {
             const double w = (double)(float)syn_step_apply((syn_step)id, (double)x[i], (double)two[i], args), g = (double)y[i];
             const double slack = id == SYN_STEP_ERF ? 3e-7 : 6e-7 * fabs(w) + 1.2e-7 * (id == SYN_STEP_LOG || id == SYN_STEP_SOFTPLUS);
             if (isnan(w) ? !isnan(g) : isinf(w) ? g != w : !(fabs(g - w) <= slack + 1e-37)) { bad = i; break; }
         }
-        T_CHECK(bad < 0, "step %d of %.9g = %.9g, libm %.9g", id, bad < 0 ? 0 : (double)x[bad], bad < 0 ? 0 : (double)y[bad],
+        T_CHECK(bad < 0, "%s: step %d of %.9g = %.9g, libm %.9g", name, id, bad < 0 ? 0 : (double)x[bad], bad < 0 ? 0 : (double)y[bad],
                 bad < 0 ? 0 : syn_step_apply((syn_step)id, (double)x[bad], (double)two[bad], args));
     }
     free(x), free(y), free(two);
+}
+
+/* Those of every instruction set that this CPU has. */
+static bool have_avx2(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return false;
+#endif
+}
+static void test_functions(void)
+{
+    check_functions(cpu_step_best(), "best");
+#if defined(__x86_64__)
+    if (have_avx2()) check_functions(cpu_step_avx2, "avx2");
+#endif
+    check_functions(cpu_step_portable, "portable");
+}
+
+/* Rows of every length around a register's, against the portable ones; what lies behind stays. */
+static void check_rowwise(const struct cpu_rowwise *f, const char *name)
+{
+    enum { MOST = 70 };
+    float x[MOST], scale[MOST], bias[MOST], want[MOST + 1], got[MOST + 1];
+    for (int i = 0; i < MOST; i++) {
+        x[i] = (float)(i * 37 % 23) / 4 - 2;
+        scale[i] = (float)(i * 7 % 5) - 2;
+        bias[i] = (float)(i % 3);
+    }
+    for (int n = 1; n <= MOST; n++)
+        for (int form = 0; form < 6; form++) {
+            double ws[2] = {1, 2}, gs[2] = {1, 2}, worst = 0;
+            int written = form < 4 ? n : 2;
+            want[n] = got[n] = 77;
+            for (int k = 0; k < 2; k++) {
+                const struct cpu_rowwise *r = k ? f : &cpu_rowwise_portable;
+                float *y = k ? got : want;
+                double *m = k ? gs : ws;
+                if (form == 0) r->softmax(x, y, n);
+                else if (form < 3) r->norm(x, scale, form == 1 ? bias : NULL, y, n, 1e-5f, form == 2);
+                else if (form == 3) r->affine(x, y, n, 0.5f, -1);
+                else if (form == 4) r->moments(x, n, 0.25f, &m[0], &m[1]);
+                else m[0] = (double)r->sum(x, n);
+            }
+            for (int i = 0; i < written; i++)
+                worst = fmax(worst, form < 4 ? fabs((double)(want[i] - got[i])) : fabs(ws[i] - gs[i]));
+            T_CHECK(worst <= 2e-5, "%s: form %d of %d numbers: off by %g", name, form, n, worst);
+            T_CHECK(got[n] == 77, "%s: form %d of %d numbers wrote behind them", name, form, n);
+        }
+    x[2] = NAN;
+    f->softmax(x, got, 20);
+    T_CHECK(isnan(got[0]) && isnan(got[19]), "%s: softmax of a NaN", name);
+}
+static void test_rowwise(void)
+{
+    check_rowwise(cpu_rowwise_best(), "best");
+#if defined(__x86_64__)
+    if (have_avx2()) check_rowwise(&cpu_rowwise_avx2, "avx2");
+#endif
 }
 
 /* Every tile of every instruction set this CPU has, against the portable one. */
@@ -338,6 +402,7 @@ int main(void)
 {
     test_tiles();
     test_functions();
+    test_rowwise();
     test_conv_1d();
     test_conv_2d();
     test_conv_bf16();
