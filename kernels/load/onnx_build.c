@@ -9,35 +9,10 @@
 
 bool syn_onnx_dtype(syn_onnx_type t, syn_dtype *out)
 {
-    static const struct {
-        syn_onnx_type from;
-        syn_dtype to;
-    } types[] = {{SYN_ONNX_FLOAT, SYN_F32},
-                 {SYN_ONNX_UINT8, SYN_U8},
-                 {SYN_ONNX_INT8, SYN_I8},
-                 {SYN_ONNX_UINT16, SYN_U16},
-                 {SYN_ONNX_INT16, SYN_I16},
-                 {SYN_ONNX_INT32, SYN_I32},
-                 {SYN_ONNX_INT64, SYN_I64},
-                 {SYN_ONNX_BOOL, SYN_BOOL},
-                 {SYN_ONNX_FLOAT16, SYN_F16},
-                 {SYN_ONNX_DOUBLE, SYN_F64},
-                 {SYN_ONNX_UINT32, SYN_U32},
-                 {SYN_ONNX_UINT64, SYN_U64},
-                 {SYN_ONNX_BFLOAT16, SYN_BF16},
-                 {SYN_ONNX_FLOAT8E4M3FN, SYN_F8E4M3FN},
-                 {SYN_ONNX_FLOAT8E4M3FNUZ, SYN_F8E4M3FNUZ},
-                 {SYN_ONNX_FLOAT8E5M2, SYN_F8E5M2},
-                 {SYN_ONNX_FLOAT8E5M2FNUZ, SYN_F8E5M2FNUZ},
-                 {SYN_ONNX_UINT4, SYN_U4},
-                 {SYN_ONNX_INT4, SYN_I4},
-                 {SYN_ONNX_FLOAT4E2M1, SYN_F4E2M1},
-                 {SYN_ONNX_FLOAT8E8M0, SYN_F8E8M0},
-                 {SYN_ONNX_UINT2, SYN_U2},
-                 {SYN_ONNX_INT2, SYN_I2}};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].from == t) return *out = types[i].to, true;
-    return false;
+    const syn_dtype own = syn_dtype_of_onnx(t);
+    if (own == SYN_DTYPE_COUNT) return false;
+    *out = own;
+    return true;
 }
 
 syn_status syn_onnx_as_tensor(const struct syn_onnx_tensor *t, struct syn_tensor *out,

@@ -1,5 +1,6 @@
 /* test_ops_table.c - the table of operators, attributes, shapes and element types; sizes that every
  * row must refuse. */
+#include "kernels/load/onnx_file.h"
 #include "tests/op_call.h"
 
 static void test_rows(void)
@@ -78,7 +79,7 @@ static void test_find_misses(void)
         char name[160];
         for (int change = -1; change <= 1; change += 2) {
             syn_op_id found;
-            bool real = false; /* cut short it may be another's: one of its own */
+            bool real = false; /* cut short, a name may be another row's */
             snprintf(name, sizeof name, "%s%s", op->name, change > 0 ? "_" : "");
             if (change < 0) name[strlen(name) - 1] = '\0';
             for (int k = 0; k < SYN_OP_COUNT; k++)
@@ -204,6 +205,37 @@ static void test_shapes(void)
             "bytes");
 }
 
+/* Every number against the loader's own list of what ONNX has, which knows the types' widths. */
+static void test_onnx_numbers(void)
+{
+    static const struct {
+        int number;
+        const char *word;
+    } types[] = {
+        {1, "f32"},         {2, "u8"},      {3, "i8"},          {4, "u16"},     {5, "i16"},
+        {6, "i32"},         {7, "i64"},     {9, "bool"},        {10, "f16"},    {11, "f64"},
+        {12, "u32"},        {13, "u64"},    {16, "bf16"},       {17, "f8e4m3fn"},
+        {18, "f8e4m3fnuz"}, {19, "f8e5m2"}, {20, "f8e5m2fnuz"}, {21, "u4"},     {22, "i4"},
+        {23, "f4e2m1"},     {24, "f8e8m0"}, {25, "u2"},         {26, "i2"},
+    };
+    bool seen[64] = {false};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        const syn_dtype t = syn_dtype_of_onnx(types[i].number);
+        seen[types[i].number] = true;
+        T_CHECK(t < SYN_DTYPE_COUNT && !strcmp(syn_dtype_word(t), types[i].word),
+                "%d is %s: want %s", types[i].number, syn_dtype_word(t), types[i].word);
+        T_CHECK(syn_dtype_bytes(t) == syn_onnx_type_bytes((syn_onnx_type)types[i].number),
+                "%s: bytes", types[i].word);
+    }
+    T_CHECK(sizeof types / sizeof *types == SYN_DTYPE_COUNT, "a type without a number");
+    for (int64_t n = -3; n < 64; n++)
+        T_CHECK((n >= 0 && seen[n]) || syn_dtype_of_onnx(n) == SYN_DTYPE_COUNT, "%d is a type",
+                (int)n);
+    T_CHECK(syn_dtype_of_onnx(INT64_MAX) == SYN_DTYPE_COUNT &&
+                syn_dtype_of_onnx(((int64_t)1 << 32) + 1) == SYN_DTYPE_COUNT,
+            "large numbers");
+}
+
 int main(void)
 {
     test_rows();
@@ -211,5 +243,6 @@ int main(void)
     test_find_misses();
     test_attrs();
     test_shapes();
+    test_onnx_numbers();
     return t_report();
 }
