@@ -1,8 +1,9 @@
 /* flow.c - see flow.h.
  *
- * A frame is a graph's static side: per node its kernels and packed weights, per value the node that reads it last.
- * The model has one, every body another, made when it is first run. A run of a frame keeps a tensor per value;
- * views share a buffer, which goes back to the blocks when its last reader has run. */
+ * A frame is a graph's static side: per node its kernels and packed weights, per value the node
+ * that reads it last. The model has one, every body another, made when it is first run. A run of a
+ * frame keeps a tensor per value; views share a buffer, which goes back to the blocks when its
+ * last reader has run. */
 #include "kernels/backend/flow.h"
 #include "kernels/backend/blocks.h"
 #include "kernels/base/alloc.h"
@@ -114,7 +115,8 @@ static syn_status frame_new(const struct syn_graph *g, struct frame **out, struc
     return SYN_OK;
 }
 
-static syn_status frame_of(struct syn_flow *f, const struct syn_graph *g, struct frame **out, struct syn_err *err)
+static syn_status frame_of(struct syn_flow *f, const struct syn_graph *g, struct frame **out,
+                           struct syn_err *err)
 {
     syn_status st;
     for (struct frame *fr = f->frames; fr; fr = fr->next)
@@ -207,7 +209,8 @@ static syn_status fill_call(struct frame_run *r, int32_t i, struct syn_err *err)
             if (st != SYN_OK) return st;
         } else {
             c->in[k] = r->value[v].t;
-            if (!c->in[k].data) return syn_fail(err, SYN_INVALID, "operand %d is not computed before it", (int)k);
+            if (!c->in[k].data)
+                return syn_fail(err, SYN_INVALID, "operand %d is not computed before it", (int)k);
         }
     }
     for (int32_t k = 0; k < n->n_out; k++)
@@ -222,7 +225,7 @@ static void find_ways(struct syn_flow *f, const struct frame *fr, int32_t i)
     struct flow_node *fn = &fr->node[i];
     const struct syn_node *n = &fr->g->node[i];
     const struct syn_quick *const *list =
-        f->opts.backend->quick && !f->opts.references_only ? f->opts.backend->quick(f->opts.self, n->id) : NULL;
+        f->opts.backend->quick ? f->opts.backend->quick(f->opts.self, n->id) : NULL;
     fn->known = true;
     for (int32_t p = 0; p < f->opts.n_pin_f32; p++)
         fn->pinned |= !strncmp(n->name, f->opts.pin_f32[p], strlen(f->opts.pin_f32[p]));
@@ -232,8 +235,8 @@ static void find_ways(struct syn_flow *f, const struct frame *fr, int32_t i)
 }
 
 /* The best version that takes this call, packed; NULL: the reference. */
-static syn_status choose_way(struct syn_flow *f, struct frame_run *r, int32_t i, bool bf16, struct way **out,
-                             struct syn_err *err)
+static syn_status choose_way(struct syn_flow *f, struct frame_run *r, int32_t i, bool bf16,
+                             struct way **out, struct syn_err *err)
 {
     struct flow_node *fn = &r->fr->node[i];
     *out = NULL;
@@ -245,7 +248,9 @@ static syn_status choose_way(struct syn_flow *f, struct frame_run *r, int32_t i,
         syn_status st;
         if (!way->quick->takes(&r->call)) continue;
         if (way->quick->pack && !way->packed) {
-            if ((st = way->quick->pack(&r->call, fn->constants, &way->packed, &bytes, err)) != SYN_OK) return st;
+            if ((st = way->quick->pack(&r->call, fn->constants, &way->packed, &bytes, err)) !=
+                SYN_OK)
+                return st;
             f->weight_bytes += bytes;
         }
         return *out = way, SYN_OK;
@@ -257,9 +262,9 @@ static syn_status run_way(struct syn_flow *f, const struct syn_op_call *c, const
                           struct syn_err *err)
 {
     struct syn_pool *pool = f->opts.backend->pool(f->opts.self);
-    const size_t bytes = way->quick->scratch
-                             ? way->quick->scratch(c, way->packed, pool ? syn_pool_threads(pool) : 1)
-                             : 0;
+    const size_t bytes =
+        way->quick->scratch ? way->quick->scratch(c, way->packed, pool ? syn_pool_threads(pool) : 1)
+                            : 0;
     void *scratch = NULL;
     uint64_t cap = 0;
     syn_status st = bytes ? syn_blocks_take(&f->blocks, bytes, &scratch, &cap, err) : SYN_OK;
@@ -304,7 +309,8 @@ static syn_status take_outputs(struct syn_flow *f, struct frame_run *r, const st
 }
 
 /* Outputs that the reference allocated itself. */
-static syn_status run_maker(struct run_state *s, struct frame_run *r, const struct syn_node *n, struct syn_err *err)
+static syn_status run_maker(struct run_state *s, struct frame_run *r, const struct syn_node *n,
+                            struct syn_err *err)
 {
     syn_status st;
     r->call.host = &s->host;
@@ -361,14 +367,17 @@ static void release_after(struct syn_flow *f, struct frame_run *r, int32_t i)
 {
     const struct syn_node *n = &r->fr->g->node[i];
     for (int32_t k = 0; k < n->n_in; k++)
-        if (n->in[k] >= 0 && r->fr->last[n->in[k]] == i && r->value[n->in[k]].t.data) release(f, r, n->in[k]);
+        if (n->in[k] >= 0 && r->fr->last[n->in[k]] == i && r->value[n->in[k]].t.data)
+            release(f, r, n->in[k]);
     for (int32_t k = 0; k < n->n_out; k++)
-        if (n->out[k] >= 0 && r->fr->last[n->out[k]] < 0 && r->value[n->out[k]].t.data) release(f, r, n->out[k]);
+        if (n->out[k] >= 0 && r->fr->last[n->out[k]] < 0 && r->value[n->out[k]].t.data)
+            release(f, r, n->out[k]);
 }
 
 /* --- a graph --------------------------------------------------------------------------------- */
 
-static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool top, struct syn_err *err)
+static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool top,
+                       struct syn_err *err)
 {
     const struct syn_graph *g = r->fr->g;
     for (int32_t i = 0; i < g->n_inputs; i++) {
@@ -383,13 +392,15 @@ static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool to
 }
 
 /* An output leaves the run: its buffer where it is the only one in it, else a copy. */
-static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, bool again, struct syn_tensor *out,
-                            struct syn_err *err)
+static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, bool again,
+                            struct syn_tensor *out, struct syn_err *err)
 {
     const struct syn_value *value = &r->fr->g->value[v];
-    const struct syn_tensor t = value->data ? (struct syn_tensor){value->shape, value->dtype, (void *)(uintptr_t)value->data}
+    const struct syn_tensor t = value->data ? (struct syn_tensor){value->shape, value->dtype,
+                                                                  (void *)(uintptr_t)value->data}
                                             : r->value[v].t;
-    struct buffer *b = value->data || r->value[v].buffer < 0 ? NULL : &r->buffer[r->value[v].buffer];
+    struct buffer *b =
+        value->data || r->value[v].buffer < 0 ? NULL : &r->buffer[r->value[v].buffer];
     uint64_t bytes;
     syn_status st = tensor_bytes(&t, &bytes, err);
     if (st != SYN_OK) return st;
@@ -400,12 +411,14 @@ static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, 
         r->value[v].t.data = NULL, r->value[v].buffer = -1;
         return SYN_OK;
     }
-    if (!(out->data = syn_alloc(bytes ? bytes : 1))) return syn_fail(err, SYN_NO_MEMORY, "output %s: no memory", value->name);
+    if (!(out->data = syn_alloc(bytes ? bytes : 1)))
+        return syn_fail(err, SYN_NO_MEMORY, "output %s: no memory", value->name);
     if (bytes) memcpy(out->data, t.data, bytes);
     return SYN_OK;
 }
 
-static syn_status hand_over_all(struct syn_flow *f, struct frame_run *r, struct syn_tensor *out, struct syn_err *err)
+static syn_status hand_over_all(struct syn_flow *f, struct frame_run *r, struct syn_tensor *out,
+                                struct syn_err *err)
 {
     const struct syn_graph *g = r->fr->g;
     for (int32_t i = 0; i < g->n_outputs; i++) {
@@ -417,11 +430,13 @@ static syn_status hand_over_all(struct syn_flow *f, struct frame_run *r, struct 
     return SYN_OK;
 }
 
-static syn_status run_graph(struct run_state *s, const struct syn_graph *g, const struct syn_tensor *in,
-                            struct syn_tensor *out, struct syn_err *err)
+static syn_status run_graph(struct run_state *s, const struct syn_graph *g,
+                            const struct syn_tensor *in, struct syn_tensor *out,
+                            struct syn_err *err)
 {
     struct frame_run *r = syn_calloc(1, sizeof *r);
-    syn_status st = r ? frame_of(s->f, g, &r->fr, err) : syn_fail(err, SYN_NO_MEMORY, "flow: no memory");
+    syn_status st =
+        r ? frame_of(s->f, g, &r->fr, err) : syn_fail(err, SYN_NO_MEMORY, "flow: no memory");
     for (int32_t i = 0; i < g->n_outputs; i++) out[i] = (struct syn_tensor){.data = NULL};
     if (st != SYN_OK) goto done;
     r->value = syn_calloc((size_t)g->n_values + 1, sizeof *r->value);
@@ -452,8 +467,8 @@ done:
     return st;
 }
 
-static syn_status run_body(struct syn_op_host *h, const struct syn_graph *body, const struct syn_tensor *in,
-                           struct syn_tensor *out, struct syn_err *err)
+static syn_status run_body(struct syn_op_host *h, const struct syn_graph *body,
+                           const struct syn_tensor *in, struct syn_tensor *out, struct syn_err *err)
 {
     struct run_state *s = (struct run_state *)h; /* host is its first member */
     syn_status st;
@@ -469,8 +484,8 @@ static syn_status run_body(struct syn_op_host *h, const struct syn_graph *body, 
 
 /* --- the flow -------------------------------------------------------------------------------- */
 
-syn_status syn_flow_new(const struct syn_graph *g, const struct syn_flow_opts *opts, struct syn_flow **out,
-                        struct syn_err *err)
+syn_status syn_flow_new(const struct syn_graph *g, const struct syn_flow_opts *opts,
+                        struct syn_flow **out, struct syn_err *err)
 {
     struct syn_flow *f = syn_calloc(1, sizeof *f);
     syn_status st = f ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "flow: no memory");
@@ -502,7 +517,10 @@ void syn_flow_info(const struct syn_flow *f, struct syn_flow_info *info)
     *info = (struct syn_flow_info){f->blocks.peak_bytes, f->blocks.idle_bytes, f->weight_bytes};
 }
 
-void syn_flow_trim(struct syn_flow *f) { syn_blocks_trim(&f->blocks, 0); }
+void syn_flow_trim(struct syn_flow *f, uint64_t keep_bytes)
+{
+    syn_blocks_trim(&f->blocks, keep_bytes);
+}
 
 syn_status syn_flow_exec(struct syn_flow *f, const struct syn_tensor *in, struct syn_tensor *out,
                          const struct syn_flow_run *how, struct syn_err *err)
@@ -513,7 +531,10 @@ syn_status syn_flow_exec(struct syn_flow *f, const struct syn_tensor *in, struct
     return run_graph(&s, f->top->g, in, out, err);
 }
 
-double syn_flow_seconds(const struct syn_flow *f, int32_t node) { return f->top->node[node].seconds; }
+double syn_flow_seconds(const struct syn_flow *f, int32_t node)
+{
+    return f->top->node[node].seconds;
+}
 const char *syn_flow_impl(const struct syn_flow *f, int32_t node)
 {
     return f->top->node[node].impl ? f->top->node[node].impl : "";
