@@ -204,6 +204,7 @@ struct syn_step_info {
     const char *op, *name, *impl;
     struct syn_shape out;
     double seconds; /* of the last profiled run; 0 before one */
+    int32_t depth;  /* > 0: in a body, whose node's time includes this one's */
 };
 void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info *info);
 
@@ -253,10 +254,20 @@ SYN_MUST_CHECK syn_status syn_model_run(struct syn_model *m, const struct syn_te
 struct syn_run_info {
     uint64_t peak_bytes, held_bytes, weight_bytes;
     int32_t n_steps;
+    bool planned; /* as a program planned for these shapes; else node by node */
 };
 void syn_model_run_info(struct syn_model *m, struct syn_run_info *info);
-/* index in [0, n_steps). False: that step has not run. */
+/* index in [0, n_steps). False: that step has not run. Nodes of bodies come last. */
 bool syn_model_step(struct syn_model *m, int32_t index, struct syn_step_info *info);
+
+/* How often a model uses an operator. */
+struct syn_operator {
+    const char *op, *domain; /* "": ONNX's own */
+    int64_t n;
+};
+/* Of the model as it was opened, in all bodies too, most frequent first. Returns how many there
+ * are; writes at most `most`. */
+int32_t syn_model_operators(const struct syn_model *m, struct syn_operator *out, int32_t most);
 
 #ifdef __cplusplus
 }

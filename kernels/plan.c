@@ -250,6 +250,7 @@ void syn_step_describe(const struct syn_program *p, int32_t index, struct syn_st
     info->impl = s->kernel.impl ? s->kernel.impl : "view";
     info->out = g->value[s->value].shape;
     info->seconds = s->seconds;
+    info->depth = 0;
 }
 
 void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info *info)

@@ -191,34 +191,66 @@ void syn_model_run_info(struct syn_model *m, struct syn_run_info *info)
 {
     struct syn_flow_info f = {0};
     const struct syn_program *p;
+    int32_t n = 0;
     pthread_mutex_lock(&m->engine->run_lock);
-    if (m->flow) syn_flow_info(m->flow, &f);
+    if (m->flow) syn_flow_info(m->flow, &f), n = syn_flow_n_steps(m->flow);
     pthread_mutex_unlock(&m->engine->run_lock);
-    *info = (struct syn_run_info){f.peak_bytes, f.held_bytes, f.weight_bytes, m->graph->n_nodes};
+    *info = (struct syn_run_info){f.peak_bytes, f.held_bytes, f.weight_bytes, n, false};
     pthread_mutex_lock(&m->lock);
     if ((p = last_program(m)))
-        *info = (struct syn_run_info){p->peak_bytes, 0, p->weight_bytes, p->n_steps};
+        *info = (struct syn_run_info){p->peak_bytes, 0, p->weight_bytes, p->n_steps, true};
     pthread_mutex_unlock(&m->lock);
 }
 
 bool syn_model_step(struct syn_model *m, int32_t index, struct syn_step_info *info)
 {
     const struct syn_program *p;
-    const struct syn_node *n = NULL;
-    bool ran = false;
+    struct syn_flow_step s;
+    bool ran;
     pthread_mutex_lock(&m->lock);
     if ((p = last_program(m))) syn_step_describe(p, index, info);
     pthread_mutex_unlock(&m->lock);
     if (p) return true;
     pthread_mutex_lock(&m->engine->run_lock);
-    if (m->flow) n = &m->flow_graph->node[index];
-    ran = n && n->op && *syn_flow_impl(m->flow, index);
+    ran = m->flow && syn_flow_step(m->flow, index, &s);
     if (ran)
-        *info = (struct syn_step_info){.op = n->op->name,
-                                       .name = n->name,
-                                       .impl = syn_flow_impl(m->flow, index),
-                                       .out = {.rank = -1},
-                                       .seconds = syn_flow_seconds(m->flow, index)};
+        *info = (struct syn_step_info){.op = s.node->op->name,
+                                       .name = s.node->name,
+                                       .impl = s.impl,
+                                       .out = s.out,
+                                       .seconds = s.seconds,
+                                       .depth = s.depth};
     pthread_mutex_unlock(&m->engine->run_lock);
     return ran;
+}
+
+/* Nodes by operator, those of bodies too. */
+static void count_operators(const struct syn_graph *g, int64_t *n)
+{
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        const struct syn_node *node = &g->node[i];
+        if (!node->op) continue;
+        n[node->id]++;
+        for (int32_t a = 0; node->op->attrs && node->op->attrs[a].name; a++)
+            if (node->attr[a].kind == SYN_ATTR_GRAPH && node->attr[a].v.graph)
+                count_operators(node->attr[a].v.graph, n);
+    }
+}
+
+int32_t syn_model_operators(const struct syn_model *m, struct syn_operator *out, int32_t most)
+{
+    int64_t n[SYN_OP_COUNT] = {0};
+    int32_t kinds = 0;
+    count_operators(m->graph, n);
+    for (;; kinds++) {
+        int best = 0;
+        for (int id = 1; id < SYN_OP_COUNT; id++)
+            if (n[id] > n[best]) best = id;
+        if (n[best] == 0) return kinds;
+        if (kinds < most) {
+            const struct syn_op *op = syn_op_get((syn_op_id)best);
+            out[kinds] = (struct syn_operator){op->name, op->domain ? op->domain : "", n[best]};
+        }
+        n[best] = 0;
+    }
 }

@@ -27,7 +27,8 @@ struct flow_node {
     bool pinned; /* to f32 */
     uint64_t constants;
     double seconds;
-    const char *impl;
+    const char *impl;     /* NULL before the first run */
+    struct syn_shape out; /* of the last run */
 };
 
 struct frame {
@@ -35,6 +36,7 @@ struct frame {
     struct flow_node *node;
     int32_t *last;   /* by value: node that reads it last; FOREVER: an output; -1: nobody */
     void **aligned;  /* by value: a constant's aligned copy; NULL: as it lies */
+    int32_t depth;   /* 0: the model's own; of bodies, where it was met first */
     struct frame *next;
 };
 
@@ -53,8 +55,7 @@ struct run_value {
 
 struct syn_flow {
     struct syn_flow_opts opts;
-    struct frame *frames; /* the model's is `top` */
-    struct frame *top;
+    struct frame *top; /* the model's; bodies' follow in the order in which they first ran */
     struct syn_blocks blocks;
     uint64_t weight_bytes;
 };
@@ -115,16 +116,15 @@ static syn_status frame_new(const struct syn_graph *g, struct frame **out, struc
     return SYN_OK;
 }
 
-static syn_status frame_of(struct syn_flow *f, const struct syn_graph *g, struct frame **out,
-                           struct syn_err *err)
+static syn_status frame_of(struct syn_flow *f, const struct syn_graph *g, int32_t depth,
+                           struct frame **out, struct syn_err *err)
 {
-    syn_status st;
-    for (struct frame *fr = f->frames; fr; fr = fr->next)
-        if (fr->g == g) return *out = fr, SYN_OK;
-    if ((st = frame_new(g, out, err)) != SYN_OK) return st;
-    (*out)->next = f->frames;
-    f->frames = *out;
-    return SYN_OK;
+    struct frame **at = &f->top;
+    syn_status st = SYN_OK;
+    while (*at && (*at)->g != g) at = &(*at)->next;
+    if (!*at && (st = frame_new(g, at, err)) == SYN_OK) (*at)->depth = depth;
+    if (st == SYN_OK) *out = *at;
+    return st;
 }
 
 /* --- values ---------------------------------------------------------------------------------- */
@@ -357,6 +357,7 @@ static syn_status run_node(struct run_state *s, struct frame_run *r, int32_t i, 
         }
     }
     if (s->how->profile) fn->seconds += now() - start;
+    fn->out = n->n_out ? r->call.out[0].shape : (struct syn_shape){.rank = -1};
     if (st == SYN_OK && s->how->watch)
         st = s->how->watch(s->how->watch_ctx, r->fr->g, i, s->depth, &r->call, err);
     return st;
@@ -435,8 +436,8 @@ static syn_status run_graph(struct run_state *s, const struct syn_graph *g,
                             struct syn_err *err)
 {
     struct frame_run *r = syn_calloc(1, sizeof *r);
-    syn_status st =
-        r ? frame_of(s->f, g, &r->fr, err) : syn_fail(err, SYN_NO_MEMORY, "flow: no memory");
+    syn_status st = r ? frame_of(s->f, g, s->depth, &r->fr, err)
+                      : syn_fail(err, SYN_NO_MEMORY, "flow: no memory");
     for (int32_t i = 0; i < g->n_outputs; i++) out[i] = (struct syn_tensor){.data = NULL};
     if (st != SYN_OK) goto done;
     r->value = syn_calloc((size_t)g->n_values + 1, sizeof *r->value);
@@ -492,7 +493,7 @@ syn_status syn_flow_new(const struct syn_graph *g, const struct syn_flow_opts *o
     if (st != SYN_OK) return st;
     f->opts = *opts;
     f->blocks.limit_bytes = opts->limit_bytes;
-    if ((st = frame_of(f, g, &f->top, err)) != SYN_OK) {
+    if ((st = frame_new(g, &f->top, err)) != SYN_OK) {
         syn_flow_free(f);
         return st;
     }
@@ -503,10 +504,10 @@ syn_status syn_flow_new(const struct syn_graph *g, const struct syn_flow_opts *o
 void syn_flow_free(struct syn_flow *f)
 {
     if (!f) return;
-    while (f->frames) {
-        struct frame *next = f->frames->next;
-        frame_free(f->frames);
-        f->frames = next;
+    while (f->top) {
+        struct frame *next = f->top->next;
+        frame_free(f->top);
+        f->top = next;
     }
     syn_blocks_trim(&f->blocks, 0);
     syn_free(f);
@@ -526,16 +527,25 @@ syn_status syn_flow_exec(struct syn_flow *f, const struct syn_tensor *in, struct
                          const struct syn_flow_run *how, struct syn_err *err)
 {
     struct run_state s = {.host = {.run = run_body, .seed = how->seed}, .f = f, .how = how};
-    for (struct frame *fr = f->frames; how->profile && fr; fr = fr->next)
+    for (struct frame *fr = f->top; how->profile && fr; fr = fr->next)
         for (int32_t i = 0; i < fr->g->n_nodes; i++) fr->node[i].seconds = 0;
     return run_graph(&s, f->top->g, in, out, err);
 }
 
-double syn_flow_seconds(const struct syn_flow *f, int32_t node)
+int32_t syn_flow_n_steps(const struct syn_flow *f)
 {
-    return f->top->node[node].seconds;
+    int32_t n = 0;
+    for (const struct frame *fr = f->top; fr; fr = fr->next) n += fr->g->n_nodes;
+    return n;
 }
-const char *syn_flow_impl(const struct syn_flow *f, int32_t node)
+
+bool syn_flow_step(const struct syn_flow *f, int32_t index, struct syn_flow_step *step)
 {
-    return f->top->node[node].impl ? f->top->node[node].impl : "";
+    const struct frame *fr = f->top;
+    const struct flow_node *n;
+    for (; fr && index >= fr->g->n_nodes; fr = fr->next) index -= fr->g->n_nodes;
+    n = fr ? &fr->node[index] : NULL;
+    if (!n || !n->impl) return false;
+    *step = (struct syn_flow_step){&fr->g->node[index], n->impl, n->out, n->seconds, fr->depth};
+    return true;
 }

@@ -60,9 +60,17 @@ SYN_MUST_CHECK syn_status syn_flow_exec(struct syn_flow *f, const struct syn_ten
                                         struct syn_tensor *out, const struct syn_flow_run *run,
                                         struct syn_err *err);
 
-/* One node's time in the last profiled run, by node index of the graph. */
-double syn_flow_seconds(const struct syn_flow *f, int32_t node);
-/* of its last run; "" before one */
-const char *syn_flow_impl(const struct syn_flow *f, int32_t node);
+/* A node as it last ran. */
+struct syn_flow_step {
+    const struct syn_node *node;
+    const char *impl;     /* of the version that it ran by: "reference", "view" or a quick one's */
+    struct syn_shape out; /* of its first output; rank -1: it has none that is wanted */
+    double seconds;       /* in the last profiled run, all times that a body ran together */
+    int32_t depth;        /* > 0: in a body */
+};
+/* Nodes of the graph in its order, then those of bodies that have been run. */
+int32_t syn_flow_n_steps(const struct syn_flow *f);
+/* index in [0, n_steps). False: the node has not run. */
+bool syn_flow_step(const struct syn_flow *f, int32_t index, struct syn_flow_step *step);
 
 #endif
