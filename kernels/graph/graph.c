@@ -309,6 +309,7 @@ void syn_graph_call(const struct syn_graph *g, int32_t node, struct syn_op_call 
         c->out[i].shape.rank = -1;
         if (n->out[i] < 0) continue;
         c->out[i].shape = g->value[n->out[i]].shape;
+        if (c->out[i].shape.rank < 0) c->out[i].shape.rank = 0; /* not stated, but wanted */
         c->out[i].dtype = g->value[n->out[i]].dtype;
     }
 }

@@ -11,6 +11,17 @@
 
 static char path[64];
 
+/* The model, which it takes, as a file at `path`. */
+static void write_file(struct pg *m)
+{
+    FILE *f = NULL;
+    int fd;
+    snprintf(path, sizeof path, "/tmp/synthd-test-flow-XXXXXX");
+    fd = mkstemp(path);
+    if (fd < 0 || !(f = fdopen(fd, "wb")) || fwrite(m->p, 1, m->n, f) != m->n || fclose(f)) abort();
+    pg_free(m);
+}
+
 /* x [?, 64] -> MatMul with a constant -> Softmax -> MatMul with the same -> y */
 static void write_model(void)
 {
@@ -20,18 +31,13 @@ static void write_model(void)
     struct pg in = pg_value("x", 1, 2, any), out = pg_value("y", 1, 2, any);
     struct pg node[3] = {pg_node("MatMul", "x w", "a"), pg_node("Softmax", "a", "b"),
                          pg_node("MatMul", "b w", "y")};
-    FILE *f = NULL;
-    int fd;
     pg_attr_int(&node[1], "axis", -1);
     for (int i = 0; i < 3; i++) pg_message(&g, 1, &node[i]);
     pg_message(&g, 5, &t);
     pg_message(&g, 11, &in);
     pg_message(&g, 12, &out);
     m = pg_model(8, 13, &g);
-    snprintf(path, sizeof path, "/tmp/synthd-test-flow-XXXXXX");
-    fd = mkstemp(path);
-    if (fd < 0 || !(f = fdopen(fd, "wb")) || fwrite(m.p, 1, m.n, f) != m.n || fclose(f)) abort();
-    pg_free(&m);
+    write_file(&m);
     free(w);
 }
 
@@ -138,6 +144,48 @@ static void test_lengths(void)
     syn_engine_close(e);
 }
 
+/* An output that the file states no shape for is computed all the same, also one that its operator
+ * could leave out: LayerNormalization's mean. */
+static void test_unstated_output(void)
+{
+    const int64_t dim[2] = {2, 4}, four = 4;
+    const float one[4] = {1, 1, 1, 1}, x[8] = {1, 2, 3, 6, -1, 0, 0, 1};
+    struct pg g = {0}, m, t = pg_tensor_raw("scale", 1, 1, &four, one, sizeof one);
+    struct pg node = pg_node("LayerNormalization", "x scale", "y mean");
+    struct pg in = pg_value("x", 1, 2, dim), y = pg_value("y", 1, -1, NULL),
+              mean = pg_value("mean", 1, -1, NULL);
+    struct syn_engine *e = open_engine();
+    struct syn_tensor input = {syn_shape_of(2, dim), SYN_F32, NULL}, out[2];
+    struct syn_err err = {""};
+    struct syn_io io;
+    float copy[8];
+    memcpy(copy, x, sizeof x);
+    input.data = copy;
+    pg_message(&g, 1, &node);
+    pg_message(&g, 5, &t);
+    pg_message(&g, 11, &in);
+    pg_message(&g, 12, &y);
+    pg_message(&g, 12, &mean);
+    m = pg_model(8, 17, &g);
+    write_file(&m);
+    struct syn_model *model = open_model(e);
+    syn_model_output(model, 1, &io);
+    T_CHECK(io.shape.rank == -1, "rank %d is stated", (int)io.shape.rank);
+    const syn_status st = syn_model_run(model, &input, out, NULL, &err);
+    T_CHECK(st == SYN_OK, "%s", err.text);
+    if (st == SYN_OK) {
+        const float *got = out[1].data;
+        T_CHECK(out[1].shape.rank == 2 && out[1].shape.dim[0] == 2 && out[1].shape.dim[1] == 1 &&
+                    got[0] == 3 && got[1] == 0,
+                "means %g and %g", (double)got[0], (double)got[1]);
+        syn_free(out[0].data);
+        syn_free(out[1].data);
+    }
+    syn_model_close(model);
+    syn_engine_close(e);
+    unlink(path);
+}
+
 /* One runs, one opens, runs and closes, one trims and asks. */
 struct crowd {
     struct syn_engine *e;
@@ -199,5 +247,6 @@ int main(void)
     test_lengths();
     test_threads();
     unlink(path);
+    test_unstated_output();
     return t_report();
 }
