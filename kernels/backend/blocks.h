@@ -1,13 +1,18 @@
 /* blocks.h - memory for values that come and go: blocks by size class, kept for the next run.
  *
- * Classes: four per power of two, so that at most a quarter of a block is unused and a value of another length finds
- *          a block of its class. What is kept never exceeds half as much again as the most that was in use
- *          at once.
+ * Classes: four per power of two, so that at most a quarter of a new block is unused. A value
+ *          takes an unused block of its class or of the next four: lengths that differ from run to
+ *          run find room without asking the system. What is kept never exceeds the most that was
+ *          in use at once by more than a quarter and 4 MiB; beyond that, unused blocks go back.
+ * Large:   blocks of 1 MiB and more are pages of their own (syn_map): on the heap those that go
+ *          back leave holes, and a voice that spoke phrases of many lengths held 770 MiB for 420
+ *          of blocks.
  * Layer:   kernels/backend.   Threads: one at a time. */
 #ifndef SYN_BLOCKS_H
 #define SYN_BLOCKS_H
 
 #include "kernels/base/status.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 #define SYN_BLOCK_CLASSES 192
@@ -22,13 +27,14 @@ struct syn_blocks {
     uint64_t limit_bytes;                        /* of used; 0 = none */
 };
 
-/* At least `bytes` bytes, aligned to SYN_ALIGN, contents undefined; *cap gets what was given, by which it is returned.
- * SYN_TOO_LARGE over the limit, SYN_NO_MEMORY. */
-SYN_MUST_CHECK syn_status syn_blocks_take(struct syn_blocks *b, uint64_t bytes, void **out, uint64_t *cap,
-                                          struct syn_err *err);
+/* At least `bytes` bytes, aligned to SYN_ALIGN, contents undefined; *cap gets what was given, by
+ * which it is returned. SYN_TOO_LARGE over the limit, SYN_NO_MEMORY. */
+SYN_MUST_CHECK syn_status syn_blocks_take(struct syn_blocks *b, uint64_t bytes, void **out,
+                                          uint64_t *cap, struct syn_err *err);
 void syn_blocks_give(struct syn_blocks *b, void *block, uint64_t cap);
-/* The block leaves for good: its new owner frees it with syn_free. */
-void syn_blocks_forget(struct syn_blocks *b, uint64_t cap);
+/* The block leaves for good: its new owner frees it with syn_free. False: it cannot, being large.
+ * */
+bool syn_blocks_forget(struct syn_blocks *b, uint64_t cap);
 void syn_blocks_trim(struct syn_blocks *b, uint64_t keep_bytes); /* largest first */
 
 #endif

@@ -392,7 +392,8 @@ static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool to
     return SYN_OK;
 }
 
-/* An output leaves the run: its buffer where it is the only one in it, else a copy. */
+/* An output leaves the run: its buffer where it is the only one in it and the heap's, else a copy.
+ * */
 static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, bool again,
                             struct syn_tensor *out, struct syn_err *err)
 {
@@ -406,8 +407,8 @@ static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, 
     syn_status st = tensor_bytes(&t, &bytes, err);
     if (st != SYN_OK) return st;
     *out = t;
-    if (b && b->ours && b->refs == 1 && !again) {
-        if (b->cap) syn_blocks_forget(&f->blocks, b->cap);
+    if (b && b->ours && b->refs == 1 && !again &&
+        (!b->cap || syn_blocks_forget(&f->blocks, b->cap))) {
         *b = (struct buffer){NULL, 0, 0, false};
         r->value[v].t.data = NULL, r->value[v].buffer = -1;
         return SYN_OK;
