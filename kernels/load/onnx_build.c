@@ -296,17 +296,15 @@ static syn_status constant_node(struct syn_onnx_scope *s, const struct syn_onnx_
     return st == SYN_OK ? syn_onnx_bind(s, n->out[0], value, err) : st;
 }
 
-/* What the bodies captured comes after the node's own operands: the one body's, or then's before
- * else's. */
-static syn_status add_captures(struct syn_onnx_scope *s, const struct attrs *a, int32_t *in,
+/* What the bodies captured comes after the node's own operands, in the order in which the
+ * operator's row has its bodies, whatever the file's. */
+static syn_status add_captures(const struct syn_op *op, const struct attrs *a, int32_t *in,
                                int32_t *n_in, int32_t *count, struct syn_err *err)
 {
-    (void)s;
     *count = 0;
-    for (int32_t turn = 0; turn < 2; turn++)
+    for (int32_t spec = 0; op->attrs && op->attrs[spec].name; spec++)
         for (int32_t b = 0; b < a->n_bodies; b++) {
-            const bool is_else = !strcmp(a->body_name[b], "else_branch");
-            if (is_else != (turn == 1)) continue;
+            if (strcmp(a->body_name[b], op->attrs[spec].name) != 0) continue;
             for (int32_t k = 0; k < a->body[b]->n_captures; k++, (*count)++) {
                 if (*n_in == MOST_OPERANDS)
                     return syn_fail(err, SYN_UNSUPPORTED,
@@ -367,7 +365,7 @@ static syn_status plain_node(struct syn_onnx_scope *s, const struct syn_onnx_nod
                         n->domain);
     st = read_attrs(s, n, &a, err);
     if (st == SYN_OK) st = operands(s, n, a.n_bodies == 0, in, &n_in, err);
-    if (st == SYN_OK) st = add_captures(s, &a, in, &n_in, &captures, err);
+    if (st == SYN_OK) st = add_captures(op, &a, in, &n_in, &captures, err);
     if (st == SYN_OK && a.n_bodies && (id == SYN_OP_LOOP || id == SYN_OP_SCAN))
         a.list[a.n++] = syn_attr_of_int("captures", captures);
     spec.n_in = n_in, spec.n_attrs = a.n, spec.attrs = a.list;
