@@ -4,7 +4,7 @@
  * Use:     soak --model VOICE.onnx [--runs N] [--warm N] [--most IDS] [--threads N]
  * Prints:  resident memory along the way, then "N passed, N failed": after the first `warm` runs
  *          it was never over the most of those runs by more than GROWTH; blocks of a flow may be
- *          anything up to half as much again as its longest run holds at once
+ *          anything up to a quarter more than its longest run holds at once
  *          (kernels/backend/blocks.h), and durations are drawn by lot, so that another run may be
  *          the longest.
  * Layer:   tests; the engine alone.   Threads: main, and the engine's own. */
