@@ -105,6 +105,13 @@ struct syn_model_source {
     /* ncnn: the .param; onnx: the file (external data: beside it or below) */
     const char *graph_path;
     const char *weights_path; /* ncnn: the .bin */
+    /* onnx: further folders in which external data may end up, links followed (a hub's cache). */
+    const char *const *roots;
+    int32_t n_roots;
+    /* onnx: the only files that external data may be in, by their names in the model's folder;
+     * NULL: any. */
+    const char *const *external;
+    int32_t n_external;
 };
 struct syn_model_opts {
     unsigned passes_off;      /* SYN_PASS_* to leave out */

@@ -4,6 +4,7 @@
 #include "kernels/graph/footprint.h"
 #include "kernels/graph/passes.h"
 #include "kernels/load/ncnn.h"
+#include "kernels/load/onnx_file.h"
 #include <math.h>
 #include <string.h>
 
@@ -194,9 +195,14 @@ static syn_status simplify(struct syn_model *m, struct syn_err *err)
 static syn_status open_onnx(struct syn_model *m, const struct syn_model_source *src,
                             const struct syn_model_opts *opts, struct syn_err *err)
 {
+    const struct syn_onnx_options files = {.root = src->roots,
+                                           .n_roots = src->n_roots,
+                                           .name = src->external,
+                                           .n_names = src->n_external};
     syn_status st;
     if (!src->graph_path) return syn_fail(err, SYN_INVALID, "onnx: needs the file");
-    if ((st = syn_onnx_load(src->graph_path, &m->onnx, &m->graph, err)) != SYN_OK) return st;
+    st = syn_onnx_load(src->graph_path, &files, &m->onnx, &m->graph, err);
+    if (st != SYN_OK) return st;
     if (opts->cancel && atomic_load(opts->cancel))
         return syn_fail(err, SYN_CANCELED, "canceled while loading");
     if (opts->n_cut_inputs || opts->n_extra_outputs)

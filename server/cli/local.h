@@ -11,7 +11,7 @@
  */
 struct syn_local_opts {
     const char *device, *precision, *data;
-    struct syn_arg_list models;
+    struct syn_arg_list models, link_roots;
     int64_t threads;
 };
 #define SYN_LOCAL_DEFAULTS                                                                         \
@@ -28,6 +28,8 @@ struct syn_local_opts {
 #define SYN_LOCAL_MODELS_ARGS(o)                                                                   \
     {"models", SYN_ARG_LIST, &(o)->models, "DIR",                                                  \
      "folder of model folders (repeat); default DATA/models", 0, 0},                               \
+    {"link-roots", SYN_ARG_LIST, &(o)->link_roots, "DIR",                                          \
+     "folder in which links of model files may end: a hub's cache (repeat)", 0, 0},                \
     {"data", SYN_ARG_TEXT, &(o)->data, "DIR", "data folder; default ~/.local/share/synthd", 0, 0}
 /* clang-format on */
 

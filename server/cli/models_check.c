@@ -154,7 +154,10 @@ static syn_status check_network(struct syn_check *c, const struct syn_local *l,
 static syn_status check_file(struct syn_check *c, const struct syn_local *l, const char *path,
                              struct syn_err *err)
 {
-    const struct syn_model_source src = {.format = "onnx", .graph_path = path};
+    const struct syn_model_source src = {.format = "onnx",
+                                         .graph_path = path,
+                                         .roots = c->local_opts.link_roots.item,
+                                         .n_roots = c->local_opts.link_roots.n};
     struct syn_model *net = NULL;
     syn_status st = syn_model_open(l->engine, &src, NULL, &net, err);
     if (st == SYN_OK) st = syn_check_general(c, l->engine, net, path, l->precision, err);
@@ -165,7 +168,7 @@ static syn_status check_file(struct syn_check *c, const struct syn_local *l, con
 static syn_status check_networks(struct syn_check *c, const struct syn_local *l,
                                  const struct syn_manifest *m, struct syn_err *err)
 {
-    syn_status st = syn_manifest_verify(syn_models_folder(l->models, m->id), m, err);
+    syn_status st = syn_models_verify(l->models, m->id, err);
     for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++)
         st = check_network(c, l, m, &m->variant[i], err);
     return st;
