@@ -18,6 +18,12 @@ extern "C" {
 #define SYN_OPS_MAX_STEP (1 << 20)         /* strides, dilations, pooling kernels */
 #define SYN_OPS_MAX_PAD 2147483647         /* on one side of one axis */
 
+/* How a window moves; of rows with windows. */
+#define SYN_OPS_STEP_ATTRS                                                                         \
+    {"strides", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},                                            \
+        {"pads", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_PAD},                                            \
+        {"dilations", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP}
+
 /* Whether operand i was given; optional ones may be absent. */
 bool syn_ops_given(const struct syn_op_call *c, int32_t i);
 
