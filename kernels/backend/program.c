@@ -43,10 +43,12 @@ static void kernel_free(struct syn_kernel *k)
     else syn_free(k->state);
 }
 
-/* Most scratch of any node: kernels are made dry (no weights packed) and thrown away. A node that falls to
- * its reference needs dense copies of all its operands, which can be half as much as the values. */
-static syn_status dry_scratch(const struct syn_backend *b, void *self, const struct syn_placement *p,
-                              const struct syn_place *place, size_t *most, struct syn_err *err)
+/* Most scratch of any node: kernels are made dry (no weights packed) and thrown away. A node that
+ * falls to its reference needs dense copies of all its operands, which can be half as much as the
+ * values. */
+static syn_status dry_scratch(const struct syn_backend *b, void *self,
+                              const struct syn_placement *p, const struct syn_place *place,
+                              size_t *most, struct syn_err *err)
 {
     for (int32_t i = 0; i < p->g->n_nodes; i++) {
         const struct syn_node *n = &p->g->node[i];
@@ -60,8 +62,9 @@ static syn_status dry_scratch(const struct syn_backend *b, void *self, const str
     return SYN_OK;
 }
 
-syn_status syn_program_estimate(const struct syn_backend *b, void *self, const struct syn_placement *p,
-                                bool share_memory, size_t *peak, struct syn_err *err)
+syn_status syn_program_estimate(const struct syn_backend *b, void *self,
+                                const struct syn_placement *p, bool share_memory, size_t *peak,
+                                struct syn_err *err)
 {
     struct syn_place *place = syn_calloc((size_t)p->g->n_values + 1, sizeof *place);
     struct syn_lifetime *life = syn_calloc((size_t)p->g->n_values + 1, sizeof *life);
@@ -70,7 +73,8 @@ syn_status syn_program_estimate(const struct syn_backend *b, void *self, const s
     if (st == SYN_OK) st = b->place(self, p, place, err);
     if (st == SYN_OK) st = plan_memory(p, place, share_memory, life, &values, err);
     if (st == SYN_OK) st = dry_scratch(b, self, p, place, &scratch, err);
-    if (st == SYN_OK && !syn_add(values, scratch, &values)) st = syn_fail(err, SYN_TOO_LARGE, "plan: over 2^63 bytes");
+    if (st == SYN_OK && !syn_add(values, scratch, &values))
+        st = syn_fail(err, SYN_TOO_LARGE, "plan: over 2^63 bytes");
     if (st == SYN_OK) *peak = values;
     syn_free(life);
     syn_free(place);

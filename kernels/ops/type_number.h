@@ -12,7 +12,8 @@
 extern "C" {
 #endif
 
-/* SYN_UNSUPPORTED (strings, complex numbers, 6-bit floats) or SYN_INVALID names the attribute and the number. */
+/* SYN_UNSUPPORTED (strings, complex numbers, 6-bit floats) or SYN_INVALID names the attribute and
+ * the number. */
 static inline syn_status syn_ops_type_number(const struct syn_op_call *c, const char *attr,
                                              int64_t number, syn_dtype *out, struct syn_err *err)
 {

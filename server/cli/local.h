@@ -21,7 +21,8 @@ struct syn_local_opts {
 /* Rows for a command's option table, pointing into o. */
 /* clang-format off */
 #define SYN_LOCAL_ARGS(o)                                                                          \
-    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu or ref (scalar reference, slow)", 0, 0}, \
+    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu or ref (scalar reference, slow)", 0,    \
+     0},                                                                                           \
     {"threads", SYN_ARG_INT, &(o)->threads, "N", "compute threads; 0 = what the machine allows",   \
      0, 1024},                                                                                     \
     {"precision", SYN_ARG_TEXT, &(o)->precision, "P", "auto (measured), f32 or bf16", 0, 0}
