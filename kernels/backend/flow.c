@@ -7,9 +7,9 @@
 #include "kernels/backend/flow.h"
 #include "kernels/backend/blocks.h"
 #include "kernels/base/alloc.h"
+#include "kernels/base/clock.h"
 #include "kernels/graph/element.h"
 #include <string.h>
-#include <time.h>
 
 #define MAX_DEPTH 16 /* bodies within bodies */
 #define FOREVER INT32_MAX
@@ -67,13 +67,6 @@ struct run_state {
     const struct syn_flow_run *how;
     int32_t depth;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- frames ---------------------------------------------------------------------------------- */
 
@@ -332,7 +325,7 @@ static syn_status run_node(struct run_state *s, struct frame_run *r, int32_t i, 
     const struct syn_node *n = &r->fr->g->node[i];
     struct flow_node *fn = &r->fr->node[i];
     struct way *way = NULL;
-    const double start = s->how->profile ? now() : 0;
+    const double start = s->how->profile ? syn_seconds_now() : 0;
     syn_status st = fill_call(r, i, err);
     fn->impl = "reference";
     if (st != SYN_OK) return st;
@@ -356,7 +349,7 @@ static syn_status run_node(struct run_state *s, struct frame_run *r, int32_t i, 
             }
         }
     }
-    if (s->how->profile) fn->seconds += now() - start;
+    if (s->how->profile) fn->seconds += syn_seconds_now() - start;
     fn->out = n->n_out ? r->call.out[0].shape : (struct syn_shape){.rank = -1};
     if (st == SYN_OK && s->how->watch)
         st = s->how->watch(s->how->watch_ctx, r->fr->g, i, s->depth, &r->call, err);

@@ -14,6 +14,7 @@
  * Layer:   server/models.   Threads: any.
  * Ownership: a slot lives as long as the index; its model until evicted or closed. */
 #include "kernels/base/alloc.h"
+#include "kernels/base/clock.h"
 #include "kernels/base/log.h"
 #include "server/models/folder.h"
 #include "server/models/manifest.h"
@@ -25,13 +26,6 @@
 #include <unistd.h>
 
 enum { LOOK_NS = 20 * 1000 * 1000 }; /* how often a waiting caller looks at its cancel flag */
-
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* Waits for a change, at most LOOK_NS. Called with mu held. */
 static void wait_a_little(struct syn_models *ms)
@@ -231,7 +225,7 @@ static void *load_thread(void *ctx)
     const struct syn_variant *v = slot->variant;
     struct syn_model *model = NULL;
     struct syn_err err = {""};
-    double started = seconds_now(), seconds;
+    double started = syn_seconds_now(), seconds;
     syn_status st = check_files(slot, &err);
     if (st == SYN_OK) {
         pthread_mutex_lock(&ms->mu);
@@ -239,7 +233,7 @@ static void *load_thread(void *ctx)
         pthread_mutex_unlock(&ms->mu);
     }
     if (st == SYN_OK) st = open_network(ms, slot, &model, &err);
-    seconds = seconds_now() - started;
+    seconds = syn_seconds_now() - started;
     strip_folder(slot->entry->folder, &err);
     if (st == SYN_OK)
         syn_log(SYN_LOG_INFO, "model loaded model=%s scale=%d noise=%d bytes=%llu seconds=%.3f",
