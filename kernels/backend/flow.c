@@ -43,7 +43,7 @@ struct frame {
 /* A buffer that values of a run share. */
 struct buffer {
     void *data;
-    uint64_t cap; /* blocks' size; 0 = made by a reference (syn_free) */
+    uint64_t tag; /* the blocks' own; 0 = made by a reference (syn_free) */
     int32_t refs; /* values alive that lie in it; 0 = free or not ours */
     bool ours;
 };
@@ -132,7 +132,7 @@ struct frame_run {
 static void buffer_drop(struct syn_flow *f, struct buffer *b)
 {
     if (!b->ours || --b->refs > 0) return;
-    if (b->cap) syn_blocks_give(&f->blocks, b->data, b->cap);
+    if (b->tag) syn_blocks_give(&f->blocks, b->data, b->tag);
     else syn_free(b->data);
     *b = (struct buffer){NULL, 0, 0, false};
 }
@@ -259,11 +259,11 @@ static syn_status run_way(struct syn_flow *f, const struct syn_op_call *c, const
         way->quick->scratch ? way->quick->scratch(c, way->packed, pool ? syn_pool_threads(pool) : 1)
                             : 0;
     void *scratch = NULL;
-    uint64_t cap = 0;
-    syn_status st = bytes ? syn_blocks_take(&f->blocks, bytes, &scratch, &cap, err) : SYN_OK;
+    uint64_t tag = 0;
+    syn_status st = bytes ? syn_blocks_take(&f->blocks, bytes, &scratch, &tag, err) : SYN_OK;
     if (st != SYN_OK) return st;
     way->quick->run(c, way->packed, scratch, pool);
-    if (scratch) syn_blocks_give(&f->blocks, scratch, cap);
+    if (scratch) syn_blocks_give(&f->blocks, scratch, tag);
     return SYN_OK;
 }
 
@@ -293,7 +293,7 @@ static syn_status take_outputs(struct syn_flow *f, struct frame_run *r, const st
         if (n->out[o] < 0) continue;
         b = &r->buffer[n->out[o]];
         if ((st = tensor_bytes(&r->call.out[o], &bytes, err)) != SYN_OK) return st;
-        if ((st = syn_blocks_take(&f->blocks, bytes, &b->data, &b->cap, err)) != SYN_OK) return st;
+        if ((st = syn_blocks_take(&f->blocks, bytes, &b->data, &b->tag, err)) != SYN_OK) return st;
         b->ours = true;
         r->call.out[o].data = b->data;
         keep_output(r, n->out[o], &r->call.out[o], n->out[o]);
@@ -401,7 +401,7 @@ static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, 
     if (st != SYN_OK) return st;
     *out = t;
     if (b && b->ours && b->refs == 1 && !again &&
-        (!b->cap || syn_blocks_forget(&f->blocks, b->cap))) {
+        (!b->tag || syn_blocks_forget(&f->blocks, b->tag))) {
         *b = (struct buffer){NULL, 0, 0, false};
         r->value[v].t.data = NULL, r->value[v].buffer = -1;
         return SYN_OK;
