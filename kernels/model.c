@@ -177,6 +177,21 @@ done:
 
 #define FOLD_ELEMENTS ((int64_t)1 << 27) /* of one constant computed when a model is opened */
 
+#define FOLD_IN_BODIES ((int64_t)1 << 22) /* the same: kept for a body that may never run */
+
+/* Constants of bodies too: what a loop would compute in every run. A branch that is never taken may
+ * hold what cannot be computed; that shows if it is. */
+static syn_status fold_constants(struct syn_graph *g, int64_t most, struct syn_err *err)
+{
+    syn_status st = syn_graph_fold_constants(g, most, err);
+    for (int32_t i = 0; st == SYN_OK && i < g->n_bodies; i++) {
+        struct syn_err why = {""};
+        const syn_status inner = fold_constants(g->body[i], FOLD_IN_BODIES, &why);
+        if (inner == SYN_NO_MEMORY) st = syn_fail(err, inner, "%s", why.text);
+    }
+    return st;
+}
+
 /* The passes that need no shapes. */
 static syn_status simplify(struct syn_model *m, struct syn_err *err)
 {
@@ -184,7 +199,7 @@ static syn_status simplify(struct syn_model *m, struct syn_err *err)
     syn_status st = SYN_OK;
     if (m->passes & SYN_PASS_WIDEN) st = syn_pass_widen(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_FOLD))
-        st = syn_graph_fold_constants(g, FOLD_ELEMENTS, err);
+        st = fold_constants(g, FOLD_ELEMENTS, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_QDQ)) st = syn_pass_qdq(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_BATCH_NORM)) st = syn_pass_batch_norm(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_TRANSPOSE)) st = syn_pass_transpose(g, err);

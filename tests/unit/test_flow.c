@@ -185,6 +185,69 @@ static void test_unstated_output(void)
     unlink(path);
 }
 
+/* A body: nodes, a constant k [2] = 1, 2, and the output y. Takes the nodes. */
+static struct pg branch(struct pg *node, int n)
+{
+    const float k[2] = {1, 2};
+    struct pg g = {0}, t = pg_tensor_floats("k", 2, k), y = pg_value("y", 1, -1, NULL);
+    for (int i = 0; i < n; i++) pg_message(&g, 1, &node[i]);
+    pg_message(&g, 5, &t);
+    pg_message(&g, 12, &y);
+    return g;
+}
+static int64_t uses(const struct syn_model *m, const char *op)
+{
+    struct syn_operator list[16];
+    const int32_t n = syn_model_operators(m, list, 16);
+    for (int32_t i = 0; i < n && i < 16; i++)
+        if (!strcmp(list[i].op, op)) return list[i].n;
+    return 0;
+}
+
+/* What a body computes of constants is computed once, when the model is opened; what cannot be
+ * computed fails when it is run, and only then. */
+static void test_body_constants(void)
+{
+    const int64_t two = 2, five = 5;
+    struct pg g = {0}, m, shape = pg_tensor_ints("five", 1, &five), node = pg_node("If", "c", "y"),
+              c = pg_value("c", 9, 0, NULL), x = pg_value("x", 1, 1, &two),
+              y = pg_value("y", 1, 1, &two);
+    struct pg plus[2] = {pg_node("Neg", "k", "n"), pg_node("Add", "x n", "y")},
+              wrong[1] = {pg_node("Reshape", "k five", "y")};
+    struct pg then_graph = branch(plus, 2), else_graph = branch(wrong, 1);
+    struct syn_engine *e = open_engine();
+    float data[2] = {10, 20};
+    uint8_t cond = 1;
+    struct syn_tensor in[2] = {{syn_shape_of(0, NULL), SYN_BOOL, &cond},
+                               {syn_shape_of(1, &two), SYN_F32, data}},
+                      out = {.data = NULL};
+    struct syn_err err = {""};
+    pg_attr_graph(&node, "then_branch", &then_graph);
+    pg_attr_graph(&node, "else_branch", &else_graph);
+    pg_message(&g, 1, &node);
+    pg_message(&g, 5, &shape);
+    pg_message(&g, 11, &c);
+    pg_message(&g, 11, &x);
+    pg_message(&g, 12, &y);
+    m = pg_model(8, 17, &g);
+    write_file(&m);
+    struct syn_model *model = open_model(e);
+    T_CHECK(uses(model, "If") == 1 && uses(model, "Add") == 1 && uses(model, "Neg") == 0 &&
+                uses(model, "Reshape") == 1,
+            "%d Neg, %d Reshape", (int)uses(model, "Neg"), (int)uses(model, "Reshape"));
+    syn_status st = syn_model_run(model, in, &out, NULL, &err);
+    T_CHECK(st == SYN_OK && ((float *)out.data)[0] == 9 && ((float *)out.data)[1] == 18, "%s",
+            err.text);
+    if (st == SYN_OK) syn_free(out.data);
+    cond = 0;
+    st = syn_model_run(model, in, &out, NULL, &err);
+    T_CHECK(st == SYN_INVALID && strstr(err.text, "Reshape"), "%s '%s'", syn_status_word(st),
+            err.text);
+    syn_model_close(model);
+    syn_engine_close(e);
+    unlink(path);
+}
+
 /* One runs, one opens, runs and closes, one trims and asks. */
 struct crowd {
     struct syn_engine *e;
@@ -247,5 +310,6 @@ int main(void)
     test_threads();
     unlink(path);
     test_unstated_output();
+    test_body_constants();
     return t_report();
 }
