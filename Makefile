@@ -106,7 +106,7 @@ layers:
 	@scripts/layers
 
 # --- proofs; each closes with "N passed, N failed, N skipped" --------------------------------
-.PHONY: demo check check-quick conformance server asan asan-server tsan tsan-server fuzz torture parity bench install
+.PHONY: demo check check-quick conformance server asan asan-server tsan tsan-server fuzz torture parity soak bench install
 PYTHON ?= $(shell p=$$(scripts/install-deps --venv)/bin/python; [ -x $$p ] && echo $$p || echo python3)
 
 check:
@@ -163,6 +163,11 @@ $(BUILD)/test/run_model: tests/parity/run_model.c $(ENGINE_A)
 	@mkdir -p $(@D) && echo "  TEST $<"
 	@$(CC) $(ALL_CFLAGS) $(DEFS) -MF $@.d $< -o $@ $(ALL_LDFLAGS) $(ENGINE_A) $(ENGINE_LIBS)
 
+# Memory over many runs of a voice; `make soak` for long, `make parity` for short.
+$(BUILD)/test/soak: tests/bench/soak.c $(ENGINE_A)
+	@mkdir -p $(@D) && echo "  TEST $<"
+	@$(CC) $(ALL_CFLAGS) $(DEFS) -MF $@.d $< -o $@ $(ALL_LDFLAGS) $(ENGINE_A) $(ENGINE_LIBS)
+
 # ONNX's own operator suite, passes on and off: Debian's cases and those of the package onnx.
 # ONLY=pattern: some of them (node/test_conv*, lstm).
 $(BUILD)/test/node_suite: tests/conformance/node_suite.c $(ENGINE_A)
@@ -171,11 +176,17 @@ $(BUILD)/test/node_suite: tests/conformance/node_suite.c $(ENGINE_A)
 conformance: $(BUILD)/test/node_suite
 	@PYTHON=$(PYTHON) tests/conformance/run $(BUILD)/test/node_suite $(if $(ONLY),--only '$(ONLY)')
 
-# Every model of the catalog against another runtime. ONLY=id does one model;
-parity: $(BUILD)/synthd $(BUILD)/test/run_model
+# Every model of the catalog against another runtime. ONLY=id does one model.
+parity: $(BUILD)/synthd $(BUILD)/test/run_model $(BUILD)/test/soak
 	@BUILD=$(BUILD) scripts/fetch-models >/dev/null || echo "parity: some models cannot be fetched"
 	@BUILD=$(BUILD) scripts/fetch-models isnet >/dev/null || echo "parity: isnet cannot be fetched"
 	@BUILD=$(BUILD) $(PYTHON) tests/parity/parity.py $(if $(ONLY),--only $(ONLY))
+# A voice speaks RUNS phrases of other lengths and scales: resident memory stays flat. Some ten minutes.
+RUNS ?= 2000
+VOICE ?= $(or $(MODELS),$(or $(SYNTHD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/synthd)/models)/en_US-joe-medium
+soak: $(BUILD)/synthd $(BUILD)/test/soak
+	@BUILD=$(BUILD) scripts/fetch-models en_US-joe-medium >/dev/null
+	@$(BUILD)/test/soak --model $(VOICE)/en_US-joe-medium.onnx --runs $(RUNS)
 # Against the peers, in alternation: build/bench.json. WORK=name does one row.
 bench: $(BUILD)/synthd $(BUILD)/test/run_model
 	@BUILD=$(BUILD) SYNTHD=$(BUILD)/synthd $(PYTHON) tests/bench/bench.py $(if $(WORK),--work $(WORK))
@@ -200,6 +211,7 @@ help:
 	@echo "make check        every test; check-quick: under three minutes"
 	@echo "make unit conformance server parity asan tsan fuzz torture layers engine"
 	@echo "                  one kind of proof each; torture N=200, fuzz SECONDS_EACH=60"
+	@echo "make soak         2,000 phrases of a voice: resident memory stays flat; RUNS=n"
 	@echo "make bench        against the peers: build/bench.json; WORK=name: one row"
 	@echo "make install      into PREFIX=/usr/local, DESTDIR for packages"
 

@@ -49,6 +49,7 @@ syn_status syn_engine_open(const struct syn_engine_opts *opts, struct syn_engine
                                                          : SYN_PRECISION_F32;
     pthread_mutex_init(&e->build_lock, NULL);
     pthread_mutex_init(&e->run_lock, NULL);
+    pthread_mutex_init(&e->flows_lock, NULL);
     *out = e;
     return SYN_OK;
 }
@@ -60,6 +61,7 @@ void syn_engine_close(struct syn_engine *e)
     e->backend->close(e->self);
     pthread_mutex_destroy(&e->build_lock);
     pthread_mutex_destroy(&e->run_lock);
+    pthread_mutex_destroy(&e->flows_lock);
     syn_free(e);
 }
 
@@ -72,18 +74,33 @@ void syn_engine_info(struct syn_engine *e, struct syn_engine_info *info)
     info->threads = e->info.threads;
     info->f32_gflops = e->info.f32_gflops;
     info->bf16_gflops = e->info.bf16_gflops;
-    info->workspace_bytes = atomic_load(&e->workspace_bytes);
+    info->workspace_bytes = atomic_load(&e->workspace_bytes) + atomic_load(&e->block_bytes);
     info->workspace_peak_bytes = atomic_load(&e->workspace_peak);
     info->weight_bytes = atomic_load(&e->weight_bytes);
 }
 
+void syn_engine_note_peak(struct syn_engine *e)
+{
+    const uint64_t held = atomic_load(&e->workspace_bytes) + atomic_load(&e->block_bytes);
+    if (held > atomic_load(&e->workspace_peak)) atomic_store(&e->workspace_peak, held);
+}
+
 void syn_engine_trim(struct syn_engine *e, uint64_t keep_bytes)
 {
+    uint64_t left = keep_bytes;
     pthread_mutex_lock(&e->run_lock);
     if (e->workspace && e->workspace_bytes > keep_bytes) {
         munmap(e->workspace, e->workspace_bytes);
         e->workspace = NULL;
         atomic_store(&e->workspace_bytes, 0);
     }
+    left -= e->workspace_bytes;
+    pthread_mutex_lock(&e->flows_lock);
+    for (struct syn_model *m = e->flows; m; m = m->next_flow) {
+        syn_flow_trim(m->flow, left);
+        syn_model_count_flow(m);
+        left -= m->flow_counted.held_bytes;
+    }
+    pthread_mutex_unlock(&e->flows_lock);
     pthread_mutex_unlock(&e->run_lock);
 }

@@ -9,14 +9,15 @@
  *     syn_plan_run(p, inputs, outputs, &cancel, NULL, err);
  *     syn_plan_release(p); syn_model_close(m); syn_engine_close(e);
  * or, for a model of any inputs, outputs, types and shapes:
- *     syn_model_open(e, &(struct syn_model_source){.format = "onnx", .graph_path = "x.onnx"}, NULL, &m, err);
+ *     syn_model_open(e, &(struct syn_model_source){.format = "onnx", .graph_path = "x.onnx"},
+ *                    NULL, &m, err);
  *     syn_model_run(m, inputs, outputs, NULL, err); ... syn_free(outputs[0].data);
  *
  * Layer:   kernels, level 6. The only engine header that server/ includes besides kernels/base.
- * Shapes:  tensors at this boundary are dense, in host memory; plans take f32 NCHW, syn_model_run what the model
- *          states.
- * Threads: an engine may be used by any thread; its plans run one at a time (one workspace per engine:
- *          a second syn_plan_run waits). Everything else locks itself.
+ * Shapes:  tensors at this boundary are dense, in host memory; plans take f32 NCHW, syn_model_run
+ *          what the model states.
+ * Threads: an engine may be used by any thread; its plans run one at a time (one workspace per
+ *          engine: a second syn_plan_run waits). Everything else locks itself.
  * Errors:  the engine never exits, aborts or prints.
  * Ownership: engine outlives models, models outlive plans. */
 #ifndef SYN_ENGINE_H
@@ -44,9 +45,9 @@ const char *syn_precision_word(syn_precision p); /* "auto" "f32" "bf16" */
 /* Rewrite passes; each can be turned off, results then stay equal to rounding. */
 enum {
     SYN_PASS_FOLD = 1 << 0, /* constants computed once, identities removed */
-    SYN_PASS_FUSE_CONV =
-        1 << 1, /* conv + bias + activation + scaled residuals in one node; pixel shuffle +
-                                       enlarged residual likewise */
+    /* conv + bias + activation + scaled residuals in one node; pixel shuffle + enlarged residual
+     * likewise */
+    SYN_PASS_FUSE_CONV = 1 << 1,
     SYN_PASS_PHASES = 1 << 2, /* nearest-2x + conv 3x3 as a transposed convolution of four phases */
     SYN_PASS_CONCAT_VIEWS = 1 << 3, /* operands of a concat are written in place */
     SYN_PASS_SHARE_MEMORY = 1 << 4, /* values with disjoint lifetimes share bytes */
@@ -57,24 +58,24 @@ enum {
     SYN_PASS_TRANSPOSE = 1 << 8,  /* transposes moved together and cancelled */
     SYN_PASS_NORM = 1 << 9,       /* spelled-out instance and layer norms as one node */
     SYN_PASS_LANES = 1 << 10,     /* convolutions to few channels with pixels in the lanes */
-    SYN_PASS_LOWER = 1 << 11,     /* rank-4 operators in our own forms, which the passes above know */
+    /* rank-4 operators in our own forms, which the passes above know */
+    SYN_PASS_LOWER = 1 << 11,
     SYN_PASS_CHAIN = 1 << 12,     /* element-by-element operators in one loop */
-    SYN_PASS_PROGRAM = 1 << 13,   /* networks of pictures planned ahead for a shape, not run node by node */
+    /* networks of pictures planned ahead for a shape, not run node by node */
+    SYN_PASS_PROGRAM = 1 << 13,
     SYN_PASS_WIDEN = 1 << 14,     /* networks stored in f16 compute in f32 */
     SYN_PASS_ATTENTION = 1 << 15, /* spelled-out attention as one node */
     SYN_PASS_ALL = (1 << 16) - 1
 };
 
 struct syn_engine_opts {
-    const char *
-        device; /* "auto", "cpu", "ref" (scalar references: slow, the definition); NULL = auto. "cpu:own" and
-                               "cpu:onednn" take only our or only oneDNN's convolutions, for comparisons */
+    /* "auto", "cpu", "ref" (scalar references: slow, the definition); NULL = auto. "cpu:own" and
+     * "cpu:onednn" take only our or only oneDNN's convolutions, for comparisons. */
+    const char *device;
     int32_t threads;        /* 0 = what the cgroup and affinity allow */
     syn_precision precision; /* AUTO = by measurement */
-    uint64_t
-        workspace_limit_bytes; /* plans that need more are refused (SYN_TOO_LARGE); 0 = no limit */
-    const char
-        *tuning_file; /* where measurements are kept between starts; NULL = measure every time */
+    uint64_t workspace_limit_bytes; /* what needs more is refused (SYN_TOO_LARGE); 0 = no limit */
+    const char *tuning_file; /* keeps measurements between starts; NULL = measure every time */
 };
 
 struct syn_engine_info {
@@ -83,9 +84,9 @@ struct syn_engine_info {
     syn_precision precision; /* what AUTO means here: F32 or BF16 */
     int32_t threads;
     double f32_gflops, bf16_gflops; /* of the start-up measurement; 0 = not measured */
-    uint64_t workspace_bytes;       /* held now */
+    uint64_t workspace_bytes;       /* held now: plans' workspace, and blocks that flows keep */
     uint64_t workspace_peak_bytes;  /* most ever held */
-    uint64_t weight_bytes;          /* packed weights of all cached plans */
+    uint64_t weight_bytes;          /* packed weights of all cached plans and of flows */
 };
 
 /* SYN_UNSUPPORTED: no such device here. */
@@ -93,48 +94,59 @@ SYN_MUST_CHECK syn_status syn_engine_open(const struct syn_engine_opts *opts,
                                           struct syn_engine **out, struct syn_err *err);
 void syn_engine_close(struct syn_engine *e); /* NULL-safe; all models closed before */
 void syn_engine_info(struct syn_engine *e, struct syn_engine_info *info);
-/* Gives workspace above keep_bytes back to the system. Call when idle. */
+/* Gives workspace, and blocks kept between runs of syn_model_run, back to the system until no
+ * more than keep_bytes are held. Waits for a run that is under way: call when idle. */
 void syn_engine_trim(struct syn_engine *e, uint64_t keep_bytes);
 
-/* Runs one small convolution, resize and concat per precision against the references: what /readyz and
- * `synthd selftest` stand on. SYN_NUMERIC names the node that differs. */
+/* Runs one small convolution, resize and concat per precision against the references: what /readyz
+ * and `synthd selftest` stand on. SYN_NUMERIC names the node that differs. */
 SYN_MUST_CHECK syn_status syn_engine_selftest(struct syn_engine *e, struct syn_err *err);
 
 struct syn_model_source {
     const char *format;       /* "ncnn", "onnx" */
-    const char *graph_path;   /* ncnn: the .param; onnx: the file (external data: beside it or below) */
+    /* ncnn: the .param; onnx: the file (external data: beside it or below) */
+    const char *graph_path;
     const char *weights_path; /* ncnn: the .bin */
+    /* onnx: further folders in which external data may end up, links followed (a hub's cache). */
+    const char *const *roots;
+    int32_t n_roots;
+    /* onnx: the only files that external data may be in, by their names in the model's folder;
+     * NULL: any. */
+    const char *const *external;
+    int32_t n_external;
 };
 struct syn_model_opts {
     unsigned passes_off;      /* SYN_PASS_* to leave out */
     const atomic_bool *cancel; /* looked at while loading; may be NULL */
-    /* onnx: values named in cut_inputs are no longer computed but given, as further inputs in this order;
-     * those in extra_outputs are outputs after the model's own. Inputs that nothing reads any more are
-     * dropped. How state (a recurrence's last step, a convolution's past) is carried between chunks. */
+    /* onnx: values named in cut_inputs are no longer computed but given, as further inputs in this
+     * order; those in extra_outputs are outputs after the model's own. Inputs that nothing reads
+     * any more are dropped. How state (a recurrence's last step, a convolution's past) is carried
+     * between chunks. */
     const char *const *cut_inputs, *const *extra_outputs;
     int32_t n_cut_inputs, n_extra_outputs;
-    /* onnx: nodes whose names begin so never compute in bf16 (durations decide lengths: a rounded one is a wrong one). Copied. */
+    /* onnx: nodes whose names begin so never compute in bf16 (durations decide lengths: a rounded
+     *       one is a wrong one). Copied. */
     const char *const *pin_f32;
     int32_t n_pin_f32;
 };
 
-/* How an output pixel depends on input pixels, from the graph. Positions are pixel indices: output o
- * reads inputs from ceil-or-floor(o / scale) + lo to ... + hi. */
+/* How an output pixel depends on input pixels, from the graph. Positions are pixel indices: output
+ * o reads inputs from ceil-or-floor(o / scale) + lo to ... + hi. */
 struct syn_footprint {
     int32_t scale_num, scale_den; /* output pixels per input pixel, lowest terms: 4/1, 2/1, 1/1 */
     int32_t before,
         after;     /* halo: input pixels needed left/top and right/bottom of the output's own */
-    int32_t trim;  /* input pixels that disappear at each border (valid convolutions):
-                                     out = scale * (in - 2*trim). 0 for padded networks. Rounded up for
-                                     stages; `lost` is exact */
+    /* input pixels that disappear at each border (valid convolutions): out = scale * (in -
+     * 2*trim). 0 for padded networks. Rounded up for stages; `lost` is exact */
+    int32_t trim;
     int32_t lost;  /* both borders together in output pixels: out = scale*in - lost */
     int32_t align; /* input sizes less 2*trim, and tile origins, must be multiples of this */
 };
 
-/* Models whose graph averages over the whole picture (squeeze-and-excite) can't be cut into tiles as
- * they are. They are offered in stages: stage k (0-based) computes from the picture and the k global
- * vectors known so far the feature map that the next vector is the mean of; the last stage is the
- * picture. n_stages = 1 for all others. */
+/* Models whose graph averages over the whole picture (squeeze-and-excite) can't be cut into tiles
+ * as they are. They are offered in stages: stage k (0-based) computes from the picture and the k
+ * global vectors known so far the feature map that the next vector is the mean of; the last stage
+ * is the picture. n_stages = 1 for all others. */
 #define SYN_MAX_STAGES 16
 
 struct syn_model_info {
@@ -146,12 +158,13 @@ struct syn_model_info {
     int32_t stage_channels[SYN_MAX_STAGES];         /* channels of each stage's output */
     bool whole_runs; /* the model as one plan (stage -1) is available: always true */
     int32_t n_inputs, n_outputs;
-    bool is_picture; /* one picture in, one out, their sizes proportional: plans and tiles are for these; else
-                        n_stages = 0 and syn_model_run is the way */
+    /* one picture in, one out, their sizes proportional: plans and tiles are for these; else
+     * n_stages = 0 and syn_model_run is the way */
+    bool is_picture;
 };
 
-/* SYN_INVALID or SYN_TRUNCATED: the files, with line or offset; SYN_UNSUPPORTED: every operator that is
- * unknown, at once; SYN_CANCELED; SYN_IO. opts may be NULL. */
+/* SYN_INVALID or SYN_TRUNCATED: the files, with line or offset; SYN_UNSUPPORTED: every operator
+ * that is unknown, at once; SYN_CANCELED; SYN_IO. opts may be NULL. */
 SYN_MUST_CHECK syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *src,
                                          const struct syn_model_opts *opts, struct syn_model **out,
                                          struct syn_err *err);
@@ -167,9 +180,9 @@ struct syn_io {
 void syn_model_input(const struct syn_model *m, int32_t i, struct syn_io *io);
 void syn_model_output(const struct syn_model *m, int32_t i, struct syn_io *io);
 
-/* Plans come from a cache (LRU, by stage, shapes and precision); get adds a reference, release drops it.
- * stage: -1 = the whole model (input: picture; output: picture); k = stage k (inputs: picture, then k
- * vectors [1,c,1,1]; output: its feature map, or the picture for the last).
+/* Plans come from a cache (LRU, by stage, shapes and precision); get adds a reference, release
+ * drops it. stage: -1 = the whole model (input: picture; output: picture); k = stage k (inputs:
+ * picture, then k vectors [1,c,1,1]; output: its feature map, or the picture for the last).
  * in_shapes: one per input. SYN_INVALID: a shape that the graph cannot take. */
 SYN_MUST_CHECK syn_status syn_plan_get(struct syn_model *m, int32_t stage,
                                        const struct syn_shape *in_shapes, syn_precision precision,
@@ -194,15 +207,18 @@ struct syn_plan_info {
 };
 void syn_plan_info(const struct syn_plan *p, struct syn_plan_info *info);
 
-/* One step as `synthd models check` prints it. index in [0, n_steps). Pointers live as long as the plan. */
+/* One step as `synthd models check` prints it. index in [0, n_steps). Pointers live as long as the
+ * plan. */
 struct syn_step_info {
     const char *op, *name, *impl;
     struct syn_shape out;
     double seconds; /* of the last profiled run; 0 before one */
+    int32_t depth;  /* > 0: in a body, whose node's time includes this one's */
 };
 void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info *info);
 
-/* A node that has just run, as `--dump` writes it. depth > 0: in a body. A status other than SYN_OK ends the run. */
+/* A node that has just run, as `--dump` writes it. depth > 0: in a body. A status other than
+ * SYN_OK ends the run. */
 struct syn_watched {
     const char *op, *name;
     int32_t depth, n_out;
@@ -215,38 +231,52 @@ struct syn_run_opts {
     const atomic_bool *cancel; /* looked at between nodes; may be NULL */
     bool profile;              /* times each step (see syn_plan_step) */
     /* The rest is for syn_model_run. */
-    syn_precision precision;   /* AUTO: what the device measured, for networks of pictures; f32 for all others, which take
-                                  bf16 only when told */
+    /* AUTO: what the device measured, for networks of pictures; f32 for all others, which take
+     * bf16 only when told */
+    syn_precision precision;
     uint64_t seed;             /* of random operators that have none of their own */
     bool finite;               /* an output that holds NaN or infinity is SYN_NUMERIC */
-    syn_watch *watch;          /* called after every node, in order; may be NULL. Such runs go node by node; with all
-                                  passes off every value of the file is seen */
+    /* called after every node, in order; may be NULL. Such runs go node by node; with all passes
+     * off every value of the file is seen */
+    syn_watch *watch;
     void *watch_ctx;
 };
 
-/* Runs the plan: in[n_inputs] -> out[n_outputs], caller's dense f32 memory, shapes as planned, outputs not
- * overlapping inputs. SYN_CANCELED (outputs undefined), SYN_NO_MEMORY (workspace), SYN_NUMERIC when an
- * output holds NaN or infinity. Two runs of one plan give the same bits. */
+/* Runs the plan: in[n_inputs] -> out[n_outputs], caller's dense f32 memory, shapes as planned,
+ * outputs not overlapping inputs. SYN_CANCELED (outputs undefined), SYN_NO_MEMORY (workspace),
+ * SYN_NUMERIC when an output holds NaN or infinity. Two runs of one plan give the same bits. */
 SYN_MUST_CHECK syn_status syn_plan_run(struct syn_plan *p, const struct syn_tensor *in,
                                        struct syn_tensor *out, const struct syn_run_opts *opts,
                                        struct syn_err *err);
 
-/* Runs a model of any kind on inputs of any shape that it takes: in[n_inputs] dense, of the stated types ->
- * out[n_outputs], shapes and data filled in; the data is the caller's (syn_free). Nothing is kept per shape that
- * grows with the number of shapes seen. After a failure out holds nothing. SYN_INVALID: an input does not fit, or
- * values do not (an index out of range), naming the node; SYN_CANCELED, SYN_NO_MEMORY, SYN_TOO_LARGE (over the
- * engine's workspace limit), SYN_UNSUPPORTED, SYN_NUMERIC. */
-SYN_MUST_CHECK syn_status syn_model_run(struct syn_model *m, const struct syn_tensor *in, struct syn_tensor *out,
-                                        const struct syn_run_opts *opts, struct syn_err *err);
+/* Runs a model of any kind on inputs of any shape that it takes: in[n_inputs] dense, of the stated
+ * types -> out[n_outputs], shapes and data filled in; the data is the caller's (syn_free). Nothing
+ * is kept per shape that grows with the number of shapes seen. After a failure out holds nothing.
+ * SYN_INVALID: an input does not fit, or values do not (an index out of range), naming the node;
+ * SYN_CANCELED, SYN_NO_MEMORY, SYN_TOO_LARGE (over the engine's workspace limit), SYN_UNSUPPORTED,
+ * SYN_NUMERIC. */
+SYN_MUST_CHECK syn_status syn_model_run(struct syn_model *m, const struct syn_tensor *in,
+                                        struct syn_tensor *out, const struct syn_run_opts *opts,
+                                        struct syn_err *err);
 
 /* What the runs so far needed and how the last profiled one spent its time. */
 struct syn_run_info {
     uint64_t peak_bytes, held_bytes, weight_bytes;
     int32_t n_steps;
+    bool planned; /* as a program planned for these shapes; else node by node */
 };
 void syn_model_run_info(struct syn_model *m, struct syn_run_info *info);
-/* index in [0, n_steps). False: that step has not run. */
+/* index in [0, n_steps). False: that step has not run. Nodes of bodies come last. */
 bool syn_model_step(struct syn_model *m, int32_t index, struct syn_step_info *info);
+
+/* How often a model uses an operator. */
+struct syn_operator {
+    const char *op, *domain; /* "": ONNX's own */
+    int64_t n;
+};
+/* Of the model as it was opened, in all bodies too, most frequent first. Returns how many there
+ * are; writes at most `most`. */
+int32_t syn_model_operators(const struct syn_model *m, struct syn_operator *out, int32_t most);
 
 #ifdef __cplusplus
 }

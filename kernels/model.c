@@ -4,13 +4,14 @@
 #include "kernels/graph/footprint.h"
 #include "kernels/graph/passes.h"
 #include "kernels/load/ncnn.h"
+#include "kernels/load/onnx_file.h"
 #include <math.h>
 #include <string.h>
 
 #define MAX_WEIGHT_BYTES ((uint64_t)16 << 30)
 
-/* Smallest picture (side s) that every stage takes, tried in order; sizes of all outputs there. A network
- * with strides refuses most sizes, so they are tried rather than computed. */
+/* Smallest picture (side s) that every stage takes, tried in order; sizes of all outputs there. A
+ * network with strides refuses most sizes, so they are tried rather than computed. */
 static syn_status sample_sizes(struct syn_model *m, int32_t s, int64_t *out_side,
                                struct syn_err *err)
 {
@@ -50,7 +51,8 @@ static void ratio_of(double scale, int32_t *num, int32_t *den)
         }
 }
 
-/* Trim from the measured sizes: out * step = in - 2*trim. False when the output does not lose whole pixels. */
+/* Trim from the measured sizes: out * step = in - 2*trim. False when the output does not lose
+ * whole pixels. */
 static bool footprint_of(const struct syn_reach *r, int32_t in_side, int64_t out_side,
                          int32_t align, struct syn_footprint *f)
 {
@@ -111,7 +113,8 @@ static void count(struct syn_model *m, uint64_t file_bytes)
     for (int32_t i = 0; i < g->n_nodes; i++) m->info.n_nodes += g->node[i].op != NULL;
     for (int32_t v = 0; v < g->n_values; v++) {
         int64_t n = 0;
-        if (g->value[v].data && syn_shape_elements(&g->value[v].shape, &n)) m->info.n_parameters += n;
+        if (g->value[v].data && syn_shape_elements(&g->value[v].shape, &n))
+            m->info.n_parameters += n;
     }
 }
 
@@ -174,13 +177,29 @@ done:
 
 #define FOLD_ELEMENTS ((int64_t)1 << 27) /* of one constant computed when a model is opened */
 
+#define FOLD_IN_BODIES ((int64_t)1 << 22) /* the same: kept for a body that may never run */
+
+/* Constants of bodies too: what a loop would compute in every run. A branch that is never taken may
+ * hold what cannot be computed; that shows if it is. */
+static syn_status fold_constants(struct syn_graph *g, int64_t most, struct syn_err *err)
+{
+    syn_status st = syn_graph_fold_constants(g, most, err);
+    for (int32_t i = 0; st == SYN_OK && i < g->n_bodies; i++) {
+        struct syn_err why = {""};
+        const syn_status inner = fold_constants(g->body[i], FOLD_IN_BODIES, &why);
+        if (inner == SYN_NO_MEMORY) st = syn_fail(err, inner, "%s", why.text);
+    }
+    return st;
+}
+
 /* The passes that need no shapes. */
 static syn_status simplify(struct syn_model *m, struct syn_err *err)
 {
     struct syn_graph *g = m->graph;
     syn_status st = SYN_OK;
     if (m->passes & SYN_PASS_WIDEN) st = syn_pass_widen(g, err);
-    if (st == SYN_OK && (m->passes & SYN_PASS_FOLD)) st = syn_graph_fold_constants(g, FOLD_ELEMENTS, err);
+    if (st == SYN_OK && (m->passes & SYN_PASS_FOLD))
+        st = fold_constants(g, FOLD_ELEMENTS, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_QDQ)) st = syn_pass_qdq(g, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_BATCH_NORM)) st = syn_pass_batch_norm(g, err);
     /* before transposes move, which it reads through */
@@ -193,21 +212,29 @@ static syn_status simplify(struct syn_model *m, struct syn_err *err)
 static syn_status open_onnx(struct syn_model *m, const struct syn_model_source *src,
                             const struct syn_model_opts *opts, struct syn_err *err)
 {
+    const struct syn_onnx_options files = {.root = src->roots,
+                                           .n_roots = src->n_roots,
+                                           .name = src->external,
+                                           .n_names = src->n_external};
     syn_status st;
     if (!src->graph_path) return syn_fail(err, SYN_INVALID, "onnx: needs the file");
-    if ((st = syn_onnx_load(src->graph_path, &m->onnx, &m->graph, err)) != SYN_OK) return st;
-    if (opts->cancel && atomic_load(opts->cancel)) return syn_fail(err, SYN_CANCELED, "canceled while loading");
+    st = syn_onnx_load(src->graph_path, &files, &m->onnx, &m->graph, err);
+    if (st != SYN_OK) return st;
+    if (opts->cancel && atomic_load(opts->cancel))
+        return syn_fail(err, SYN_CANCELED, "canceled while loading");
     if (opts->n_cut_inputs || opts->n_extra_outputs)
         st = syn_graph_cut(m->graph, opts->n_cut_inputs, opts->cut_inputs, opts->n_extra_outputs,
                            opts->extra_outputs, err);
     if (st == SYN_OK) st = keep_outputs(m, err);
     if (st == SYN_OK) st = simplify(m, err);
     if (st == SYN_OK) count(m, syn_onnx_bytes(m->onnx));
-    if (st == SYN_OK) syn_onnx_drop(m->onnx); /* what was copied for alignment need not be there twice */
+    if (st == SYN_OK)
+        syn_onnx_drop(m->onnx); /* what was copied for alignment need not be there twice */
     return st;
 }
 
-static syn_status keep_pins(struct syn_model *m, const struct syn_model_opts *opts, struct syn_err *err)
+static syn_status keep_pins(struct syn_model *m, const struct syn_model_opts *opts,
+                            struct syn_err *err)
 {
     if (!opts->n_pin_f32) return SYN_OK;
     if (!(m->pin_f32 = syn_calloc((size_t)opts->n_pin_f32, sizeof *m->pin_f32)))
@@ -223,7 +250,8 @@ syn_status syn_model_open(struct syn_engine *e, const struct syn_model_source *s
                           struct syn_err *err)
 {
     static const struct syn_model_opts none = {0};
-    const bool ncnn = src->format && !strcmp(src->format, "ncnn"), onnx = src->format && !strcmp(src->format, "onnx");
+    const bool ncnn = src->format && !strcmp(src->format, "ncnn"),
+               onnx = src->format && !strcmp(src->format, "onnx");
     struct syn_model *m;
     syn_status st;
     if (!ncnn && !onnx)
@@ -248,8 +276,7 @@ void syn_model_close(struct syn_model *m)
     if (!m) return;
     syn_plans_free(m);
     syn_statics_free(m);
-    syn_flow_free(m->flow);
-    syn_graph_free(m->flow_graph);
+    syn_model_free_flow(m);
     syn_graph_free(m->graph);
     syn_onnx_close(m->onnx);
     for (int32_t i = 0; i < m->n_pin_f32; i++) syn_free(m->pin_f32[i]);
@@ -262,7 +289,10 @@ void syn_model_close(struct syn_model *m)
 
 void syn_model_info(const struct syn_model *m, struct syn_model_info *info) { *info = m->info; }
 
-void syn_model_input(const struct syn_model *m, int32_t i, struct syn_io *io) { io_of(m->graph, m->graph->input[i], io); }
+void syn_model_input(const struct syn_model *m, int32_t i, struct syn_io *io)
+{
+    io_of(m->graph, m->graph->input[i], io);
+}
 void syn_model_output(const struct syn_model *m, int32_t i, struct syn_io *io)
 {
     *io = m->output[i];

@@ -27,8 +27,8 @@ static int64_t multiply_adds(const struct syn_graph *g)
     return sum;
 }
 
-/* A graph for one stage, shapes known, passes applied; the caller frees it. *macs, where wanted: multiply-adds as
- * the model states them, counted before a pass saves some. */
+/* A graph for one stage, shapes known, passes applied; the caller frees it. *macs, where wanted:
+ * multiply-adds as the model states them, counted before a pass saves some. */
 static syn_status specialise(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
                              struct syn_graph **out, int64_t *macs, struct syn_err *err)
 {
@@ -102,8 +102,8 @@ static void plan_free(struct syn_plan *p)
     syn_free(p);
 }
 
-/* Takes idle plans beyond the limit off the end of the list. model->lock is held; the caller frees them
- * without it. */
+/* Takes idle plans beyond the limit off the end of the list. model->lock is held; the caller frees
+ * them without it. */
 static struct syn_plan *drop_old(struct syn_model *m)
 {
     struct syn_plan *dropped = NULL;
@@ -251,6 +251,7 @@ void syn_step_describe(const struct syn_program *p, int32_t index, struct syn_st
     info->impl = s->kernel.impl ? s->kernel.impl : "view";
     info->out = g->value[s->value].shape;
     info->seconds = s->seconds;
+    info->depth = 0;
 }
 
 void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info *info)
@@ -260,7 +261,8 @@ void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info
 
 /* --- running -------------------------------------------------------------------------------- */
 
-/* engine->run_lock is held. Pages of a larger workspace are given back before it is asked for anew. */
+/* engine->run_lock is held. Pages of a larger workspace are given back before it is asked for
+ * anew. */
 syn_status syn_engine_workspace(struct syn_engine *e, uint64_t bytes, struct syn_err *err)
 {
     void *at;
@@ -275,7 +277,7 @@ syn_status syn_engine_workspace(struct syn_engine *e, uint64_t bytes, struct syn
     madvise(at, bytes, MADV_HUGEPAGE);
     e->workspace = at;
     atomic_store(&e->workspace_bytes, bytes);
-    if (bytes > e->workspace_peak) atomic_store(&e->workspace_peak, bytes);
+    syn_engine_note_peak(e);
     return SYN_OK;
 }
 

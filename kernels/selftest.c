@@ -113,8 +113,8 @@ syn_status syn_engine_selftest(struct syn_engine *e, struct syn_err *err)
     pthread_mutex_lock(&e->build_lock);
     st = run_on(&syn_backend_ref, NULL, false, false, x, want, err);
     for (int bf16 = 0; st == SYN_OK && bf16 <= (e->precision == SYN_PRECISION_BF16); bf16++) {
-        /* f32: sums of up to 288 products of numbers below one, another order: 1e-5. bf16 keeps 8 bits
-         * through four layers: 0.05 of values near one. */
+        /* f32: sums of up to 288 products of numbers below one, another order: 1e-5. bf16 keeps 8
+         * bits through four layers: 0.05 of values near one. */
         const float bound = bf16 ? 0.05f : 1e-5f;
         int32_t good = 0;
         st = run_on(e->backend, e->self, bf16 != 0, true, x, got, err);

@@ -1,5 +1,5 @@
-/* static.c - general models as programs: shapes known, picture forms and passes applied, memory planned. See
- * engine_private.h. */
+/* static.c - general models as programs: shapes known, picture forms and passes applied, memory
+ * planned. See engine_private.h. */
 #include "kernels/base/alloc.h"
 #include "kernels/engine_private.h"
 #include "kernels/graph/passes.h"
@@ -32,7 +32,8 @@ static bool is_grouped(const struct syn_graph *g, const struct syn_node *n)
                          g->value[n->out[0]].shape.dim[1] != group);
 }
 
-/* A program pays where convolutions of pictures are most of the work and all large values belong to them. */
+/* A program pays where convolutions of pictures are most of the work and all large values belong
+ * to them. */
 static bool is_worthwhile(const struct syn_graph *g)
 {
     bool convolutions = false;
@@ -44,7 +45,8 @@ static bool is_worthwhile(const struct syn_graph *g)
         if ((n->op->flags & (SYN_OP_MAKES | SYN_OP_RANDOM)) != 0) return false;
         for (int32_t o = 0; !is_picture_op(n->id) && o < n->n_out; o++) {
             int64_t elements = 0;
-            if (n->out[o] >= 0 && (!syn_shape_elements(&g->value[n->out[o]].shape, &elements) || elements > SMALL_VALUE))
+            if (n->out[o] >= 0 && (!syn_shape_elements(&g->value[n->out[o]].shape, &elements) ||
+                                   elements > SMALL_VALUE))
                 return false;
         }
     }
@@ -67,18 +69,20 @@ static syn_status rewrite(struct syn_graph *g, unsigned passes, struct syn_err *
 }
 
 /* The graph for these shapes; *out NULL when it is no program's. */
-static syn_status specialise(struct syn_model *m, const struct syn_shape *in, struct syn_graph **out,
-                             struct syn_err *err)
+static syn_status specialise(struct syn_model *m, const struct syn_shape *in,
+                             struct syn_graph **out, struct syn_err *err)
 {
     struct syn_graph *g = NULL;
     bool whole = false;
     int32_t at = -1;
     syn_status st = syn_graph_copy(m->graph, &g, err);
     *out = NULL;
-    if (st == SYN_OK) st = syn_graph_specialise(g, in, (m->passes & SYN_PASS_FOLD) != 0, &whole, &at, err);
+    if (st == SYN_OK)
+        st = syn_graph_specialise(g, in, (m->passes & SYN_PASS_FOLD) != 0, &whole, &at, err);
     if (st == SYN_OK && whole) st = rewrite(g, m->passes, err);
     if (st == SYN_OK && whole)
-        st = syn_graph_specialise(g, in, false, &whole, &at, err); /* a pass that breaks a type is caught here */
+        /* a pass that breaks a type is caught here */
+        st = syn_graph_specialise(g, in, false, &whole, &at, err);
     if (st == SYN_OK && whole && is_worthwhile(g)) *out = g;
     else syn_graph_free(g);
     return st;
@@ -103,7 +107,8 @@ static syn_status build(struct syn_model *m, const struct syn_shape *in, syn_pre
                                 .concat_views = (m->passes & SYN_PASS_CONCAT_VIEWS) != 0,
                                 .winograd = (m->passes & SYN_PASS_WINOGRAD) != 0,
                                 .lanes = (m->passes & SYN_PASS_LANES) != 0};
-    syn_status st = s ? specialise(m, in, &g, err) : syn_fail(err, SYN_NO_MEMORY, "program: no memory");
+    syn_status st =
+        s ? specialise(m, in, &g, err) : syn_fail(err, SYN_NO_MEMORY, "program: no memory");
     *out = NULL;
     if (st != SYN_OK || !g) {
         syn_free(s);
@@ -115,13 +120,15 @@ static syn_status build(struct syn_model *m, const struct syn_shape *in, syn_pre
         st = syn_fail(err, SYN_NO_MEMORY, "program: no memory");
     else memcpy(s->in, in, (size_t)m->graph->n_inputs * sizeof *s->in);
     if (st == SYN_OK)
-        st = syn_program_new(e->backend, e->self, &how, g, (m->passes & SYN_PASS_SHARE_MEMORY) != 0, &s->program, err);
+        st = syn_program_new(e->backend, e->self, &how, g, (m->passes & SYN_PASS_SHARE_MEMORY) != 0,
+                             &s->program, err);
     if (st == SYN_OK) {
         g = NULL; /* the program's now */
         atomic_fetch_add(&e->weight_bytes, s->program->weight_bytes);
         if (e->workspace_limit && s->program->peak_bytes > e->workspace_limit)
-            st = syn_fail(err, SYN_TOO_LARGE, "program: needs %llu bytes of workspace: the limit is %llu",
-                          (unsigned long long)s->program->peak_bytes, (unsigned long long)e->workspace_limit);
+            st = syn_fail(
+                err, SYN_TOO_LARGE, "program: needs %llu bytes of workspace: the limit is %llu",
+                (unsigned long long)s->program->peak_bytes, (unsigned long long)e->workspace_limit);
     }
     syn_graph_free(g);
     if (st != SYN_OK) static_free(m, s);
@@ -130,12 +137,14 @@ static syn_status build(struct syn_model *m, const struct syn_shape *in, syn_pre
 }
 
 /* Moves a kept program to the front and counts one more user. model->lock is held. */
-static struct syn_static *find(struct syn_model *m, const struct syn_shape *in, syn_precision precision)
+static struct syn_static *find(struct syn_model *m, const struct syn_shape *in,
+                               syn_precision precision)
 {
     for (struct syn_static **at = &m->statics; *at; at = &(*at)->next) {
         struct syn_static *s = *at;
         bool same = s->precision == precision;
-        for (int32_t i = 0; same && i < m->graph->n_inputs; i++) same = syn_shape_equal(&s->in[i], &in[i]);
+        for (int32_t i = 0; same && i < m->graph->n_inputs; i++)
+            same = syn_shape_equal(&s->in[i], &in[i]);
         if (!same) continue;
         *at = s->next;
         s->next = m->statics;
@@ -146,7 +155,8 @@ static struct syn_static *find(struct syn_model *m, const struct syn_shape *in, 
     return NULL;
 }
 
-/* Idle ones beyond the limit leave the list; the caller frees them without the lock, which is held. */
+/* Idle ones beyond the limit leave the list; the caller frees them without the lock, which is
+ * held. */
 static struct syn_static *drop_old(struct syn_model *m)
 {
     struct syn_static *dropped = NULL;
@@ -174,8 +184,8 @@ static void free_list(struct syn_model *m, struct syn_static *s)
 }
 
 /* The inputs fit what the model states. */
-static syn_status shapes_of(const struct syn_model *m, const struct syn_tensor *in, struct syn_shape *shape,
-                            struct syn_err *err)
+static syn_status shapes_of(const struct syn_model *m, const struct syn_tensor *in,
+                            struct syn_shape *shape, struct syn_err *err)
 {
     for (int32_t i = 0; i < m->graph->n_inputs; i++) {
         const syn_status st = syn_graph_input_fits(m->graph, i, &in[i], err);
@@ -197,7 +207,8 @@ syn_status syn_static_get(struct syn_model *m, const struct syn_tensor *in, syn_
     if (!(shape = syn_calloc((size_t)m->graph->n_inputs + 1, sizeof *shape)))
         return syn_fail(err, SYN_NO_MEMORY, "program: no memory");
     if ((st = shapes_of(m, in, shape, err)) != SYN_OK) goto done;
-    pthread_mutex_lock(&m->engine->build_lock); /* one build at a time: whoever waited finds it in the list */
+    /* one build at a time: whoever waited finds it in the list */
+    pthread_mutex_lock(&m->engine->build_lock);
     pthread_mutex_lock(&m->lock);
     s = find(m, shape, precision);
     pthread_mutex_unlock(&m->lock);

@@ -107,6 +107,40 @@ static inline void fx_hash(const char *folder, const char *name, char hex[65], u
     close(fd);
 }
 
+static inline void fx_sha(const char *text, char hex[65])
+{
+    fx_need(syn_digest_bytes(text, strlen(text), hex, NULL) == SYN_OK, "sha256");
+}
+
+/* Entries of a folder, the lock-free way to see that nothing half-done is left. */
+static inline int fx_entries(const char *folder)
+{
+    char command[PATH_MAX + 32];
+    int n = -1;
+    FILE *f;
+    snprintf(command, sizeof command, "ls -A '%s' | wc -l", folder);
+    f = popen(command, "r");
+    fx_need(f && fscanf(f, "%d", &n) == 1, "ls");
+    pclose(f);
+    return n;
+}
+
+/* A whole file and a NUL behind it; the caller frees it. */
+static inline char *fx_slurp(const char *folder, const char *name, size_t *n)
+{
+    char path[PATH_MAX], *bytes;
+    FILE *f = fopen(fx_join(path, folder, name), "rb");
+    long size;
+    fx_need(f && fseek(f, 0, SEEK_END) == 0 && (size = ftell(f)) >= 0, path);
+    rewind(f);
+    bytes = (char *)t_alloc((size_t)size + 1);
+    fx_need(fread(bytes, 1, (size_t)size, f) == (size_t)size, path);
+    bytes[size] = '\0';
+    fclose(f);
+    *n = (size_t)size;
+    return bytes;
+}
+
 /* model.json for networks stem[n] (n <= 8), all of scale 2 with noise none, 0, 1, ... Returns the
  * text; the caller frees it. */
 static inline char *fx_manifest(const char *folder, const char *id, const char *const *stem, int n)

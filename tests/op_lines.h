@@ -20,6 +20,16 @@
 #include <math.h>
 #include <string.h>
 
+/* A call with its result, and one that must be refused. */
+struct vector {
+    const char *call, *want;
+};
+struct refusal {
+    const char *call;
+    syn_status st;
+    const char *words;
+};
+
 struct op_line {
     struct syn_op_call c;
     struct syn_attr given[SYN_MAX_ATTRS], filled[SYN_MAX_ATTRS];
@@ -243,5 +253,13 @@ static inline void line_refuse(const char *call, syn_status want, const char *wo
     }
     line_free(&l);
 }
+
+/* Arrays of them. */
+#define LINES_EXPECT(list, tol)                                                                    \
+    for (size_t i_ = 0; i_ < sizeof(list) / sizeof *(list); i_++)                                  \
+    line_expect((list)[i_].call, (list)[i_].want, tol)
+#define LINES_REFUSE(list)                                                                         \
+    for (size_t i_ = 0; i_ < sizeof(list) / sizeof *(list); i_++)                                  \
+    line_refuse((list)[i_].call, (list)[i_].st, (list)[i_].words)
 
 #endif

@@ -1,12 +1,12 @@
 /* backend.h - what a device provides: where values live, and a kernel per node.
  *
- * A backend gets a graph whose shapes are known and whose passes have run. `place` decides how each value
- * is stored; the generic program (program.h) then plans one workspace by lifetimes; `prepare` makes a
- * kernel per node (packing weights once); running is a loop over kernels.
+ * A backend gets a graph whose shapes are known and whose passes have run. `place` decides how
+ * each value is stored; the generic program (program.h) then plans one workspace by lifetimes;
+ * `prepare` makes a kernel per node (packing weights once); running is a loop over kernels.
  *
  * Layer:   kernels/backend.
- * Threads: open and close from one thread; place and prepare one at a time per backend; kernels of one
- *          program run one after the other. */
+ * Threads: open and close from one thread; place and prepare one at a time per backend; kernels of
+ *          one program run one after the other. */
 #ifndef SYN_BACKEND_H
 #define SYN_BACKEND_H
 
@@ -18,12 +18,12 @@
 extern "C" {
 #endif
 
-/* How a value is stored. Rank 4 [n,c,h,w] with block > 0: channels in blocks of `block`, each block a plane
- * of pixels, each pixel `block` numbers: element (n, c, y, x) lies at
+/* How a value is stored. Rank 4 [n,c,h,w] with block > 0: channels in blocks of `block`, each
+ * block a plane of pixels, each pixel `block` numbers: element (n, c, y, x) lies at
  *     n*stride_n + (c/block)*stride_c + (y+frame)*stride_y + (x+frame)*block + c%block.
  * block = 16: channels past c in the last block are zero. block = 1: planes. block = c: NHWC.
- * `frame` zero pixels lie around every plane, so that a padded convolution needs no edge cases; who writes
- * the value writes the frame too. block = 0: dense, as the graph says. */
+ * `frame` zero pixels lie around every plane, so that a padded convolution needs no edge cases;
+ * who writes the value writes the frame too. block = 0: dense, as the graph says. */
 struct syn_place {
     int32_t root;        /* the value whose buffer holds this one: itself, or another for a view */
     int32_t block, frame;
@@ -31,8 +31,8 @@ struct syn_place {
     int64_t stride_n, stride_c, stride_y; /* elements */
     size_t offset_bytes; /* from the root's buffer to this value's first element (frame included) */
     size_t bytes;        /* of the buffer; 0 for views, constants and external values */
-    int32_t
-        external; /* caller's memory: 1 + index of the graph input, -1 - index of the output; 0 = ours */
+    /* caller's memory: 1 + index of the graph input, -1 - index of the output; 0 = ours */
+    int32_t external;
 };
 
 /* What a kernel sees while it runs. */
@@ -43,8 +43,10 @@ struct syn_run {
     void *const *out;
     void *scratch; /* kernel->scratch_bytes bytes, shared by all kernels of a program */
     struct syn_pool *pool;
-    syn_status *status;          /* a reference that finds values it cannot take (an index out of range), or no memory, */
-    struct syn_err *err;         /* says so here; the program stops */
+    /* A reference that finds values it cannot take (an index out of range), or no memory, says so
+     * here; the program stops. */
+    syn_status *status;
+    struct syn_err *err;
 };
 
 struct syn_kernel {
@@ -78,8 +80,9 @@ struct syn_placement {           /* what place() is asked */
     bool concat_views;           /* the pass SYN_PASS_CONCAT_VIEWS */
     bool winograd;               /* the pass SYN_PASS_WINOGRAD */
     bool lanes;                  /* the pass SYN_PASS_LANES */
-    bool dry;                    /* only sizes are wanted: prepare fills scratch_bytes and packs nothing;
-                                    what it makes is never run */
+    /* only sizes are wanted: prepare fills scratch_bytes and packs nothing; what it makes is never
+     * run */
+    bool dry;
 };
 
 /* Statuses: SYN_NO_MEMORY, SYN_UNSUPPORTED (names the node). */
@@ -95,14 +98,14 @@ struct syn_backend {
     /* The kernel of one node. */
     syn_status (*prepare)(void *self, const struct syn_placement *p, const struct syn_place *place,
                           int32_t node, struct syn_kernel *k, struct syn_err *err);
-    /* Kernels that bring graph input i in (the caller's dense f32 -> its place) and output i out. Not called
-     * for values placed in the caller's memory. */
+    /* Kernels that bring graph input i in (the caller's dense f32 -> its place) and output i out.
+     * Not called for values placed in the caller's memory. */
     syn_status (*load)(void *self, const struct syn_placement *p, const struct syn_place *place,
                        int32_t input, struct syn_kernel *k, struct syn_err *err);
     syn_status (*store)(void *self, const struct syn_placement *p, const struct syn_place *place,
                         int32_t output, struct syn_kernel *k, struct syn_err *err);
-    /* Quick ways to run an operator on dense tensors, best first, ending with NULL; NULL: none. The slot may be
-     * NULL (references only). */
+    /* Quick ways to run an operator on dense tensors, best first, ending with NULL; NULL: none.
+     * The slot may be NULL (references only). */
     const struct syn_quick *const *(*quick)(void *self, syn_op_id id);
 };
 
@@ -126,15 +129,18 @@ static inline int64_t syn_place_row(const struct syn_place *p, int64_t n, int64_
            (int64_t)p->frame * p->block + c % p->block;
 }
 
-/* Fills block, frame, dtype and strides of a rank-4 value and returns its bytes; false on overflow. */
+/* Fills block, frame, dtype and strides of a rank-4 value and returns its bytes; false on
+ * overflow. */
 bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t block, int32_t frame,
                      syn_dtype dtype, size_t *bytes);
 
-/* A node run on dense tensors, by a quick version that takes it (list: best first, NULL-ended; may be NULL) or by its
- * reference: operands that lie otherwise are gathered into scratch as f32, results scattered. The way any backend in host
- * memory runs what it has no kernel for. threads: of the pool it will run with. */
-SYN_MUST_CHECK syn_status syn_prepare_dense(const struct syn_placement *p, const struct syn_place *place,
-                                            int32_t node, const struct syn_quick *const *list, int32_t threads,
+/* A node run on dense tensors, by a quick version that takes it (list: best first, NULL-ended; may
+ * be NULL) or by its reference: operands that lie otherwise are gathered into scratch as f32,
+ * results scattered. The way any backend in host memory runs what it has no kernel for. threads:
+ * of the pool it will run with. */
+SYN_MUST_CHECK syn_status syn_prepare_dense(const struct syn_placement *p,
+                                            const struct syn_place *place, int32_t node,
+                                            const struct syn_quick *const *list, int32_t threads,
                                             struct syn_kernel *k, struct syn_err *err);
 /* Copies between a placed value in host memory and dense f32, any layout. */
 void syn_place_gather(const struct syn_place *p, const struct syn_shape *s, const void *from,

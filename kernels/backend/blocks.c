@@ -4,6 +4,8 @@
 
 #define SMALLEST 256 /* its quarters are multiples of SYN_ALIGN */
 #define SLACK ((uint64_t)4 << 20)
+#define REACH 4 /* classes above its own that a value's block may be of */
+#define LARGE ((uint64_t)1 << 20)
 
 static uint64_t class_size(int32_t k)
 {
@@ -23,49 +25,98 @@ static bool class_of(uint64_t bytes, int32_t *class, uint64_t *size)
     return k < SYN_BLOCK_CLASSES;
 }
 
-syn_status syn_blocks_take(struct syn_blocks *b, uint64_t bytes, void **out, uint64_t *cap, struct syn_err *err)
+static void *block_new(uint64_t size)
 {
-    int32_t k;
-    uint64_t size;
-    if (!class_of(bytes ? bytes : 1, &k, &size) ||
-        (b->limit_bytes && (size > b->limit_bytes || b->used_bytes > b->limit_bytes - size)))
+    return size >= LARGE ? syn_map((size_t)size) : syn_alloc((size_t)size);
+}
+
+static void block_free(void *block, uint64_t size)
+{
+    if (size >= LARGE) syn_unmap(block, (size_t)size);
+    else syn_free(block);
+}
+
+/* A block is of class `real` and was asked for as one of class `asked`; never 0. */
+static uint64_t tag_of(int32_t real, int32_t asked)
+{
+    return (uint64_t)asked << 8 | (uint64_t)(real + 1);
+}
+static uint64_t asked_size(uint64_t tag) { return class_size((int32_t)(tag >> 8)); }
+uint64_t syn_blocks_size(uint64_t tag) { return class_size((int32_t)(tag & 255) - 1); }
+
+static uint64_t most_held(const struct syn_blocks *b)
+{
+    return b->peak_bytes + b->peak_bytes / 4 + SLACK;
+}
+
+/* The smallest class from k on that has an unused block; -1: none within reach. */
+static int32_t find_idle(const struct syn_blocks *b, int32_t k)
+{
+    for (int32_t j = k; j <= k + REACH && j < SYN_BLOCK_CLASSES; j++)
+        if (b->idle[j]) return j;
+    return -1;
+}
+
+syn_status syn_blocks_take(struct syn_blocks *b, uint64_t bytes, void **out, uint64_t *tag,
+                           struct syn_err *err)
+{
+    int32_t k, real;
+    uint64_t asked, size;
+    if (!class_of(bytes ? bytes : 1, &k, &asked) ||
+        (b->limit_bytes && (asked > b->limit_bytes || b->used_bytes > b->limit_bytes - asked)))
         return syn_fail(err, SYN_TOO_LARGE, "%llu bytes beside %llu in use: the limit is %llu",
                         (unsigned long long)bytes, (unsigned long long)b->used_bytes,
                         (unsigned long long)b->limit_bytes);
-    if (b->idle[k]) {
-        *out = b->idle[k];
-        b->idle[k] = b->idle[k]->next;
+    if ((real = find_idle(b, k)) >= 0) {
+        size = class_size(real);
+        *out = b->idle[real];
+        b->idle[real] = b->idle[real]->next;
         b->idle_bytes -= size;
     } else {
         /* blocks of other sizes make room before more is asked for */
-        const uint64_t most = b->peak_bytes + b->peak_bytes / 2 + SLACK, total = b->used_bytes + size;
+        const uint64_t most = most_held(b), total = b->busy_bytes + asked;
+        void *made;
         if (total + b->idle_bytes > most) syn_blocks_trim(b, most > total ? most - total : 0);
-        if (!(*out = syn_alloc((size_t)size)))
-            return syn_fail(err, SYN_NO_MEMORY, "no memory for %llu bytes", (unsigned long long)bytes);
+        if (!(made = block_new(asked)))
+            return syn_fail(err, SYN_NO_MEMORY, "no memory for %llu bytes",
+                            (unsigned long long)bytes);
+        *out = made;
+        real = k, size = asked;
     }
-    *cap = size;
-    b->used_bytes += size;
+    *tag = tag_of(real, k);
+    b->busy_bytes += size;
+    b->used_bytes += asked;
     if (b->used_bytes > b->peak_bytes) b->peak_bytes = b->used_bytes;
     return SYN_OK;
 }
 
-void syn_blocks_give(struct syn_blocks *b, void *block, uint64_t cap)
+static void leave(struct syn_blocks *b, uint64_t tag)
+{
+    b->used_bytes -= asked_size(tag);
+    b->busy_bytes -= syn_blocks_size(tag);
+}
+
+void syn_blocks_give(struct syn_blocks *b, void *block, uint64_t tag)
 {
     struct syn_block *e = block;
-    int32_t k;
-    uint64_t size;
+    const int32_t k = (int32_t)(tag & 255) - 1;
     if (!block) return;
-    b->used_bytes -= cap;
-    if (!class_of(cap, &k, &size) || size != cap) {
-        syn_free(block);
+    leave(b, tag);
+    if (b->busy_bytes + b->idle_bytes + class_size(k) > most_held(b)) {
+        block_free(block, class_size(k));
         return;
     }
     e->next = b->idle[k];
     b->idle[k] = e;
-    b->idle_bytes += cap;
+    b->idle_bytes += class_size(k);
 }
 
-void syn_blocks_forget(struct syn_blocks *b, uint64_t cap) { b->used_bytes -= cap; }
+bool syn_blocks_forget(struct syn_blocks *b, uint64_t tag)
+{
+    if (syn_blocks_size(tag) >= LARGE) return false;
+    leave(b, tag);
+    return true;
+}
 
 void syn_blocks_trim(struct syn_blocks *b, uint64_t keep_bytes)
 {
@@ -74,7 +125,7 @@ void syn_blocks_trim(struct syn_blocks *b, uint64_t keep_bytes)
             struct syn_block *e = b->idle[k];
             b->idle[k] = e->next;
             b->idle_bytes -= class_size(k);
-            syn_free(e);
+            block_free(e, class_size(k));
         }
     }
 }

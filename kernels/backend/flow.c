@@ -1,14 +1,15 @@
 /* flow.c - see flow.h.
  *
- * A frame is a graph's static side: per node its kernels and packed weights, per value the node that reads it last.
- * The model has one, every body another, made when it is first run. A run of a frame keeps a tensor per value;
- * views share a buffer, which goes back to the blocks when its last reader has run. */
+ * A frame is a graph's static side: per node its kernels and packed weights, per value the node
+ * that reads it last. The model has one, every body another, made when it is first run. A run of a
+ * frame keeps a tensor per value; views share a buffer, which goes back to the blocks when its
+ * last reader has run. */
 #include "kernels/backend/flow.h"
 #include "kernels/backend/blocks.h"
 #include "kernels/base/alloc.h"
+#include "kernels/base/clock.h"
 #include "kernels/graph/element.h"
 #include <string.h>
-#include <time.h>
 
 #define MAX_DEPTH 16 /* bodies within bodies */
 #define FOREVER INT32_MAX
@@ -26,7 +27,8 @@ struct flow_node {
     bool pinned; /* to f32 */
     uint64_t constants;
     double seconds;
-    const char *impl;
+    const char *impl;     /* NULL before the first run */
+    struct syn_shape out; /* of the last run */
 };
 
 struct frame {
@@ -34,13 +36,14 @@ struct frame {
     struct flow_node *node;
     int32_t *last;   /* by value: node that reads it last; FOREVER: an output; -1: nobody */
     void **aligned;  /* by value: a constant's aligned copy; NULL: as it lies */
+    int32_t depth;   /* 0: the model's own; of bodies, where it was met first */
     struct frame *next;
 };
 
 /* A buffer that values of a run share. */
 struct buffer {
     void *data;
-    uint64_t cap; /* blocks' size; 0 = made by a reference (syn_free) */
+    uint64_t tag; /* the blocks' own; 0 = made by a reference (syn_free) */
     int32_t refs; /* values alive that lie in it; 0 = free or not ours */
     bool ours;
 };
@@ -52,8 +55,7 @@ struct run_value {
 
 struct syn_flow {
     struct syn_flow_opts opts;
-    struct frame *frames; /* the model's is `top` */
-    struct frame *top;
+    struct frame *top; /* the model's; bodies' follow in the order in which they first ran */
     struct syn_blocks blocks;
     uint64_t weight_bytes;
 };
@@ -65,13 +67,6 @@ struct run_state {
     const struct syn_flow_run *how;
     int32_t depth;
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- frames ---------------------------------------------------------------------------------- */
 
@@ -114,15 +109,15 @@ static syn_status frame_new(const struct syn_graph *g, struct frame **out, struc
     return SYN_OK;
 }
 
-static syn_status frame_of(struct syn_flow *f, const struct syn_graph *g, struct frame **out, struct syn_err *err)
+static syn_status frame_of(struct syn_flow *f, const struct syn_graph *g, int32_t depth,
+                           struct frame **out, struct syn_err *err)
 {
-    syn_status st;
-    for (struct frame *fr = f->frames; fr; fr = fr->next)
-        if (fr->g == g) return *out = fr, SYN_OK;
-    if ((st = frame_new(g, out, err)) != SYN_OK) return st;
-    (*out)->next = f->frames;
-    f->frames = *out;
-    return SYN_OK;
+    struct frame **at = &f->top;
+    syn_status st = SYN_OK;
+    while (*at && (*at)->g != g) at = &(*at)->next;
+    if (!*at && (st = frame_new(g, at, err)) == SYN_OK) (*at)->depth = depth;
+    if (st == SYN_OK) *out = *at;
+    return st;
 }
 
 /* --- values ---------------------------------------------------------------------------------- */
@@ -137,7 +132,7 @@ struct frame_run {
 static void buffer_drop(struct syn_flow *f, struct buffer *b)
 {
     if (!b->ours || --b->refs > 0) return;
-    if (b->cap) syn_blocks_give(&f->blocks, b->data, b->cap);
+    if (b->tag) syn_blocks_give(&f->blocks, b->data, b->tag);
     else syn_free(b->data);
     *b = (struct buffer){NULL, 0, 0, false};
 }
@@ -207,7 +202,8 @@ static syn_status fill_call(struct frame_run *r, int32_t i, struct syn_err *err)
             if (st != SYN_OK) return st;
         } else {
             c->in[k] = r->value[v].t;
-            if (!c->in[k].data) return syn_fail(err, SYN_INVALID, "operand %d is not computed before it", (int)k);
+            if (!c->in[k].data)
+                return syn_fail(err, SYN_INVALID, "operand %d is not computed before it", (int)k);
         }
     }
     for (int32_t k = 0; k < n->n_out; k++)
@@ -222,7 +218,7 @@ static void find_ways(struct syn_flow *f, const struct frame *fr, int32_t i)
     struct flow_node *fn = &fr->node[i];
     const struct syn_node *n = &fr->g->node[i];
     const struct syn_quick *const *list =
-        f->opts.backend->quick && !f->opts.references_only ? f->opts.backend->quick(f->opts.self, n->id) : NULL;
+        f->opts.backend->quick ? f->opts.backend->quick(f->opts.self, n->id) : NULL;
     fn->known = true;
     for (int32_t p = 0; p < f->opts.n_pin_f32; p++)
         fn->pinned |= !strncmp(n->name, f->opts.pin_f32[p], strlen(f->opts.pin_f32[p]));
@@ -232,8 +228,8 @@ static void find_ways(struct syn_flow *f, const struct frame *fr, int32_t i)
 }
 
 /* The best version that takes this call, packed; NULL: the reference. */
-static syn_status choose_way(struct syn_flow *f, struct frame_run *r, int32_t i, bool bf16, struct way **out,
-                             struct syn_err *err)
+static syn_status choose_way(struct syn_flow *f, struct frame_run *r, int32_t i, bool bf16,
+                             struct way **out, struct syn_err *err)
 {
     struct flow_node *fn = &r->fr->node[i];
     *out = NULL;
@@ -245,7 +241,9 @@ static syn_status choose_way(struct syn_flow *f, struct frame_run *r, int32_t i,
         syn_status st;
         if (!way->quick->takes(&r->call)) continue;
         if (way->quick->pack && !way->packed) {
-            if ((st = way->quick->pack(&r->call, fn->constants, &way->packed, &bytes, err)) != SYN_OK) return st;
+            if ((st = way->quick->pack(&r->call, fn->constants, &way->packed, &bytes, err)) !=
+                SYN_OK)
+                return st;
             f->weight_bytes += bytes;
         }
         return *out = way, SYN_OK;
@@ -257,15 +255,15 @@ static syn_status run_way(struct syn_flow *f, const struct syn_op_call *c, const
                           struct syn_err *err)
 {
     struct syn_pool *pool = f->opts.backend->pool(f->opts.self);
-    const size_t bytes = way->quick->scratch
-                             ? way->quick->scratch(c, way->packed, pool ? syn_pool_threads(pool) : 1)
-                             : 0;
+    const size_t bytes =
+        way->quick->scratch ? way->quick->scratch(c, way->packed, pool ? syn_pool_threads(pool) : 1)
+                            : 0;
     void *scratch = NULL;
-    uint64_t cap = 0;
-    syn_status st = bytes ? syn_blocks_take(&f->blocks, bytes, &scratch, &cap, err) : SYN_OK;
+    uint64_t tag = 0;
+    syn_status st = bytes ? syn_blocks_take(&f->blocks, bytes, &scratch, &tag, err) : SYN_OK;
     if (st != SYN_OK) return st;
     way->quick->run(c, way->packed, scratch, pool);
-    if (scratch) syn_blocks_give(&f->blocks, scratch, cap);
+    if (scratch) syn_blocks_give(&f->blocks, scratch, tag);
     return SYN_OK;
 }
 
@@ -295,7 +293,7 @@ static syn_status take_outputs(struct syn_flow *f, struct frame_run *r, const st
         if (n->out[o] < 0) continue;
         b = &r->buffer[n->out[o]];
         if ((st = tensor_bytes(&r->call.out[o], &bytes, err)) != SYN_OK) return st;
-        if ((st = syn_blocks_take(&f->blocks, bytes, &b->data, &b->cap, err)) != SYN_OK) return st;
+        if ((st = syn_blocks_take(&f->blocks, bytes, &b->data, &b->tag, err)) != SYN_OK) return st;
         b->ours = true;
         r->call.out[o].data = b->data;
         keep_output(r, n->out[o], &r->call.out[o], n->out[o]);
@@ -304,7 +302,8 @@ static syn_status take_outputs(struct syn_flow *f, struct frame_run *r, const st
 }
 
 /* Outputs that the reference allocated itself. */
-static syn_status run_maker(struct run_state *s, struct frame_run *r, const struct syn_node *n, struct syn_err *err)
+static syn_status run_maker(struct run_state *s, struct frame_run *r, const struct syn_node *n,
+                            struct syn_err *err)
 {
     syn_status st;
     r->call.host = &s->host;
@@ -326,7 +325,7 @@ static syn_status run_node(struct run_state *s, struct frame_run *r, int32_t i, 
     const struct syn_node *n = &r->fr->g->node[i];
     struct flow_node *fn = &r->fr->node[i];
     struct way *way = NULL;
-    const double start = s->how->profile ? now() : 0;
+    const double start = s->how->profile ? syn_seconds_now() : 0;
     syn_status st = fill_call(r, i, err);
     fn->impl = "reference";
     if (st != SYN_OK) return st;
@@ -350,7 +349,8 @@ static syn_status run_node(struct run_state *s, struct frame_run *r, int32_t i, 
             }
         }
     }
-    if (s->how->profile) fn->seconds += now() - start;
+    if (s->how->profile) fn->seconds += syn_seconds_now() - start;
+    fn->out = n->n_out ? r->call.out[0].shape : (struct syn_shape){.rank = -1};
     if (st == SYN_OK && s->how->watch)
         st = s->how->watch(s->how->watch_ctx, r->fr->g, i, s->depth, &r->call, err);
     return st;
@@ -361,14 +361,17 @@ static void release_after(struct syn_flow *f, struct frame_run *r, int32_t i)
 {
     const struct syn_node *n = &r->fr->g->node[i];
     for (int32_t k = 0; k < n->n_in; k++)
-        if (n->in[k] >= 0 && r->fr->last[n->in[k]] == i && r->value[n->in[k]].t.data) release(f, r, n->in[k]);
+        if (n->in[k] >= 0 && r->fr->last[n->in[k]] == i && r->value[n->in[k]].t.data)
+            release(f, r, n->in[k]);
     for (int32_t k = 0; k < n->n_out; k++)
-        if (n->out[k] >= 0 && r->fr->last[n->out[k]] < 0 && r->value[n->out[k]].t.data) release(f, r, n->out[k]);
+        if (n->out[k] >= 0 && r->fr->last[n->out[k]] < 0 && r->value[n->out[k]].t.data)
+            release(f, r, n->out[k]);
 }
 
 /* --- a graph --------------------------------------------------------------------------------- */
 
-static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool top, struct syn_err *err)
+static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool top,
+                       struct syn_err *err)
 {
     const struct syn_graph *g = r->fr->g;
     for (int32_t i = 0; i < g->n_inputs; i++) {
@@ -382,30 +385,35 @@ static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool to
     return SYN_OK;
 }
 
-/* An output leaves the run: its buffer where it is the only one in it, else a copy. */
-static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, bool again, struct syn_tensor *out,
-                            struct syn_err *err)
+/* An output leaves the run: its buffer where it is the only one in it and the heap's, else a copy.
+ * */
+static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, bool again,
+                            struct syn_tensor *out, struct syn_err *err)
 {
     const struct syn_value *value = &r->fr->g->value[v];
-    const struct syn_tensor t = value->data ? (struct syn_tensor){value->shape, value->dtype, (void *)(uintptr_t)value->data}
+    const struct syn_tensor t = value->data ? (struct syn_tensor){value->shape, value->dtype,
+                                                                  (void *)(uintptr_t)value->data}
                                             : r->value[v].t;
-    struct buffer *b = value->data || r->value[v].buffer < 0 ? NULL : &r->buffer[r->value[v].buffer];
+    struct buffer *b =
+        value->data || r->value[v].buffer < 0 ? NULL : &r->buffer[r->value[v].buffer];
     uint64_t bytes;
     syn_status st = tensor_bytes(&t, &bytes, err);
     if (st != SYN_OK) return st;
     *out = t;
-    if (b && b->ours && b->refs == 1 && !again) {
-        if (b->cap) syn_blocks_forget(&f->blocks, b->cap);
+    if (b && b->ours && b->refs == 1 && !again &&
+        (!b->tag || syn_blocks_forget(&f->blocks, b->tag))) {
         *b = (struct buffer){NULL, 0, 0, false};
         r->value[v].t.data = NULL, r->value[v].buffer = -1;
         return SYN_OK;
     }
-    if (!(out->data = syn_alloc(bytes ? bytes : 1))) return syn_fail(err, SYN_NO_MEMORY, "output %s: no memory", value->name);
+    if (!(out->data = syn_alloc(bytes ? bytes : 1)))
+        return syn_fail(err, SYN_NO_MEMORY, "output %s: no memory", value->name);
     if (bytes) memcpy(out->data, t.data, bytes);
     return SYN_OK;
 }
 
-static syn_status hand_over_all(struct syn_flow *f, struct frame_run *r, struct syn_tensor *out, struct syn_err *err)
+static syn_status hand_over_all(struct syn_flow *f, struct frame_run *r, struct syn_tensor *out,
+                                struct syn_err *err)
 {
     const struct syn_graph *g = r->fr->g;
     for (int32_t i = 0; i < g->n_outputs; i++) {
@@ -417,11 +425,13 @@ static syn_status hand_over_all(struct syn_flow *f, struct frame_run *r, struct 
     return SYN_OK;
 }
 
-static syn_status run_graph(struct run_state *s, const struct syn_graph *g, const struct syn_tensor *in,
-                            struct syn_tensor *out, struct syn_err *err)
+static syn_status run_graph(struct run_state *s, const struct syn_graph *g,
+                            const struct syn_tensor *in, struct syn_tensor *out,
+                            struct syn_err *err)
 {
     struct frame_run *r = syn_calloc(1, sizeof *r);
-    syn_status st = r ? frame_of(s->f, g, &r->fr, err) : syn_fail(err, SYN_NO_MEMORY, "flow: no memory");
+    syn_status st = r ? frame_of(s->f, g, s->depth, &r->fr, err)
+                      : syn_fail(err, SYN_NO_MEMORY, "flow: no memory");
     for (int32_t i = 0; i < g->n_outputs; i++) out[i] = (struct syn_tensor){.data = NULL};
     if (st != SYN_OK) goto done;
     r->value = syn_calloc((size_t)g->n_values + 1, sizeof *r->value);
@@ -452,8 +462,8 @@ done:
     return st;
 }
 
-static syn_status run_body(struct syn_op_host *h, const struct syn_graph *body, const struct syn_tensor *in,
-                           struct syn_tensor *out, struct syn_err *err)
+static syn_status run_body(struct syn_op_host *h, const struct syn_graph *body,
+                           const struct syn_tensor *in, struct syn_tensor *out, struct syn_err *err)
 {
     struct run_state *s = (struct run_state *)h; /* host is its first member */
     syn_status st;
@@ -469,15 +479,15 @@ static syn_status run_body(struct syn_op_host *h, const struct syn_graph *body, 
 
 /* --- the flow -------------------------------------------------------------------------------- */
 
-syn_status syn_flow_new(const struct syn_graph *g, const struct syn_flow_opts *opts, struct syn_flow **out,
-                        struct syn_err *err)
+syn_status syn_flow_new(const struct syn_graph *g, const struct syn_flow_opts *opts,
+                        struct syn_flow **out, struct syn_err *err)
 {
     struct syn_flow *f = syn_calloc(1, sizeof *f);
     syn_status st = f ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "flow: no memory");
     if (st != SYN_OK) return st;
     f->opts = *opts;
     f->blocks.limit_bytes = opts->limit_bytes;
-    if ((st = frame_of(f, g, &f->top, err)) != SYN_OK) {
+    if ((st = frame_new(g, &f->top, err)) != SYN_OK) {
         syn_flow_free(f);
         return st;
     }
@@ -488,10 +498,10 @@ syn_status syn_flow_new(const struct syn_graph *g, const struct syn_flow_opts *o
 void syn_flow_free(struct syn_flow *f)
 {
     if (!f) return;
-    while (f->frames) {
-        struct frame *next = f->frames->next;
-        frame_free(f->frames);
-        f->frames = next;
+    while (f->top) {
+        struct frame *next = f->top->next;
+        frame_free(f->top);
+        f->top = next;
     }
     syn_blocks_trim(&f->blocks, 0);
     syn_free(f);
@@ -502,19 +512,34 @@ void syn_flow_info(const struct syn_flow *f, struct syn_flow_info *info)
     *info = (struct syn_flow_info){f->blocks.peak_bytes, f->blocks.idle_bytes, f->weight_bytes};
 }
 
-void syn_flow_trim(struct syn_flow *f) { syn_blocks_trim(&f->blocks, 0); }
+void syn_flow_trim(struct syn_flow *f, uint64_t keep_bytes)
+{
+    syn_blocks_trim(&f->blocks, keep_bytes);
+}
 
 syn_status syn_flow_exec(struct syn_flow *f, const struct syn_tensor *in, struct syn_tensor *out,
                          const struct syn_flow_run *how, struct syn_err *err)
 {
     struct run_state s = {.host = {.run = run_body, .seed = how->seed}, .f = f, .how = how};
-    for (struct frame *fr = f->frames; how->profile && fr; fr = fr->next)
+    for (struct frame *fr = f->top; how->profile && fr; fr = fr->next)
         for (int32_t i = 0; i < fr->g->n_nodes; i++) fr->node[i].seconds = 0;
     return run_graph(&s, f->top->g, in, out, err);
 }
 
-double syn_flow_seconds(const struct syn_flow *f, int32_t node) { return f->top->node[node].seconds; }
-const char *syn_flow_impl(const struct syn_flow *f, int32_t node)
+int32_t syn_flow_n_steps(const struct syn_flow *f)
 {
-    return f->top->node[node].impl ? f->top->node[node].impl : "";
+    int32_t n = 0;
+    for (const struct frame *fr = f->top; fr; fr = fr->next) n += fr->g->n_nodes;
+    return n;
+}
+
+bool syn_flow_step(const struct syn_flow *f, int32_t index, struct syn_flow_step *step)
+{
+    const struct frame *fr = f->top;
+    const struct flow_node *n;
+    for (; fr && index >= fr->g->n_nodes; fr = fr->next) index -= fr->g->n_nodes;
+    n = fr ? &fr->node[index] : NULL;
+    if (!n || !n->impl) return false;
+    *step = (struct syn_flow_step){&fr->g->node[index], n->impl, n->out, n->seconds, fr->depth};
+    return true;
 }

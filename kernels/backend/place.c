@@ -1,4 +1,5 @@
-/* place.c - layouts as numbers, and the slow way between any of them and dense f32. See backend.h. */
+/* place.c - layouts as numbers, and the slow way between any of them and dense f32. See
+ * backend.h. */
 #include "kernels/backend/backend.h"
 #include "kernels/base/alloc.h"
 #include "kernels/base/half.h"
@@ -131,7 +132,8 @@ static syn_status prepare_move(const struct syn_placement *p, const struct syn_p
     m->value = value;
     m->index = index;
     m->of = &p->g->value[value];
-    if (!syn_shape_elements(&m->of->shape, &n) || !syn_mul((size_t)n, syn_dtype_bytes(m->of->dtype), &m->bytes)) {
+    if (!syn_shape_elements(&m->of->shape, &n) ||
+        !syn_mul((size_t)n, syn_dtype_bytes(m->of->dtype), &m->bytes)) {
         syn_free(m);
         return syn_fail(err, SYN_TOO_LARGE, "%s: over 2^63 bytes", p->g->value[value].name);
     }

@@ -1,9 +1,9 @@
 /* program.c - see program.h. */
 #include "kernels/backend/program.h"
 #include "kernels/base/alloc.h"
+#include "kernels/base/clock.h"
 #include "kernels/graph/memory.h"
 #include <string.h>
-#include <time.h>
 
 /* Steps: 0 .. n_inputs-1 load, then live nodes in order, then stores. Lifetimes are counted in node
  * indices shifted by one: all loads happen at 0, node i at i+1, stores at n_nodes+1. */
@@ -43,10 +43,12 @@ static void kernel_free(struct syn_kernel *k)
     else syn_free(k->state);
 }
 
-/* Most scratch of any node: kernels are made dry (no weights packed) and thrown away. A node that falls to
- * its reference needs dense copies of all its operands, which can be half as much as the values. */
-static syn_status dry_scratch(const struct syn_backend *b, void *self, const struct syn_placement *p,
-                              const struct syn_place *place, size_t *most, struct syn_err *err)
+/* Most scratch of any node: kernels are made dry (no weights packed) and thrown away. A node that
+ * falls to its reference needs dense copies of all its operands, which can be half as much as the
+ * values. */
+static syn_status dry_scratch(const struct syn_backend *b, void *self,
+                              const struct syn_placement *p, const struct syn_place *place,
+                              size_t *most, struct syn_err *err)
 {
     for (int32_t i = 0; i < p->g->n_nodes; i++) {
         const struct syn_node *n = &p->g->node[i];
@@ -60,8 +62,9 @@ static syn_status dry_scratch(const struct syn_backend *b, void *self, const str
     return SYN_OK;
 }
 
-syn_status syn_program_estimate(const struct syn_backend *b, void *self, const struct syn_placement *p,
-                                bool share_memory, size_t *peak, struct syn_err *err)
+syn_status syn_program_estimate(const struct syn_backend *b, void *self,
+                                const struct syn_placement *p, bool share_memory, size_t *peak,
+                                struct syn_err *err)
 {
     struct syn_place *place = syn_calloc((size_t)p->g->n_values + 1, sizeof *place);
     struct syn_lifetime *life = syn_calloc((size_t)p->g->n_values + 1, sizeof *life);
@@ -70,7 +73,8 @@ syn_status syn_program_estimate(const struct syn_backend *b, void *self, const s
     if (st == SYN_OK) st = b->place(self, p, place, err);
     if (st == SYN_OK) st = plan_memory(p, place, share_memory, life, &values, err);
     if (st == SYN_OK) st = dry_scratch(b, self, p, place, &scratch, err);
-    if (st == SYN_OK && !syn_add(values, scratch, &values)) st = syn_fail(err, SYN_TOO_LARGE, "plan: over 2^63 bytes");
+    if (st == SYN_OK && !syn_add(values, scratch, &values))
+        st = syn_fail(err, SYN_TOO_LARGE, "plan: over 2^63 bytes");
     if (st == SYN_OK) *peak = values;
     syn_free(life);
     syn_free(place);
@@ -160,13 +164,6 @@ void syn_program_free(struct syn_program *p)
     syn_free(p);
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 syn_status syn_program_run(struct syn_program *p, void *workspace, const void *const *in,
                            void *const *out, const atomic_bool *cancel, bool profile,
                            struct syn_err *err)
@@ -184,12 +181,12 @@ syn_status syn_program_run(struct syn_program *p, void *workspace, const void *c
     };
     for (int32_t i = 0; i < p->n_steps; i++) {
         struct syn_program_step *s = &p->step[i];
-        double start = profile ? now() : 0;
+        double start = profile ? syn_seconds_now() : 0;
         if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
             return syn_fail(err, SYN_CANCELED, "canceled at step %d of %d", (int)i,
                             (int)p->n_steps);
         if (s->kernel.run) s->kernel.run(&s->kernel, &r);
-        if (profile) s->seconds = now() - start;
+        if (profile) s->seconds = syn_seconds_now() - start;
         if (st != SYN_OK)
             return s->node < 0 ? st : syn_fail_in(err, st, "%s %s: ", p->g->node[s->node].op->name,
                                                   p->g->node[s->node].name);

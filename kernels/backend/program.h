@@ -30,8 +30,8 @@ struct syn_program {
     uint64_t weight_bytes;
 };
 
-/* Only the workspace's peak, nothing packed or kept. Scratch counts but for that of convolutions and dense layers,
- * which could not be asked for without packing their weights. */
+/* Only the workspace's peak, nothing packed or kept. Scratch counts but for that of convolutions
+ * and dense layers, which could not be asked for without packing their weights. */
 SYN_MUST_CHECK syn_status syn_program_estimate(const struct syn_backend *b, void *self,
                                                const struct syn_placement *p, bool share_memory,
                                                size_t *peak, struct syn_err *err);

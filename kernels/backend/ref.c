@@ -14,7 +14,8 @@ struct dense_state {
         out[SYN_MAX_OPERANDS]; /* value indices; -1 = constant or absent */
     size_t in_at[SYN_MAX_OPERANDS],
         out_at[SYN_MAX_OPERANDS]; /* offsets in scratch; (size_t)-1 = used in place */
-    void *constant[SYN_MAX_OPERANDS]; /* copies of constants that lie unaligned, or are f16 where f32 is wanted; owned */
+    /* copies of constants that lie unaligned, or are f16 where f32 is wanted; owned */
+    void *constant[SYN_MAX_OPERANDS];
     struct syn_attr attr[SYN_MAX_ATTRS];
     const struct syn_quick *quick;    /* NULL: the reference */
     void *packed;
@@ -44,7 +45,8 @@ static void dense_run(const struct syn_kernel *k, const struct syn_run *r)
         if (s->in[i] < 0) continue;
         c.in[i].data = syn_place_at(r, s->place, s->in[i]);
         if (s->in_at[i] == IN_PLACE) continue;
-        syn_place_gather(&s->place[s->in[i]], &c.in[i].shape, c.in[i].data, (float *)(scratch + s->in_at[i]));
+        syn_place_gather(&s->place[s->in[i]], &c.in[i].shape, c.in[i].data,
+                         (float *)(scratch + s->in_at[i]));
         c.in[i].data = scratch + s->in_at[i];
     }
     for (int32_t i = 0; i < c.n_out; i++)
@@ -62,22 +64,25 @@ static void dense_run(const struct syn_kernel *k, const struct syn_run *r)
 static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
 
 /* Room in scratch for a dense f32 copy; IN_PLACE when the value lies dense in its own type. */
-static bool scratch_for(const struct syn_place *p, const struct syn_tensor *t, size_t *used, size_t *at)
+static bool scratch_for(const struct syn_place *p, const struct syn_tensor *t, size_t *used,
+                        size_t *at)
 {
     int64_t n;
     size_t bytes;
     if (p->block == 0 && p->dtype == t->dtype) return *at = IN_PLACE, true;
-    if (!syn_shape_elements(&t->shape, &n) || !syn_mul((size_t)n, sizeof(float), &bytes)) return false;
+    if (!syn_shape_elements(&t->shape, &n) || !syn_mul((size_t)n, sizeof(float), &bytes))
+        return false;
     *at = *used;
     return syn_add(*used, rounded(bytes), used);
 }
 
 /* A constant as the node's code can read it: f32 for rows of floats, aligned for all. */
-static syn_status take_constant(struct dense_state *s, const struct syn_value *v, int32_t i, bool dry,
-                                struct syn_err *err)
+static syn_status take_constant(struct dense_state *s, const struct syn_value *v, int32_t i,
+                                bool dry, struct syn_err *err)
 {
     struct syn_tensor *t = &s->call.in[i];
-    const bool widen = (s->call.op->flags & SYN_OP_FLOAT) && (v->dtype == SYN_F16 || v->dtype == SYN_BF16);
+    const bool widen =
+        (s->call.op->flags & SYN_OP_FLOAT) && (v->dtype == SYN_F16 || v->dtype == SYN_BF16);
     const syn_dtype type = widen ? SYN_F32 : v->dtype;
     int64_t n = 0;
     s->in[i] = -1;
@@ -93,8 +98,9 @@ static syn_status take_constant(struct dense_state *s, const struct syn_value *v
 }
 
 /* The first version that takes the call, its constants packed. */
-static syn_status take_quick(struct dense_state *s, const struct syn_quick *const *list, const struct syn_placement *p,
-                             const struct syn_node *n, int32_t threads, struct syn_kernel *k, struct syn_err *err)
+static syn_status take_quick(struct dense_state *s, const struct syn_quick *const *list,
+                             const struct syn_placement *p, const struct syn_node *n,
+                             int32_t threads, struct syn_kernel *k, struct syn_err *err)
 {
     uint64_t constants = 0;
     syn_status st = SYN_OK;
@@ -104,18 +110,20 @@ static syn_status take_quick(struct dense_state *s, const struct syn_quick *cons
     for (; list && *list && !s->quick; list++)
         if ((*list)->takes(&s->call)) s->quick = *list;
     if (!s->quick) return SYN_OK;
-    if (s->quick->pack && !p->dry) st = s->quick->pack(&s->call, constants, &s->packed, &k->weight_bytes, err);
+    if (s->quick->pack && !p->dry)
+        st = s->quick->pack(&s->call, constants, &s->packed, &k->weight_bytes, err);
     if (st == SYN_OK && s->quick->scratch) {
         s->quick_at = k->scratch_bytes;
-        if (!syn_add(k->scratch_bytes, rounded(s->quick->scratch(&s->call, s->packed, threads)), &k->scratch_bytes))
+        if (!syn_add(k->scratch_bytes, rounded(s->quick->scratch(&s->call, s->packed, threads)),
+                     &k->scratch_bytes))
             st = syn_fail(err, SYN_TOO_LARGE, "scratch over 2^63 bytes");
     }
     return st;
 }
 
-syn_status syn_prepare_dense(const struct syn_placement *p, const struct syn_place *place, int32_t node,
-                             const struct syn_quick *const *list, int32_t threads, struct syn_kernel *k,
-                             struct syn_err *err)
+syn_status syn_prepare_dense(const struct syn_placement *p, const struct syn_place *place,
+                             int32_t node, const struct syn_quick *const *list, int32_t threads,
+                             struct syn_kernel *k, struct syn_err *err)
 {
     const struct syn_node *n = &p->g->node[node];
     struct dense_state *s = syn_calloc(1, sizeof *s);
@@ -127,13 +135,15 @@ syn_status syn_prepare_dense(const struct syn_placement *p, const struct syn_pla
     for (int32_t i = 0; st == SYN_OK && i < n->n_in; i++) {
         s->in[i] = n->in[i];
         if (n->in[i] < 0) continue;
-        if (p->g->value[n->in[i]].data) st = take_constant(s, &p->g->value[n->in[i]], i, p->dry, err);
+        if (p->g->value[n->in[i]].data)
+            st = take_constant(s, &p->g->value[n->in[i]], i, p->dry, err);
         else if (!scratch_for(&place[n->in[i]], &s->call.in[i], &k->scratch_bytes, &s->in_at[i]))
             st = syn_fail(err, SYN_TOO_LARGE, "scratch over 2^63 bytes");
     }
     for (int32_t i = 0; st == SYN_OK && i < n->n_out; i++) {
         s->out[i] = n->out[i];
-        if (n->out[i] >= 0 && !scratch_for(&place[n->out[i]], &s->call.out[i], &k->scratch_bytes, &s->out_at[i]))
+        if (n->out[i] >= 0 &&
+            !scratch_for(&place[n->out[i]], &s->call.out[i], &k->scratch_bytes, &s->out_at[i]))
             st = syn_fail(err, SYN_TOO_LARGE, "scratch over 2^63 bytes");
     }
     if (st == SYN_OK) st = take_quick(s, list, p, n, threads, k, err);
@@ -179,7 +189,8 @@ static syn_status ref_place(void *self, const struct syn_placement *p, struct sy
     for (int32_t v = 0; v < p->g->n_values; v++) {
         place[v].root = v;
         if (p->g->value[v].data) continue;
-        if (!syn_place_shape(&place[v], &p->g->value[v].shape, 0, 0, p->g->value[v].dtype, &place[v].bytes))
+        if (!syn_place_shape(&place[v], &p->g->value[v].shape, 0, 0, p->g->value[v].dtype,
+                             &place[v].bytes))
             return syn_fail(err, SYN_TOO_LARGE, "%s: over 2^63 bytes", p->g->value[v].name);
     }
     return SYN_OK;

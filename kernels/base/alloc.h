@@ -35,6 +35,12 @@ static inline bool syn_add(size_t a, size_t b, size_t *out)
  * block that may be freed. Free with syn_free. */
 void *syn_alloc(size_t bytes);
 
+/* Pages of their own for large blocks: what is unmapped is the system's again at once, while a heap
+ * keeps what lies below a block in use. Contents undefined; NULL when there is no memory. Unmap
+ * with the same number of bytes. */
+void *syn_map(size_t bytes);
+void syn_unmap(void *block, size_t bytes); /* NULL-safe */
+
 /* n * size zero bytes; NULL on overflow or when there is no memory. Free with syn_free. */
 void *syn_calloc(size_t n, size_t size);
 

@@ -12,7 +12,8 @@ int32_t syn_step_operands(syn_step s)
     return n[s];
 }
 
-syn_step syn_step_of(const struct syn_op *op, syn_op_id id, const struct syn_attr *attr, double args[2])
+syn_step syn_step_of(const struct syn_op *op, syn_op_id id, const struct syn_attr *attr,
+                     double args[2])
 {
     args[0] = args[1] = 0;
     switch (id) {

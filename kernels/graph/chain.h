@@ -1,9 +1,10 @@
 /* chain.h - element-by-element operators fused into one node: what its attributes mean.
  *
  * CHAIN    in: 1..SYN_CHAIN_INPUTS values, f32, broadcast to the output (NumPy's rule).
- *          attrs: code INTS: per step three numbers, {enum syn_step, a, b}: operands of the step are inputs (0 .. n_in-1) or
- *          results of earlier steps (n_in + step); b = -1 for unary steps. args FLOATS: two per step (alpha, beta...).
- *          The last step's result is the output.
+ *          attrs: code INTS: per step three numbers, {enum syn_step, a, b}: operands of the step
+ *          are inputs (0 .. n_in-1) or results of earlier steps (n_in + step); b = -1 for unary
+ *          steps. args FLOATS: two per step (alpha, beta...). The last step's result is the
+ *          output.
  * Layer:   kernels/graph. */
 #ifndef SYN_CHAIN_H
 #define SYN_CHAIN_H
@@ -13,7 +14,8 @@
 #define SYN_CHAIN_INPUTS 8
 #define SYN_CHAIN_STEPS 16
 
-/* X(step, operator it stands for, operands). Names are those of the operators, whose rows define them. */
+/* X(step, operator it stands for, operands). Names are those of the operators, whose rows define
+ * them. */
 #define SYN_STEP_LIST(X)                                                                           \
     X(ADD, SYN_OP_ADD, 2)                                                                          \
     X(SUB, SYN_OP_SUB, 2)                                                                          \
@@ -44,7 +46,8 @@ typedef enum syn_step {
 
 int32_t syn_step_operands(syn_step s);
 /* The step that a node's operator is; SYN_STEP_COUNT: none. args[2] from its attributes. */
-syn_step syn_step_of(const struct syn_op *op, syn_op_id id, const struct syn_attr *attr, double args[2]);
+syn_step syn_step_of(const struct syn_op *op, syn_op_id id, const struct syn_attr *attr,
+                     double args[2]);
 /* One number, in double: the definition, equal to the operator's own. */
 double syn_step_apply(syn_step s, double a, double b, const double args[2]);
 

@@ -22,13 +22,14 @@ static void drop_unread_inputs(struct syn_graph *g)
         if (syn_graph_uses(g, g->input[i]))
             g->input[kept++] = g->input[i];
         else
-            g->value[g->input[i]].shape.rank = 0; /* nobody states its lengths: placed as a scalar */
+            /* nobody states its lengths: placed as a scalar */
+            g->value[g->input[i]].shape.rank = 0;
     }
     g->n_inputs = kept;
 }
 
-syn_status syn_graph_cut(struct syn_graph *g, int32_t n_inputs, const char *const *inputs, int32_t n_outputs,
-                         const char *const *outputs, struct syn_err *err)
+syn_status syn_graph_cut(struct syn_graph *g, int32_t n_inputs, const char *const *inputs,
+                         int32_t n_outputs, const char *const *outputs, struct syn_err *err)
 {
     const struct syn_shape any = {.rank = -1};
     for (int32_t i = 0; i < n_outputs; i++) {
@@ -36,6 +37,7 @@ syn_status syn_graph_cut(struct syn_graph *g, int32_t n_inputs, const char *cons
         syn_status st = find(g, outputs[i], &v, err);
         if (st == SYN_OK) st = syn_graph_output(g, v, err);
         if (st != SYN_OK) return st;
+        if (g->value[v].producer >= 0) g->value[v].shape = any; /* the file states none for it */
     }
     for (int32_t i = 0; i < n_inputs; i++) {
         int32_t from, to;

@@ -1,14 +1,14 @@
 /* element.c - see element.h.
  *
- * Source: IEEE 754 binary16; OCP 8-bit floating point (e4m3, e5m2) and ONNX's note on the FNUZ kinds; OCP
- *         microscaling formats (e8m0, e2m1). */
+ * Source: IEEE 754 binary16; OCP 8-bit floating point (e4m3, e5m2) and ONNX's note on the FNUZ
+ *         kinds; OCP microscaling formats (e8m0, e2m1). */
 #include "kernels/graph/element.h"
 #include "kernels/base/half.h"
 #include <math.h>
 #include <string.h>
 
-/* A small float as numbers: exponent bits, mantissa bits, bias, largest finite pattern, which NaN and infinity
- * there are. */
+/* A small float as numbers: exponent bits, mantissa bits, bias, largest finite pattern, which NaN
+ * and infinity there are. */
 struct small {
     int exp_bits, man_bits, bias;
     uint8_t max, nan, inf; /* patterns without sign; nan = inf = 0: none */
@@ -30,7 +30,8 @@ float syn_small_float(syn_dtype t, uint8_t bits)
 {
     const struct small f = small_of(t);
     const int width = 1 + f.exp_bits + f.man_bits;
-    const uint8_t sign = (uint8_t)(bits >> (width - 1) & 1), rest = bits & (uint8_t)((1 << (width - 1)) - 1);
+    const uint8_t sign = (uint8_t)(bits >> (width - 1) & 1),
+                  rest = bits & (uint8_t)((1 << (width - 1)) - 1);
     const int exponent = rest >> f.man_bits, mantissa = rest & ((1 << f.man_bits) - 1);
     float v;
     if (t == SYN_F8E8M0) return bits == 255 ? NAN : ldexpf(1.0f, bits - 127);
@@ -51,7 +52,8 @@ static uint8_t e8m0_from(float v, bool saturate)
     if (v == 0) return 0;
     m = frexpf(v, &e); /* v = m * 2^e, m in [0.5, 1) */
     e += 126;          /* of the power of two below */
-    if (m > 0.75f || (m == 0.75f)) e++; /* halfway goes up, as ONNX's round mode "up" and OCP's nearest do */
+    /* halfway goes up, as ONNX's round mode "up" and OCP's nearest do */
+    if (m > 0.75f || (m == 0.75f)) e++;
     return e < 0 ? 0 : e > 254 ? (saturate ? 254 : 255) : (uint8_t)e;
 }
 

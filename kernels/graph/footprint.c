@@ -80,8 +80,8 @@ static syn_status resized(const struct syn_node *n, const struct syn_reach *x, s
     return SYN_OK;
 }
 
-/* Position p reads p - top. Outside the picture: nothing; the edge; or what lies as far inside as p lies
- * outside, so that the last position reads 2*bottom before its own. */
+/* Position p reads p - top. Outside the picture: nothing; the edge; or what lies as far inside as
+ * p lies outside, so that the last position reads 2*bottom before its own. */
 static syn_status padded(const struct syn_node *n, const struct syn_reach *x, struct syn_reach *y,
                          struct syn_err *err)
 {
@@ -182,8 +182,8 @@ static syn_status node_reach(const struct syn_graph *g, const struct syn_node *n
     }
 }
 
-/* Least common multiple of m and the numerator of a step: what whole pixels of a value cost in input pixels (4/3:
- * three of them are four). */
+/* Least common multiple of m and the numerator of a step: what whole pixels of a value cost in
+ * input pixels (4/3: three of them are four). */
 static int64_t with_step(int64_t m, double step)
 {
     int64_t num = llround(step), a, b;

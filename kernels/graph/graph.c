@@ -61,7 +61,8 @@ syn_status syn_graph_input(struct syn_graph *g, const char *name, const struct s
 }
 
 syn_status syn_graph_input_typed(struct syn_graph *g, const char *name, syn_dtype dtype,
-                                 const struct syn_shape *shape, int32_t *value_out, struct syn_err *err)
+                                 const struct syn_shape *shape, int32_t *value_out,
+                                 struct syn_err *err)
 {
     const struct syn_value v = {.shape = *shape, .dtype = dtype, .producer = -1};
     int32_t index;
@@ -89,23 +90,28 @@ syn_status syn_graph_constant(struct syn_graph *g, const char *name, syn_dtype d
     return value_new(g, name, &v, value_out, err);
 }
 
-syn_status syn_graph_constant_tensor(struct syn_graph *g, const char *name, const struct syn_tensor *t,
-                                     int32_t *value_out, struct syn_err *err)
+syn_status syn_graph_constant_tensor(struct syn_graph *g, const char *name,
+                                     const struct syn_tensor *t, int32_t *value_out,
+                                     struct syn_err *err)
 {
     int64_t n;
     void *copy;
-    if (!syn_shape_elements(&t->shape, &n)) return syn_fail(err, SYN_INVALID, "constant %s: bad shape", name);
+    if (!syn_shape_elements(&t->shape, &n))
+        return syn_fail(err, SYN_INVALID, "constant %s: bad shape", name);
     copy = syn_arena_new(&g->arena, n ? (size_t)n : 1, syn_dtype_bytes(t->dtype));
     if (!copy)
-        return syn_fail(err, SYN_NO_MEMORY, "constant %s: no memory for %lld elements", name, (long long)n);
+        return syn_fail(err, SYN_NO_MEMORY, "constant %s: no memory for %lld elements", name,
+                        (long long)n);
     if (n) memcpy(copy, t->data, (size_t)n * syn_dtype_bytes(t->dtype));
     return syn_graph_constant(g, name, t->dtype, &t->shape, copy, value_out, err);
 }
 
-syn_status syn_graph_constant_copy(struct syn_graph *g, const char *name, const struct syn_shape *shape,
-                                   const float *data, int32_t *value_out, struct syn_err *err)
+syn_status syn_graph_constant_copy(struct syn_graph *g, const char *name,
+                                   const struct syn_shape *shape, const float *data,
+                                   int32_t *value_out, struct syn_err *err)
 {
-    const struct syn_tensor t = {.shape = *shape, .dtype = SYN_F32, .data = (void *)(uintptr_t)data};
+    const struct syn_tensor t = {
+        .shape = *shape, .dtype = SYN_F32, .data = (void *)(uintptr_t)data};
     return syn_graph_constant_tensor(g, name, &t, value_out, err);
 }
 
@@ -165,8 +171,8 @@ static bool attr_keep(struct syn_graph *g, struct syn_attr *a)
 }
 
 /* The node itself: arrays in the arena, attributes kept. */
-static syn_status node_make(struct syn_graph *g, const struct syn_node_spec *spec, struct syn_node *n,
-                            struct syn_err *err)
+static syn_status node_make(struct syn_graph *g, const struct syn_node_spec *spec,
+                            struct syn_node *n, struct syn_err *err)
 {
     const struct syn_op *op = syn_op_get(spec->id);
     struct syn_attr filled[SYN_MAX_ATTRS];
@@ -179,10 +185,12 @@ static syn_status node_make(struct syn_graph *g, const struct syn_node_spec *spe
     if (spec->n_out < op->n_out || spec->n_out > syn_op_max_out(op))
         return syn_fail(err, SYN_INVALID, "%s %s: %d outputs: gives %d to %d", op->name, spec->name,
                         (int)spec->n_out, (int)op->n_out, (int)syn_op_max_out(op));
-    *n = (struct syn_node){.op = op, .id = spec->id, .opset = spec->opset, .n_in = spec->n_in, .n_out = spec->n_out};
+    *n = (struct syn_node){
+        .op = op, .id = spec->id, .opset = spec->opset, .n_in = spec->n_in, .n_out = spec->n_out};
     while (op->attrs && op->attrs[n_specs].name) n_specs++;
     n->name = syn_arena_strdup(&g->arena, spec->name ? spec->name : "");
-    n->in = syn_arena_new(&g->arena, (size_t)op->max_in, sizeof *n->in); /* room for passes that add operands */
+    /* room for passes that add operands */
+    n->in = syn_arena_new(&g->arena, (size_t)op->max_in, sizeof *n->in);
     n->out = syn_arena_new(&g->arena, (size_t)n->n_out + 1, sizeof *n->out);
     n->attr = syn_arena_new(&g->arena, (size_t)n_specs + 1, sizeof *n->attr);
     for (int32_t i = 0; i < n_specs; i++) kept = kept && attr_keep(g, &filled[i]);
@@ -196,7 +204,8 @@ static syn_status node_make(struct syn_graph *g, const struct syn_node_spec *spe
 syn_status syn_graph_add(struct syn_graph *g, const struct syn_node_spec *spec, int32_t *out_values,
                          struct syn_err *err)
 {
-    const struct syn_value activation = {.shape = {.rank = 0}, .dtype = SYN_F32, .producer = g->n_nodes};
+    const struct syn_value activation = {
+        .shape = {.rank = 0}, .dtype = SYN_F32, .producer = g->n_nodes};
     struct syn_node n;
     syn_status st;
     if (!syn_op_get(spec->id))
@@ -219,14 +228,20 @@ syn_status syn_graph_node(struct syn_graph *g, syn_op_id id, const char *name, i
                           int32_t *out_values, struct syn_err *err)
 {
     const struct syn_op *op = syn_op_get(id);
-    const struct syn_node_spec spec = {.id = id, .name = name, .n_in = n_in, .in = in, .n_attrs = n_attrs,
-                                       .attrs = attrs, .n_out = op ? op->n_out : 0};
+    const struct syn_node_spec spec = {.id = id,
+                                       .name = name,
+                                       .n_in = n_in,
+                                       .in = in,
+                                       .n_attrs = n_attrs,
+                                       .attrs = attrs,
+                                       .n_out = op ? op->n_out : 0};
     return syn_graph_add(g, &spec, out_values, err);
 }
 
 syn_status syn_graph_adopt(struct syn_graph *g, struct syn_graph *body, struct syn_err *err)
 {
-    const syn_status st = grow((void **)&g->body, g->n_bodies, &g->cap_bodies, sizeof *g->body, err);
+    const syn_status st =
+        grow((void **)&g->body, g->n_bodies, &g->cap_bodies, sizeof *g->body, err);
     if (st == SYN_OK) g->body[g->n_bodies++] = body;
     return st;
 }
@@ -309,6 +324,7 @@ void syn_graph_call(const struct syn_graph *g, int32_t node, struct syn_op_call 
         c->out[i].shape.rank = -1;
         if (n->out[i] < 0) continue;
         c->out[i].shape = g->value[n->out[i]].shape;
+        if (c->out[i].shape.rank < 0) c->out[i].shape.rank = 0; /* not stated, but wanted */
         c->out[i].dtype = g->value[n->out[i]].dtype;
     }
 }
@@ -341,7 +357,8 @@ int32_t syn_graph_sweep(struct syn_graph *g)
         for (int32_t k = 0; g->node[i].op && k < g->node[i].n_in; k++)
             if (g->node[i].in[k] >= 0) uses[g->node[i].in[k]]++;
     for (int32_t i = 0; i < g->n_outputs; i++) uses[g->output[i]]++;
-    for (int32_t i = g->n_nodes - 1; i >= 0; i--) { /* backwards: a dead reader frees its producers */
+    /* backwards: a dead reader frees its producers */
+    for (int32_t i = g->n_nodes - 1; i >= 0; i--) {
         struct syn_node *n = &g->node[i];
         int32_t wanted = 0;
         for (int32_t o = 0; n->op && o < n->n_out; o++)
@@ -358,7 +375,8 @@ int32_t syn_graph_sweep(struct syn_graph *g)
 
 void syn_value_floats(const struct syn_value *v, int64_t i, int64_t n, float *to)
 {
-    syn_element_convert(v->dtype, (const char *)v->data + (size_t)i * syn_dtype_bytes(v->dtype), SYN_F32, to, n);
+    syn_element_convert(v->dtype, (const char *)v->data + (size_t)i * syn_dtype_bytes(v->dtype),
+                        SYN_F32, to, n);
 }
 
 float syn_value_float(const struct syn_value *v, int64_t i)

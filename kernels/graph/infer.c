@@ -1,10 +1,12 @@
-/* infer.c - shapes and types of a whole graph, and references on tensors of their true types. See graph.h. */
+/* infer.c - shapes and types of a whole graph, and references on tensors of their true types. See
+ * graph.h. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"
 #include "kernels/graph/graph.h"
 #include <string.h>
 
-static syn_status bind_inputs(struct syn_graph *g, const struct syn_shape *shapes, struct syn_err *err)
+static syn_status bind_inputs(struct syn_graph *g, const struct syn_shape *shapes,
+                              struct syn_err *err)
 {
     char text[128];
     for (int32_t i = 0; i < g->n_inputs; i++) {
@@ -37,8 +39,8 @@ syn_status syn_graph_input_fits(const struct syn_graph *g, int32_t i, const stru
 }
 
 /* Shapes and types from a filled call to the node's values. */
-static syn_status take_outputs(struct syn_graph *g, const struct syn_node *n, const struct syn_op_call *c,
-                               struct syn_err *err)
+static syn_status take_outputs(struct syn_graph *g, const struct syn_node *n,
+                               const struct syn_op_call *c, struct syn_err *err)
 {
     char text[128];
     int64_t elements;
@@ -64,7 +66,8 @@ static bool has_body(const struct syn_op *op)
 static bool data_known(const struct syn_op_call *c)
 {
     for (int32_t i = 0; i < c->n_in; i++)
-        if ((c->op->reads >> (i < 63 ? i : 63) & 1) && c->in[i].shape.rank >= 0 && !c->in[i].data) return false;
+        if ((c->op->reads >> (i < 63 ? i : 63) & 1) && c->in[i].shape.rank >= 0 && !c->in[i].data)
+            return false;
     return true;
 }
 
@@ -79,11 +82,13 @@ static bool all_known(const struct syn_op_call *c)
 static bool reads_unstated(const struct syn_graph *g, const struct syn_node *n)
 {
     for (int32_t i = 0; i < n->n_in; i++)
-        if (n->in[i] >= 0 && g->value[n->in[i]].shape.rank < 0 && !g->value[n->in[i]].data) return true;
+        if (n->in[i] >= 0 && g->value[n->in[i]].shape.rank < 0 && !g->value[n->in[i]].data)
+            return true;
     return false;
 }
 
-/* The wanted outputs' data, copied to the arena when the reference made it, else lying there already. */
+/* The wanted outputs' data, copied to the arena when the reference made it, else lying there
+ * already. */
 static syn_status become_constants(struct syn_graph *g, struct syn_node *n, struct syn_op_call *c,
                                    struct syn_err *err)
 {
@@ -98,7 +103,8 @@ static syn_status become_constants(struct syn_graph *g, struct syn_node *n, stru
                 !(data = syn_arena_new(&g->arena, elements ? (size_t)elements : 1,
                                        syn_dtype_bytes(c->out[o].dtype))))
                 return syn_fail(err, SYN_NO_MEMORY, "fold %s: no memory", n->name);
-            if (elements) memcpy(data, c->out[o].data, (size_t)elements * syn_dtype_bytes(c->out[o].dtype));
+            if (elements)
+                memcpy(data, c->out[o].data, (size_t)elements * syn_dtype_bytes(c->out[o].dtype));
         }
         v->shape = c->out[o].shape;
         v->dtype = c->out[o].dtype;
@@ -109,17 +115,18 @@ static syn_status become_constants(struct syn_graph *g, struct syn_node *n, stru
     return SYN_OK;
 }
 
-/* Computes a node whose operands are known; *done = false when its results are larger than `most` elements. */
-static syn_status fold_node(struct syn_graph *g, struct syn_node *n, struct syn_op_call *c, int64_t most,
-                            bool *done, struct syn_err *err)
+syn_status syn_graph_fold_node(struct syn_graph *g, int32_t node, struct syn_op_call *c,
+                               int64_t most, bool *done, struct syn_err *err)
 {
+    struct syn_node *n = &g->node[node];
     const bool makes = n->op->flags & SYN_OP_MAKES;
     syn_status st = SYN_OK;
     *done = false;
     for (int32_t o = 0; !makes && o < n->n_out; o++) {
         int64_t elements;
         if (n->out[o] < 0) continue;
-        if (!syn_shape_elements(&c->out[o].shape, &elements)) return SYN_OK; /* refused by take_outputs */
+        /* refused by take_outputs */
+        if (!syn_shape_elements(&c->out[o].shape, &elements)) return SYN_OK;
         if (elements > most) return SYN_OK;
         c->out[o].data = syn_arena_new(&g->arena, elements ? (size_t)elements : 1,
                                        syn_dtype_bytes(c->out[o].dtype));
@@ -133,17 +140,17 @@ static syn_status fold_node(struct syn_graph *g, struct syn_node *n, struct syn_
 }
 
 /* Shape and Size of known shapes: constants without looking at data. */
-static syn_status fold_shape_of(struct syn_graph *g, struct syn_node *n, struct syn_op_call *c, bool *done,
-                                struct syn_err *err)
+static syn_status fold_shape_of(struct syn_graph *g, int32_t node, struct syn_op_call *c,
+                                bool *done, struct syn_err *err)
 {
     static const uint64_t nothing[1]; /* aligned for every type */
-    if (strcmp(n->op->name, "Shape") && strcmp(n->op->name, "Size")) return SYN_OK;
+    if (strcmp(c->op->name, "Shape") && strcmp(c->op->name, "Size")) return SYN_OK;
     c->in[0].data = (void *)(uintptr_t)nothing; /* the reference reads the shape alone */
-    return fold_node(g, n, c, SYN_MAX_RANK, done, err);
+    return syn_graph_fold_node(g, node, c, SYN_MAX_RANK, done, err);
 }
 
-static syn_status infer_node(struct syn_graph *g, int32_t i, struct syn_op_call *c, bool fold, bool *known,
-                             struct syn_err *err)
+static syn_status infer_node(struct syn_graph *g, int32_t i, struct syn_op_call *c, bool fold,
+                             bool *known, struct syn_err *err)
 {
     struct syn_node *n = &g->node[i];
     syn_status st = SYN_OK;
@@ -153,9 +160,9 @@ static syn_status infer_node(struct syn_graph *g, int32_t i, struct syn_op_call 
     if ((n->op->flags & SYN_OP_MAKES) && !all_known(c)) *known = false;
     if (!*known) return SYN_OK;
     if (n->op->shape && (st = n->op->shape(c, err)) == SYN_OK) st = take_outputs(g, n, c, err);
-    if (st == SYN_OK) st = fold_shape_of(g, n, c, &done, err);
+    if (st == SYN_OK) st = fold_shape_of(g, i, c, &done, err);
     if (st == SYN_OK && !done && all_known(c) && !(n->op->flags & SYN_OP_RANDOM))
-        st = fold_node(g, n, c, fold ? SYN_MAX_ELEMENTS : SYN_FOLD_SMALL, &done, err);
+        st = syn_graph_fold_node(g, i, c, fold ? SYN_MAX_ELEMENTS : SYN_FOLD_SMALL, &done, err);
     if (st != SYN_OK) return syn_fail_in(err, st, "%s %s: ", c->op->name, n->name);
     if ((c->op->flags & SYN_OP_MAKES) && !done) *known = false;
     return SYN_OK;
@@ -172,18 +179,19 @@ syn_status syn_graph_fold_constants(struct syn_graph *g, int64_t most, struct sy
         syn_graph_call(g, i, c);
         if (!all_known(c) || reads_unstated(g, n)) continue;
         if (n->op->shape && (st = n->op->shape(c, err)) == SYN_OK) st = take_outputs(g, n, c, err);
-        if (st == SYN_OK) st = fold_node(g, n, c, most, &done, err);
+        if (st == SYN_OK) st = syn_graph_fold_node(g, i, c, most, &done, err);
         if (st != SYN_OK) st = syn_fail_in(err, st, "%s %s: ", c->op->name, n->name);
     }
     syn_free(c);
     return st;
 }
 
-syn_status syn_graph_specialise(struct syn_graph *g, const struct syn_shape *shapes, bool fold, bool *whole,
-                                int32_t *at, struct syn_err *err)
+syn_status syn_graph_specialise(struct syn_graph *g, const struct syn_shape *shapes, bool fold,
+                                bool *whole, int32_t *at, struct syn_err *err)
 {
     struct syn_op_call *c = syn_alloc(sizeof *c);
-    syn_status st = c ? bind_inputs(g, shapes, err) : syn_fail(err, SYN_NO_MEMORY, "graph: no memory");
+    syn_status st =
+        c ? bind_inputs(g, shapes, err) : syn_fail(err, SYN_NO_MEMORY, "graph: no memory");
     *whole = true;
     for (int32_t i = 0; st == SYN_OK && *whole && i < g->n_nodes; i++) {
         if (!g->node[i].op) continue;
@@ -206,7 +214,8 @@ syn_status syn_graph_infer(struct syn_graph *g, const struct syn_shape *shapes, 
         if (!n->op) continue;
         syn_graph_call(g, i, c);
         if (!n->op->shape || !data_known(c)) {
-            st = syn_fail(err, SYN_UNSUPPORTED, "%s %s: its shape depends on data", n->op->name, n->name);
+            st = syn_fail(err, SYN_UNSUPPORTED, "%s %s: its shape depends on data", n->op->name,
+                          n->name);
             break;
         }
         if ((st = n->op->shape(c, err)) != SYN_OK) {
@@ -234,15 +243,17 @@ static bool is_aligned(const struct syn_tensor *t)
     return t->shape.rank < 0 || !bytes || (uintptr_t)t->data % bytes == 0;
 }
 
-/* A copy of an operand (f32 where the reference wants that), or room for an output that will be rounded back. */
-static syn_status stand_in(const struct syn_op_call *c, struct syn_tensor *t, bool is_input, struct syn_err *err)
+/* A copy of an operand (f32 where the reference wants that), or room for an output that will be
+ * rounded back. */
+static syn_status stand_in(const struct syn_op_call *c, struct syn_tensor *t, bool is_input,
+                           struct syn_err *err)
 {
     const syn_dtype type = wants_f32(c, t) ? SYN_F32 : t->dtype;
     int64_t n = 0;
     size_t bytes;
     void *copy;
-    if (!syn_shape_elements(&t->shape, &n) || !syn_mul(n ? (size_t)n : 1, syn_dtype_bytes(type), &bytes) ||
-        !(copy = syn_alloc(bytes)))
+    if (!syn_shape_elements(&t->shape, &n) ||
+        !syn_mul(n ? (size_t)n : 1, syn_dtype_bytes(type), &bytes) || !(copy = syn_alloc(bytes)))
         return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", c->op->name);
     if (is_input) syn_element_convert(t->dtype, t->data, type, copy, n);
     t->data = copy;
@@ -281,7 +292,8 @@ static syn_status run_on_copies(struct syn_op_call *c, struct syn_err *err)
 static bool needs_copies(const struct syn_op_call *c)
 {
     bool copies = false;
-    for (int32_t i = 0; i < c->n_in; i++) copies |= wants_f32(c, &c->in[i]) || !is_aligned(&c->in[i]);
+    for (int32_t i = 0; i < c->n_in; i++)
+        copies |= wants_f32(c, &c->in[i]) || !is_aligned(&c->in[i]);
     for (int32_t o = 0; o < c->n_out; o++) copies |= wants_f32(c, &c->out[o]);
     return copies;
 }

@@ -7,6 +7,7 @@
     X(IF, syn_op_if)                                    \
     X(LOOP, syn_op_loop)                                \
     X(SCAN, syn_op_scan)                                \
+    X(FLEX_ATTENTION, syn_op_flex_attention)            \
     X(RANDOM_NORMAL, syn_op_random_normal)              \
     X(RANDOM_NORMAL_LIKE, syn_op_random_normal_like)    \
     X(RANDOM_UNIFORM, syn_op_random_uniform)            \

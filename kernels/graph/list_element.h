@@ -44,6 +44,7 @@
     X(SWISH, syn_op_swish) \
     X(SHRINK, syn_op_shrink) \
     X(CLIP_TO, syn_op_clip_to) \
+    X(BINARIZER, syn_op_binarizer) \
     X(IS_NAN, syn_op_is_nan) \
     X(IS_INF, syn_op_is_inf) \
     X(AND, syn_op_and) \

@@ -21,6 +21,7 @@
     X(GATHER, syn_op_gather)                      \
     X(GATHER_ELEMENTS, syn_op_gather_elements)    \
     X(GATHER_ND, syn_op_gather_nd)                \
+    X(ARRAY_FEATURE_EXTRACTOR, syn_op_array_feature_extractor) \
     X(SCATTER, syn_op_scatter)                    \
     X(SCATTER_ELEMENTS, syn_op_scatter_elements)  \
     X(SCATTER_ND, syn_op_scatter_nd)              \

@@ -1,5 +1,5 @@
-/* list_picture.h - what pictures' networks are made of: our own rank-4 forms with fused parts (domain "synthd") and
- * the few of ONNX's that need no other form.
+/* list_picture.h - what pictures' networks are made of: our own rank-4 forms with fused parts
+ * (domain "synthd") and the few of ONNX's that need no other form.
  * X(id, symbol of its row in kernels/ops). */
 #ifndef SYN_LIST_PICTURE_H
 #define SYN_LIST_PICTURE_H

@@ -2,9 +2,9 @@
 #include "kernels/graph/nearest.h"
 #include "kernels/graph/op_words.h"
 
-/* Half-pixel coordinates of the r outputs of pixel k lie within half a pixel of k, so rounding to nearest gives
- * k (r odd: the middle one is k itself; no output lies at a tie). Asymmetric ones lie in [k, k+1) and must be
- * rounded down; for r = 2 the tie k + 1/2 prefers the floor. */
+/* Half-pixel coordinates of the r outputs of pixel k lie within half a pixel of k, so rounding to
+ * nearest gives k (r odd: the middle one is k itself; no output lies at a tie). Asymmetric ones
+ * lie in [k, k+1) and must be rounded down; for r = 2 the tie k + 1/2 prefers the floor. */
 bool syn_is_nearest_by(const struct syn_graph *g, const struct syn_node *n, int64_t r)
 {
     const struct syn_shape *x, *y;

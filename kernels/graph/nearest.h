@@ -6,7 +6,8 @@
 
 #include "kernels/graph/graph.h"
 
-/* True when output (y, x) is input (y / r, x / r), rounded down, for every position; shapes are known. */
+/* True when output (y, x) is input (y / r, x / r), rounded down, for every position; shapes are
+ * known. */
 bool syn_is_nearest_by(const struct syn_graph *g, const struct syn_node *n, int64_t r);
 
 #endif

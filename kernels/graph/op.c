@@ -1,10 +1,13 @@
 /* op.c - the table of operators, and attributes: makers, look-up, checks. See op.h.
  *
  * Layer:   kernels/graph. The rows are defined in kernels/ops and reached by symbol.
- * Threads: immutable tables and pure functions.   Ownership: allocates nothing; names are borrowed.
- *          */
+ * Threads: immutable tables and pure functions; the index of names is filled in once, by whoever
+ *          comes first.
+ * Ownership: allocates nothing; names are borrowed. */
 #include "kernels/graph/op.h"
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 const struct syn_op *syn_op_get(syn_op_id id)
@@ -19,14 +22,47 @@ const struct syn_op *syn_op_get(syn_op_id id)
 
 int32_t syn_op_max_out(const struct syn_op *op) { return op->max_out ? op->max_out : op->n_out; }
 
+/* --- by name ---------------------------------------------------------------------------------- */
+
+/* Every id in the order of `compare`, sorted once: a model's every node is looked up, twice. */
+static struct {
+    pthread_once_t once;
+    syn_op_id id[SYN_OP_COUNT]; /* immutable after `once` */
+} by_name = {.once = PTHREAD_ONCE_INIT};
+
+static int compare(const char *domain, const char *name, const struct syn_op *op)
+{
+    const int names = strcmp(name, op->name);
+    return names ? names : strcmp(domain, op->domain ? op->domain : "");
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    const struct syn_op *x = syn_op_get(*(const syn_op_id *)a);
+    return compare(x->domain ? x->domain : "", x->name, syn_op_get(*(const syn_op_id *)b));
+}
+
+static void sort_by_name(void)
+{
+    for (int i = 0; i < SYN_OP_COUNT; i++) by_name.id[i] = (syn_op_id)i;
+    qsort(by_name.id, SYN_OP_COUNT, sizeof by_name.id[0], compare_ids);
+}
+
 syn_op_id syn_op_find(const char *domain, const char *name)
 {
-    for (int id = 0; id < SYN_OP_COUNT; id++) {
-        const struct syn_op *op = syn_op_get((syn_op_id)id);
-        if (!strcmp(op->domain ? op->domain : "", domain) && !strcmp(op->name, name)) return (syn_op_id)id;
+    int lo = 0, hi = SYN_OP_COUNT; /* what is searched lies in [lo, hi) */
+    pthread_once(&by_name.once, sort_by_name);
+    while (lo < hi) {
+        const int mid = lo + (hi - lo) / 2;
+        const int side = compare(domain, name, syn_op_get(by_name.id[mid]));
+        if (side == 0) return by_name.id[mid];
+        if (side < 0) hi = mid;
+        else lo = mid + 1;
     }
     return SYN_OP_COUNT;
 }
+
+/* --- attributes ------------------------------------------------------------------------------- */
 
 static const char *kind_word(syn_attr_kind k)
 {
@@ -59,8 +95,8 @@ static int32_t spec_index(const struct syn_op *op, const char *name)
 }
 
 /* The attribute, NULL when the row has none of that name and kind. */
-static const struct syn_attr *find(const struct syn_op *op, const struct syn_attr *attr, const char *name,
-                                   syn_attr_kind kind)
+static const struct syn_attr *find(const struct syn_op *op, const struct syn_attr *attr,
+                                   const char *name, syn_attr_kind kind)
 {
     const int32_t i = spec_index(op, name);
     return i >= 0 && attr[i].kind == kind ? &attr[i] : NULL;

@@ -1,5 +1,5 @@
-/* op_words.h - what the integers in operators' attributes mean, and operand positions: shared by the
- * operators (kernels/ops), the rewrite passes and the loaders.
+/* op_words.h - what the integers in operators' attributes mean, and operand positions: shared by
+ * the operators (kernels/ops), the rewrite passes and the loaders.
  *
  * Layer:   kernels/graph. */
 #ifndef SYN_OP_WORDS_H

@@ -1,7 +1,9 @@
-/* pass_chain.c - see passes.h: element-by-element operators that follow each other become one CHAIN.
+/* pass_chain.c - see passes.h: element-by-element operators that follow each other become one
+ * CHAIN.
  *
- * From the first node on: a node takes in what makes its operands, where that is element by element too, nobody else reads
- * it, and the whole stays within a CHAIN's limits. It needs no shapes: a chain broadcasts as its parts do. */
+ * From the first node on: a node takes in what makes its operands, where that is element by
+ * element too, nobody else reads it, and the whole stays within a CHAIN's limits. It needs no
+ * shapes: a chain broadcasts as its parts do. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/chain.h"
 #include "kernels/graph/passes.h"
@@ -31,12 +33,14 @@ static bool clip_args(const struct syn_graph *g, const struct syn_node *n, doubl
 }
 
 /* The node as an expression of its own operands. */
-static bool of_node(const struct syn_rewrite *r, const struct syn_node *n, const syn_dtype *type, struct expression *e)
+static bool of_node(const struct syn_rewrite *r, const struct syn_node *n, const syn_dtype *type,
+                    struct expression *e)
 {
     double args[2];
     syn_step s;
     if (n->id == SYN_OP_CHAIN) {
-        const struct syn_attr *code = syn_attr_list(n->op, n->attr, "code"), *list = syn_attr_list(n->op, n->attr, "args");
+        const struct syn_attr *code = syn_attr_list(n->op, n->attr, "code"),
+                              *list = syn_attr_list(n->op, n->attr, "args");
         e->n_in = n->n_in, e->n_steps = code->n / 3;
         memcpy(e->in, n->in, (size_t)n->n_in * sizeof *e->in);
         for (int32_t i = 0; i < e->n_steps; i++) {
@@ -52,7 +56,8 @@ static bool of_node(const struct syn_rewrite *r, const struct syn_node *n, const
         if (!clip_args(r->g, n, args)) return false;
         s = SYN_STEP_CLIP;
     } else s = syn_step_of(n->op, n->id, n->attr, args);
-    if (s == SYN_STEP_COUNT || (s != SYN_STEP_CLIP && n->n_in != syn_step_operands(s))) return false;
+    if (s == SYN_STEP_COUNT || (s != SYN_STEP_CLIP && n->n_in != syn_step_operands(s)))
+        return false;
     e->n_in = syn_step_operands(s), e->n_steps = 1;
     for (int32_t k = 0; k < e->n_in; k++) {
         if (n->in[k] < 0 || type[n->in[k]] != SYN_F32) return false;
@@ -88,7 +93,8 @@ static bool take_in(struct expression *outer, int32_t k, const struct expression
     for (int32_t s = 0; s < inner->n_steps; s++, e.n_steps++) {
         e.step[e.n_steps] = inner->step[s];
         if (inner->step[s].a < SYN_CHAIN_INPUTS) e.step[e.n_steps].a = inner_at[inner->step[s].a];
-        if (inner->step[s].b >= 0 && inner->step[s].b < SYN_CHAIN_INPUTS) e.step[e.n_steps].b = inner_at[inner->step[s].b];
+        if (inner->step[s].b >= 0 && inner->step[s].b < SYN_CHAIN_INPUTS)
+            e.step[e.n_steps].b = inner_at[inner->step[s].b];
     }
     for (int32_t s = 0; s < outer->n_steps; s++, e.n_steps++) {
         const int32_t a = outer->step[s].a, b = outer->step[s].b;
@@ -100,7 +106,8 @@ static bool take_in(struct expression *outer, int32_t k, const struct expression
     return true;
 }
 
-static syn_status put_chain(struct syn_rewrite *r, struct syn_node *n, const struct expression *e, struct syn_err *err)
+static syn_status put_chain(struct syn_rewrite *r, struct syn_node *n, const struct expression *e,
+                            struct syn_err *err)
 {
     int64_t code[3 * SYN_CHAIN_STEPS];
     double args[2 * SYN_CHAIN_STEPS];
@@ -113,13 +120,19 @@ static syn_status put_chain(struct syn_rewrite *r, struct syn_node *n, const str
     }
     const struct syn_attr attrs[] = {syn_attr_of_ints("code", 3 * e->n_steps, code),
                                      syn_attr_of_floats("args", 2 * e->n_steps, args)};
-    const struct syn_node_spec spec = {.id = SYN_OP_CHAIN, .name = n->name, .n_in = e->n_in, .in = e->in, .n_attrs = 2,
-                                       .attrs = attrs, .n_out = 1};
+    const struct syn_node_spec spec = {.id = SYN_OP_CHAIN,
+                                       .name = n->name,
+                                       .n_in = e->n_in,
+                                       .in = e->in,
+                                       .n_attrs = 2,
+                                       .attrs = attrs,
+                                       .n_out = 1};
     return syn_rewrite_put(r, n, &spec, err);
 }
 
 /* Takes into the node whatever of its operands can be taken in. */
-static syn_status grow(struct syn_rewrite *r, struct syn_node *n, const syn_dtype *type, struct syn_err *err)
+static syn_status grow(struct syn_rewrite *r, struct syn_node *n, const syn_dtype *type,
+                       struct syn_err *err)
 {
     struct expression e = {.n_steps = 0};
     int32_t taken[SYN_CHAIN_STEPS], n_taken = 0;
@@ -129,8 +142,8 @@ static syn_status grow(struct syn_rewrite *r, struct syn_node *n, const syn_dtyp
         const int32_t v = e.in[k], p = r->g->value[v].producer;
         struct expression inner = {.n_steps = 0};
         const struct syn_node *maker = p >= 0 ? &r->g->node[p] : NULL;
-        if (maker && maker->op && maker->n_out == 1 && r->uses[v] == 1 && of_node(r, maker, type, &inner) &&
-            take_in(&e, k, &inner)) {
+        if (maker && maker->op && maker->n_out == 1 && r->uses[v] == 1 &&
+            of_node(r, maker, type, &inner) && take_in(&e, k, &inner)) {
             taken[n_taken++] = p;
             k = 0;
         } else k++;
@@ -153,7 +166,8 @@ syn_status syn_pass_chain(struct syn_graph *g, struct syn_err *err)
     struct syn_rewrite r;
     syn_dtype *type = syn_calloc((size_t)g->n_values + 1, sizeof *type);
     const int32_t n = g->n_nodes;
-    syn_status st = type ? syn_rewrite_open(&r, g, err) : syn_fail(err, SYN_NO_MEMORY, "chain: no memory");
+    syn_status st =
+        type ? syn_rewrite_open(&r, g, err) : syn_fail(err, SYN_NO_MEMORY, "chain: no memory");
     if (!type) return st;
     syn_graph_types(g, type);
     /* no value that was there before is renumbered; those that put makes are thrown away again */

@@ -34,46 +34,36 @@ static bool is_f32(const struct syn_graph *g, const struct syn_node *n)
 {
     if (n->n_in < 1 || (n->op->flags & (SYN_OP_RANDOM | SYN_OP_MAKES))) return false;
     for (int32_t k = 0; k < n->n_in; k++)
-        if (n->in[k] >= 0 && g->value[n->in[k]].dtype != SYN_F32 && g->value[n->in[k]].dtype != SYN_F16)
+        if (n->in[k] >= 0 && g->value[n->in[k]].dtype != SYN_F32 &&
+            g->value[n->in[k]].dtype != SYN_F16)
             return false;
     for (int32_t k = 0; k < n->n_out; k++)
         if (n->out[k] < 0 || g->value[n->out[k]].dtype != SYN_F32) return false;
     return true;
 }
 
-/* Computes a node of constants with its reference; the outputs become constants. */
-static syn_status compute(struct syn_graph *g, struct syn_node *n, int32_t index,
-                          struct syn_err *err)
+/* Computes a node of constants; weights stored in f16 are read as f32. */
+static syn_status compute(struct syn_graph *g, int32_t index, struct syn_err *err)
 {
+    const struct syn_node *n = &g->node[index];
     struct syn_op_call *c = syn_alloc(sizeof *c);
-    syn_status st = SYN_OK;
-    float *out[SYN_MAX_OPERANDS] = {NULL};
-    if (!c) return syn_fail(err, SYN_NO_MEMORY, "fold: no memory");
+    syn_status st = c ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "fold: no memory");
+    bool done;
+    if (st != SYN_OK) return st;
     syn_graph_call(g, index, c);
-    for (int32_t i = 0; st == SYN_OK && i < n->n_in + n->n_out;
-         i++) { /* f32 copies of operands; room for results */
-        struct syn_tensor *t = i < n->n_in ? &c->in[i] : &c->out[i - n->n_in];
+    for (int32_t i = 0; st == SYN_OK && i < n->n_in; i++) {
+        struct syn_tensor *t = &c->in[i];
         int64_t elements;
-        float *data;
-        if (t->shape.rank < 0) continue;
+        if (t->shape.rank < 0 || t->dtype == SYN_F32) continue;
         if (!syn_shape_elements(&t->shape, &elements) ||
-            !(data = syn_arena_new(&g->arena, (size_t)elements, sizeof *data))) {
+            !(t->data = syn_arena_new(&g->arena, elements ? (size_t)elements : 1, sizeof(float)))) {
             st = syn_fail(err, SYN_NO_MEMORY, "fold %s: no memory", n->name);
             break;
         }
-        for (int64_t k = 0; i < n->n_in && k < elements; k++)
-            data[k] = syn_value_float(&g->value[n->in[i]], k);
-        if (i >= n->n_in) out[i - n->n_in] = data;
-        t->data = data;
+        syn_value_floats(&g->value[n->in[i]], 0, elements, t->data);
         t->dtype = SYN_F32;
     }
-    if (st == SYN_OK) st = n->op->reference(c, err);
-    for (int32_t o = 0; st == SYN_OK && o < n->n_out; o++) {
-        g->value[n->out[o]].data = out[o];
-        g->value[n->out[o]].dtype = SYN_F32;
-        g->value[n->out[o]].producer = -1;
-    }
-    if (st == SYN_OK) n->op = NULL;
+    if (st == SYN_OK) st = syn_graph_fold_node(g, index, c, SYN_MAX_ELEMENTS, &done, err);
     syn_free(c);
     return st;
 }
@@ -87,7 +77,7 @@ syn_status syn_pass_fold(struct syn_graph *g, struct syn_err *err)
         for (int32_t k = 0; k < n->n_in; k++)
             all_constant &= n->in[k] < 0 || is_constant(g, n->in[k]);
         if (all_constant && is_f32(g, n)) {
-            syn_status st = compute(g, n, i, err);
+            const syn_status st = compute(g, i, err);
             if (st != SYN_OK) return st;
         } else if (is_identity(g, n)) {
             syn_graph_replace(g, n->out[0], n->in[0]);

@@ -1,8 +1,8 @@
 /* pass_fuse.c - see passes.h: what follows a convolution goes into it.
  *
- * The fused form is y = alpha * act(conv + bias) + beta1*res1 + beta2*res2 (kernels/ops/ops.h). A sum
- * a*conv' + b*x of such a node with another value is of the same form with alpha, beta1, beta2 times a and
- * x as the next residual, so residuals nest without further cases. */
+ * The fused form is y = alpha * act(conv + bias) + beta1*res1 + beta2*res2 (kernels/ops/ops.h). A
+ * sum a*conv' + b*x of such a node with another value is of the same form with alpha, beta1, beta2
+ * times a and x as the next residual, so residuals nest without further cases. */
 #include "kernels/graph/op_words.h"
 #include "kernels/graph/passes.h"
 #include <string.h>

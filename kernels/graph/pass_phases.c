@@ -31,7 +31,8 @@ static bool is_plain_3x3(const struct syn_graph *g, const struct syn_node *n)
            list_is_or_empty(n, "dilations", 2, 1) && list_is(n, "pads", 4, 1);
 }
 
-/* One axis: position j of the 4-tap kernel sums positions from[j][0] .. from[j][1] of the 3-tap one. */
+/* One axis: position j of the 4-tap kernel sums positions from[j][0] .. from[j][1] of the 3-tap
+ *           one. */
 static const int8_t from[4][2] = {{2, 2}, {1, 2}, {0, 1}, {0, 0}};
 
 /* [co,ci,3,3] -> [ci,co,4,4]. */

@@ -1,6 +1,7 @@
-/* pass_qdq.c - see passes.h: quantised models run on real numbers. Weights behind DequantizeLinear are constants after
- * folding; what is left are pairs QuantizeLinear -> DequantizeLinear around activations, which only round: they are
- * taken out, also where a Transpose or Reshape stands between the two. */
+/* pass_qdq.c - see passes.h: quantised models run on real numbers. Weights behind DequantizeLinear
+ * are constants after folding; what is left are pairs QuantizeLinear -> DequantizeLinear around
+ * activations, which only round: they are taken out, also where a Transpose or Reshape stands
+ * between the two. */
 #include "kernels/graph/passes.h"
 #include "kernels/graph/rewrite.h"
 #include <string.h>
@@ -13,21 +14,23 @@ static bool same_constant(const struct syn_graph *g, int32_t a, int32_t b)
     if (a < 0 || b < 0) return false;
     x = &g->value[a], y = &g->value[b];
     return x->data && y->data && x->dtype == y->dtype && syn_shape_equal(&x->shape, &y->shape) &&
-           syn_shape_elements(&x->shape, &n) && !memcmp(x->data, y->data, (size_t)n * syn_dtype_bytes(x->dtype));
+           syn_shape_elements(&x->shape, &n) &&
+           !memcmp(x->data, y->data, (size_t)n * syn_dtype_bytes(x->dtype));
 }
 
 static int32_t operand(const struct syn_node *n, int32_t k) { return k < n->n_in ? n->in[k] : -1; }
 
 /* The pair undoes itself but for rounding. */
-static bool same_grid(const struct syn_graph *g, const struct syn_node *q, const struct syn_node *dq)
+static bool same_grid(const struct syn_graph *g, const struct syn_node *q,
+                      const struct syn_node *dq)
 {
     return same_constant(g, q->in[1], dq->in[1]) && same_constant(g, operand(q, 2), operand(dq, 2));
 }
 
 static bool carries(syn_op_id id)
 {
-    return id == SYN_OP_TRANSPOSE || id == SYN_OP_RESHAPE_TO || id == SYN_OP_SQUEEZE || id == SYN_OP_UNSQUEEZE ||
-           id == SYN_OP_FLATTEN;
+    return id == SYN_OP_TRANSPOSE || id == SYN_OP_RESHAPE_TO || id == SYN_OP_SQUEEZE ||
+           id == SYN_OP_UNSQUEEZE || id == SYN_OP_FLATTEN;
 }
 
 static void take_out(struct syn_rewrite *r, struct syn_node *dq)

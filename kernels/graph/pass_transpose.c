@@ -1,8 +1,8 @@
 /* pass_transpose.c - see passes.h: transposes meet and cancel.
  *
- * A Transpose moves down through operators that work element by element, and up through a Pad, whose pads are permuted;
- * two that meet become one, and one that changes nothing goes. Models from channels-last frameworks are
- * left with a transpose where pictures come in and go out. */
+ * A Transpose moves down through operators that work element by element, and up through a Pad,
+ * whose pads are permuted; two that meet become one, and one that changes nothing goes. Models
+ * from channels-last frameworks are left with a transpose where pictures come in and go out. */
 #include "kernels/graph/passes.h"
 #include "kernels/graph/rewrite.h"
 #include <string.h>
@@ -43,13 +43,20 @@ static syn_status put_transpose(struct syn_rewrite *r, struct syn_node *at, int3
                                 const int64_t *perm, struct syn_err *err)
 {
     const struct syn_attr attr = syn_attr_of_ints("perm", rank, perm);
-    const struct syn_node_spec spec = {.id = SYN_OP_TRANSPOSE, .name = at->name, .opset = at->opset, .n_in = 1,
-                                       .in = &x, .n_attrs = 1, .attrs = &attr, .n_out = 1};
+    const struct syn_node_spec spec = {.id = SYN_OP_TRANSPOSE,
+                                       .name = at->name,
+                                       .opset = at->opset,
+                                       .n_in = 1,
+                                       .in = &x,
+                                       .n_attrs = 1,
+                                       .attrs = &attr,
+                                       .n_out = 1};
     return syn_rewrite_put(r, at, &spec, err);
 }
 
 /* T2(T1(x)) = T(x), T[i] = perm1[perm2[i]]. */
-static syn_status merge(struct syn_rewrite *r, struct syn_node *second, bool *changed, struct syn_err *err)
+static syn_status merge(struct syn_rewrite *r, struct syn_node *second, bool *changed,
+                        struct syn_err *err)
 {
     struct syn_node *first = syn_rewrite_maker(r, second->in[0], SYN_OP_TRANSPOSE);
     int64_t p1[SYN_MAX_RANK], p2[SYN_MAX_RANK], p[SYN_MAX_RANK];
@@ -72,7 +79,8 @@ static syn_status merge(struct syn_rewrite *r, struct syn_node *second, bool *ch
 static bool sink(struct syn_rewrite *r, struct syn_node *f)
 {
     struct syn_graph *g = r->g;
-    struct syn_node *t = is_unary(f->id) ? syn_rewrite_only(r, f->in[0], SYN_OP_TRANSPOSE) : NULL, swap;
+    struct syn_node *t = is_unary(f->id) ? syn_rewrite_only(r, f->in[0], SYN_OP_TRANSPOSE) : NULL,
+                    swap;
     int32_t x, middle, end;
     if (!t) return false;
     x = t->in[0], middle = t->out[0], end = f->out[0];
@@ -87,7 +95,8 @@ static bool sink(struct syn_rewrite *r, struct syn_node *f)
 }
 
 /* T(Pad(x, p)) = Pad(T(x), p permuted), with constant pads over all axes. */
-static syn_status raise(struct syn_rewrite *r, struct syn_node *t, bool *changed, struct syn_err *err)
+static syn_status raise(struct syn_rewrite *r, struct syn_node *t, bool *changed,
+                        struct syn_err *err)
 {
     struct syn_graph *g = r->g;
     struct syn_node *pad = syn_rewrite_only(r, t->in[0], SYN_OP_PAD_ND), swap;
@@ -102,7 +111,8 @@ static syn_status raise(struct syn_rewrite *r, struct syn_node *t, bool *changed
     for (int32_t d = 0; d < rank; d++) q[d] = p[perm[d]], q[rank + d] = p[rank + perm[d]];
     shape.dim[0] = 2 * rank;
     pads = (struct syn_tensor){shape, SYN_I64, q};
-    if ((st = syn_graph_constant_tensor(g, pad->name, &pads, &pads_value, err)) != SYN_OK) return st;
+    if ((st = syn_graph_constant_tensor(g, pad->name, &pads, &pads_value, err)) != SYN_OK)
+        return st;
     x = pad->in[0], middle = pad->out[0], end = t->out[0];
     swap = *pad;
     *pad = *t;

@@ -91,8 +91,8 @@ int32_t syn_rewrite_ints(const struct syn_graph *g, int32_t value, int64_t *list
     return (int32_t)n;
 }
 
-int32_t syn_rewrite_list(const struct syn_graph *g, const struct syn_node *n, int32_t k, const char *attr,
-                         int64_t *list, int32_t most)
+int32_t syn_rewrite_list(const struct syn_graph *g, const struct syn_node *n, int32_t k,
+                         const char *attr, int64_t *list, int32_t most)
 {
     const struct syn_attr *a;
     if (k >= 0 && k < n->n_in && n->in[k] >= 0) return syn_rewrite_ints(g, n->in[k], list, most);
@@ -102,8 +102,8 @@ int32_t syn_rewrite_list(const struct syn_graph *g, const struct syn_node *n, in
     return a->n;
 }
 
-syn_status syn_rewrite_put(struct syn_rewrite *r, struct syn_node *at, const struct syn_node_spec *spec,
-                           struct syn_err *err)
+syn_status syn_rewrite_put(struct syn_rewrite *r, struct syn_node *at,
+                           const struct syn_node_spec *spec, struct syn_err *err)
 {
     struct syn_graph *g = r->g;
     const int32_t index = (int32_t)(at - g->node), value = at->out[0];

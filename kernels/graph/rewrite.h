@@ -1,5 +1,5 @@
-/* rewrite.h - what rewrite passes share: who makes a value, how often it is read, constants as numbers, a node put in
- * another's place.
+/* rewrite.h - what rewrite passes share: who makes a value, how often it is read, constants as
+ * numbers, a node put in another's place.
  *
  * Layer:   kernels/graph.   Threads: as the graph. */
 #ifndef SYN_REWRITE_H
@@ -13,7 +13,8 @@ struct syn_rewrite {
     int32_t cap;
 };
 
-SYN_MUST_CHECK syn_status syn_rewrite_open(struct syn_rewrite *r, struct syn_graph *g, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_rewrite_open(struct syn_rewrite *r, struct syn_graph *g,
+                                           struct syn_err *err);
 void syn_rewrite_close(struct syn_rewrite *r); /* sweeps dead nodes */
 
 /* The live node that makes the value and is of this kind; NULL. */
@@ -28,12 +29,13 @@ bool syn_rewrite_number(const struct syn_graph *g, int32_t value, double *out);
 bool syn_rewrite_is(const struct syn_graph *g, int32_t value, double wanted);
 /* A constant of integers, rank 0 or 1: at most `most` of them; -1 when it is none. */
 int32_t syn_rewrite_ints(const struct syn_graph *g, int32_t value, int64_t *list, int32_t most);
-/* Integers from operand k or, when that is not there, from the attribute; -1: neither, or not constant. */
-int32_t syn_rewrite_list(const struct syn_graph *g, const struct syn_node *n, int32_t k, const char *attr,
-                         int64_t *list, int32_t most);
+/* Integers from operand k or, when that is not there, from the attribute; -1: neither, or not
+ * constant. */
+int32_t syn_rewrite_list(const struct syn_graph *g, const struct syn_node *n, int32_t k,
+                         const char *attr, int64_t *list, int32_t most);
 
-/* Puts a node of this spec where node `at` stood: it makes at's first output value (others become nobody's). Operands
- * must come before. */
+/* Puts a node of this spec where node `at` stood: it makes at's first output value (others become
+ * nobody's). Operands must come before. */
 SYN_MUST_CHECK syn_status syn_rewrite_put(struct syn_rewrite *r, struct syn_node *at,
                                           const struct syn_node_spec *spec, struct syn_err *err);
 /* Readers of the node's first output read `value` instead; the node dies. */

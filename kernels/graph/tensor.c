@@ -10,7 +10,7 @@ static const struct {
     uint8_t bytes;
     char kind;
 } types[SYN_DTYPE_COUNT] = {
-#define ROW(ID, word, bytes, kind) [SYN_##ID] = {word, bytes, #kind[0]},
+#define ROW(ID, word, bytes, kind, onnx) [SYN_##ID] = {word, bytes, #kind[0]},
     SYN_DTYPE_LIST(ROW)
 #undef ROW
 };
@@ -21,6 +21,17 @@ const char *syn_dtype_word(syn_dtype t)
     return (unsigned)t < SYN_DTYPE_COUNT ? types[t].word : "unknown";
 }
 char syn_dtype_kind(syn_dtype t) { return (unsigned)t < SYN_DTYPE_COUNT ? types[t].kind : '?'; }
+
+syn_dtype syn_dtype_of_onnx(int64_t number)
+{
+    switch (number) {
+#define OF_ONNX(ID, word, bytes, kind, onnx)                                                       \
+    case onnx: return SYN_##ID;
+        SYN_DTYPE_LIST(OF_ONNX)
+#undef OF_ONNX
+    default: return SYN_DTYPE_COUNT;
+    }
+}
 
 struct syn_shape syn_shape_of(int32_t rank, const int64_t *dim)
 {

@@ -45,11 +45,11 @@ done:
     return SYN_OK;
 }
 
-syn_status syn_onnx_load(const char *path, struct syn_onnx **out, struct syn_graph **graph,
-                         struct syn_err *err)
+syn_status syn_onnx_load(const char *path, const struct syn_onnx_options *opt,
+                         struct syn_onnx **out, struct syn_graph **graph, struct syn_err *err)
 {
     struct syn_onnx_file *file;
-    const syn_status st = syn_onnx_file_open(path, NULL, &file, err);
+    const syn_status st = syn_onnx_file_open(path, opt, &file, err);
     return st == SYN_OK ? build(file, (size_t)syn_onnx_file_bytes(file), out, graph, err) : st;
 }
 

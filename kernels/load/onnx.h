@@ -1,7 +1,7 @@
 /* onnx.h - an ONNX model as a graph.
  *
- * Source:  onnx.proto up to IR version 14. An operator set is refused by no number of its own: the rows
- *          of the operators know which forms each set has.
+ * Source:  onnx.proto up to IR version 14. An operator set is refused by no number of its own: the
+ *          rows of the operators know which forms each set has.
  * Graph:   inputs and outputs in the file's order with their names (value names are the file's);
  *          initializers and Constant nodes are constants of their own type; model-local functions
  *          are inlined. Constants point into the mapped file where that is aligned for their type,
@@ -15,15 +15,15 @@
 
 struct syn_onnx; /* keeps the mapped files that the graph's constants lie in */
 
-/* External data must lie in the model's folder. On success both are the caller's: free the graph
- * first.
+/* External data lies where the options say (NULL: in the model's folder). On success both are the
+ * caller's: free the graph first.
  * SYN_UNSUPPORTED: every operator, opset or type that cannot run, all at once; SYN_INVALID,
  * SYN_TRUNCATED: the file, naming field, node or tensor; SYN_TOO_LARGE, SYN_IO, SYN_NO_MEMORY. */
-SYN_MUST_CHECK syn_status syn_onnx_load(const char *path, struct syn_onnx **file,
-                                        struct syn_graph **graph, struct syn_err *err);
-/* The same from memory, which must outlive both; external data as the options say (NULL:
- * refused). */
 struct syn_onnx_options;
+SYN_MUST_CHECK syn_status syn_onnx_load(const char *path, const struct syn_onnx_options *opt,
+                                        struct syn_onnx **file, struct syn_graph **graph,
+                                        struct syn_err *err);
+/* The same from memory, which must outlive both; without options external data is refused. */
 SYN_MUST_CHECK syn_status syn_onnx_load_bytes(const void *data, size_t n,
                                               const struct syn_onnx_options *opt,
                                               struct syn_onnx **file, struct syn_graph **graph,

@@ -9,35 +9,10 @@
 
 bool syn_onnx_dtype(syn_onnx_type t, syn_dtype *out)
 {
-    static const struct {
-        syn_onnx_type from;
-        syn_dtype to;
-    } types[] = {{SYN_ONNX_FLOAT, SYN_F32},
-                 {SYN_ONNX_UINT8, SYN_U8},
-                 {SYN_ONNX_INT8, SYN_I8},
-                 {SYN_ONNX_UINT16, SYN_U16},
-                 {SYN_ONNX_INT16, SYN_I16},
-                 {SYN_ONNX_INT32, SYN_I32},
-                 {SYN_ONNX_INT64, SYN_I64},
-                 {SYN_ONNX_BOOL, SYN_BOOL},
-                 {SYN_ONNX_FLOAT16, SYN_F16},
-                 {SYN_ONNX_DOUBLE, SYN_F64},
-                 {SYN_ONNX_UINT32, SYN_U32},
-                 {SYN_ONNX_UINT64, SYN_U64},
-                 {SYN_ONNX_BFLOAT16, SYN_BF16},
-                 {SYN_ONNX_FLOAT8E4M3FN, SYN_F8E4M3FN},
-                 {SYN_ONNX_FLOAT8E4M3FNUZ, SYN_F8E4M3FNUZ},
-                 {SYN_ONNX_FLOAT8E5M2, SYN_F8E5M2},
-                 {SYN_ONNX_FLOAT8E5M2FNUZ, SYN_F8E5M2FNUZ},
-                 {SYN_ONNX_UINT4, SYN_U4},
-                 {SYN_ONNX_INT4, SYN_I4},
-                 {SYN_ONNX_FLOAT4E2M1, SYN_F4E2M1},
-                 {SYN_ONNX_FLOAT8E8M0, SYN_F8E8M0},
-                 {SYN_ONNX_UINT2, SYN_U2},
-                 {SYN_ONNX_INT2, SYN_I2}};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
-        if (types[i].from == t) return *out = types[i].to, true;
-    return false;
+    const syn_dtype own = syn_dtype_of_onnx(t);
+    if (own == SYN_DTYPE_COUNT) return false;
+    *out = own;
+    return true;
 }
 
 syn_status syn_onnx_as_tensor(const struct syn_onnx_tensor *t, struct syn_tensor *out,
@@ -321,17 +296,15 @@ static syn_status constant_node(struct syn_onnx_scope *s, const struct syn_onnx_
     return st == SYN_OK ? syn_onnx_bind(s, n->out[0], value, err) : st;
 }
 
-/* What the bodies captured comes after the node's own operands: the one body's, or then's before
- * else's. */
-static syn_status add_captures(struct syn_onnx_scope *s, const struct attrs *a, int32_t *in,
+/* What the bodies captured comes after the node's own operands, in the order in which the
+ * operator's row has its bodies, whatever the file's. */
+static syn_status add_captures(const struct syn_op *op, const struct attrs *a, int32_t *in,
                                int32_t *n_in, int32_t *count, struct syn_err *err)
 {
-    (void)s;
     *count = 0;
-    for (int32_t turn = 0; turn < 2; turn++)
+    for (int32_t spec = 0; op->attrs && op->attrs[spec].name; spec++)
         for (int32_t b = 0; b < a->n_bodies; b++) {
-            const bool is_else = !strcmp(a->body_name[b], "else_branch");
-            if (is_else != (turn == 1)) continue;
+            if (strcmp(a->body_name[b], op->attrs[spec].name) != 0) continue;
             for (int32_t k = 0; k < a->body[b]->n_captures; k++, (*count)++) {
                 if (*n_in == MOST_OPERANDS)
                     return syn_fail(err, SYN_UNSUPPORTED,
@@ -392,7 +365,7 @@ static syn_status plain_node(struct syn_onnx_scope *s, const struct syn_onnx_nod
                         n->domain);
     st = read_attrs(s, n, &a, err);
     if (st == SYN_OK) st = operands(s, n, a.n_bodies == 0, in, &n_in, err);
-    if (st == SYN_OK) st = add_captures(s, &a, in, &n_in, &captures, err);
+    if (st == SYN_OK) st = add_captures(op, &a, in, &n_in, &captures, err);
     if (st == SYN_OK && a.n_bodies && (id == SYN_OP_LOOP || id == SYN_OP_SCAN))
         a.list[a.n++] = syn_attr_of_int("captures", captures);
     spec.n_in = n_in, spec.n_attrs = a.n, spec.attrs = a.list;

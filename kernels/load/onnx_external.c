@@ -3,7 +3,8 @@
  * A location is taken from the model's folder as its path was given: a hub's cache keeps links in
  * the model's folder and the bytes elsewhere. It may not be absolute and may not go up; then all
  * links are followed, and where that ends must be a regular file below the folder or below a root
- * that the caller allows. Each file is mapped once, read-only.
+ * that the caller allows. A caller that knows the model's files may name those that are allowed:
+ * others were in nobody's list and nobody checked them. Each file is mapped once, read-only.
  *
  * Layer:   kernels/load; see onnx_decode.h.
  * Threads: see onnx_decode.h. */
@@ -78,6 +79,17 @@ static bool is_allowed(const struct syn_onnx_decoder *d, const char *real)
     return false;
 }
 
+/* Is it one of the files that the caller names, if it does? */
+static bool is_named(const struct syn_onnx_options *opt, const char *location)
+{
+    if (!opt->name) return true;
+    while (location[0] == '.' && location[1] == '/')
+        for (location++; *location == '/';) location++;
+    for (int32_t i = 0; i < opt->n_names; i++)
+        if (!strcmp(location, opt->name[i])) return true;
+    return false;
+}
+
 /* *real = the file that a location means, links followed; the caller frees it with free(). */
 static syn_status resolve(struct syn_onnx_decoder *d, const char *location, char **real)
 {
@@ -89,6 +101,10 @@ static syn_status resolve(struct syn_onnx_decoder *d, const char *location, char
     if (location[0] == '/' || goes_up(location))
         return syn_fail(d->err, SYN_INVALID,
                         "external data in %.80s: the path must stay below the model's folder",
+                        location);
+    if (!is_named(d->opt, location))
+        return syn_fail(d->err, SYN_INVALID,
+                        "external data in %.80s: not among the files that the model lists",
                         location);
     bytes = strlen(d->folder) + strlen(location) + 2; /* of two strings that are in memory */
     joined = syn_arena_new(d->arena, bytes, 1);

@@ -180,6 +180,9 @@ struct syn_onnx_options {
     const char *folder;       /* of external data; NULL: the folder of the path, none for bytes */
     const char *const *root;  /* further folders in which the files may end up, links followed */
     int32_t n_roots;
+    /* the only locations that there may be ("./" before them aside); NULL: any */
+    const char *const *name;
+    int32_t n_names;
     uint64_t max_file_bytes;  /* 0: SYN_ONNX_MAX_BYTES */
 };
 

@@ -255,8 +255,9 @@ static const struct syn_attr_spec mod_attrs[] = {
         .name = word, .min_in = 2, .max_in = 2, .n_out = 1, .attrs = syn_element_old_attrs,        \
         .shape = number_shape, .reference = id##_reference}
 #define LIST_ROW(id, word, shape_of, reference_of)                                                 \
-    const struct syn_op syn_op_##id = {.name = word, .min_in = 1, .max_in = SYN_MAX_OPERANDS, .n_out = 1, \
-                                       .shape = shape_of, .reference = reference_of}
+    const struct syn_op syn_op_##id = {                                                            \
+        .name = word, .min_in = 1, .max_in = SYN_MAX_OPERANDS, .n_out = 1,                         \
+        .shape = shape_of, .reference = reference_of}
 PAIR_ROW(add, "Add");
 PAIR_ROW(sub, "Sub");
 PAIR_ROW(mul, "Mul");

@@ -122,14 +122,14 @@ static int32_t huge_dimension(const struct syn_shape *s)
     return -1;
 }
 
-syn_status syn_ops_operand(const struct syn_op_call *c, int32_t i, const char *operand, uint32_t types,
-                           struct syn_err *err)
+syn_status syn_ops_operand(const struct syn_op_call *c, int32_t i, const char *operand,
+                           uint32_t types, struct syn_err *err)
 {
     return syn_ops_ranked(c, i, operand, types, 0, SYN_MAX_RANK, err);
 }
 
-syn_status syn_ops_ranked(const struct syn_op_call *c, int32_t i, const char *operand, uint32_t types,
-                          int32_t lo, int32_t hi, struct syn_err *err)
+syn_status syn_ops_ranked(const struct syn_op_call *c, int32_t i, const char *operand,
+                          uint32_t types, int32_t lo, int32_t hi, struct syn_err *err)
 {
     const struct syn_tensor *t = &c->in[i];
     int64_t n;
@@ -138,17 +138,19 @@ syn_status syn_ops_ranked(const struct syn_op_call *c, int32_t i, const char *op
         return syn_fail(err, SYN_INVALID, "%s: operand %s is missing", c->op->name, operand);
     syn_shape_text(&t->shape, text, sizeof text);
     if (!(types >> t->dtype & 1))
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: %s %s holds %s: not a type that it takes", c->op->name,
-                        operand, text, syn_dtype_word(t->dtype));
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: %s %s holds %s: not a type that it takes",
+                        c->op->name, operand, text, syn_dtype_word(t->dtype));
     if (t->shape.rank < lo || t->shape.rank > hi)
-        return syn_fail(err, SYN_INVALID, "%s: %s %s has rank %d: must be in [%d, %d]", c->op->name, operand,
-                        text, (int)t->shape.rank, (int)lo, (int)hi);
+        return syn_fail(err, SYN_INVALID, "%s: %s %s has rank %d: must be in [%d, %d]", c->op->name,
+                        operand, text, (int)t->shape.rank, (int)lo, (int)hi);
     if (!syn_shape_elements(&t->shape, &n))
-        return syn_fail(err, SYN_TOO_LARGE, "%s: %s has shape %s: unknown or over %" PRId64 " elements",
-                        c->op->name, operand, text, SYN_MAX_ELEMENTS);
+        return syn_fail(err, SYN_TOO_LARGE,
+                        "%s: %s has shape %s: unknown or over %" PRId64 " elements", c->op->name,
+                        operand, text, SYN_MAX_ELEMENTS);
     if (huge_dimension(&t->shape) >= 0)
-        return syn_fail(err, SYN_TOO_LARGE, "%s: %s has shape %s: with dimension %d it is over %" PRId64,
-                        c->op->name, operand, text, (int)huge_dimension(&t->shape), SYN_MAX_ELEMENTS);
+        return syn_fail(err, SYN_TOO_LARGE,
+                        "%s: %s has shape %s: with dimension %d it is over %" PRId64, c->op->name,
+                        operand, text, (int)huge_dimension(&t->shape), SYN_MAX_ELEMENTS);
     return SYN_OK;
 }
 
@@ -156,33 +158,36 @@ syn_status syn_ops_same_type(const struct syn_op_call *c, int32_t i, int32_t k, 
                              struct syn_err *err)
 {
     if (c->in[i].dtype == c->in[k].dtype) return SYN_OK;
-    return syn_fail(err, SYN_INVALID, "%s: %s holds %s: must be %s like the first operand", c->op->name, operand,
-                    syn_dtype_word(c->in[k].dtype), syn_dtype_word(c->in[i].dtype));
+    return syn_fail(err, SYN_INVALID, "%s: %s holds %s: must be %s like the first operand",
+                    c->op->name, operand, syn_dtype_word(c->in[k].dtype),
+                    syn_dtype_word(c->in[i].dtype));
 }
 
-syn_status syn_ops_result(struct syn_op_call *c, int32_t o, const struct syn_shape *shape, syn_dtype dtype,
-                          struct syn_err *err)
+syn_status syn_ops_result(struct syn_op_call *c, int32_t o, const struct syn_shape *shape,
+                          syn_dtype dtype, struct syn_err *err)
 {
     int64_t n;
     char text[TEXT];
     if (o >= c->n_out || c->out[o].shape.rank < 0) return SYN_OK;
     for (int32_t d = 0; d < shape->rank; d++)
         if (shape->dim[d] < 0)
-            return syn_fail(err, SYN_INVALID, "%s: output %d has shape %s: dimension %d is negative",
-                            c->op->name, (int)o, syn_shape_text(shape, text, sizeof text), (int)d);
+            return syn_fail(err, SYN_INVALID,
+                            "%s: output %d has shape %s: dimension %d is negative", c->op->name,
+                            (int)o, syn_shape_text(shape, text, sizeof text), (int)d);
     if (shape->rank < 0 || shape->rank > SYN_MAX_RANK)
-        return syn_fail(err, SYN_UNSUPPORTED, "%s: output %d has rank %d: at most %d", c->op->name, (int)o,
-                        (int)shape->rank, SYN_MAX_RANK);
+        return syn_fail(err, SYN_UNSUPPORTED, "%s: output %d has rank %d: at most %d", c->op->name,
+                        (int)o, (int)shape->rank, SYN_MAX_RANK);
     if (!syn_shape_elements(shape, &n) || huge_dimension(shape) >= 0)
         return syn_fail(err, SYN_TOO_LARGE, "%s: output %d has shape %s: over %" PRId64 " elements",
-                        c->op->name, (int)o, syn_shape_text(shape, text, sizeof text), SYN_MAX_ELEMENTS);
+                        c->op->name, (int)o, syn_shape_text(shape, text, sizeof text),
+                        SYN_MAX_ELEMENTS);
     c->out[o].shape = *shape;
     c->out[o].dtype = dtype;
     return SYN_OK;
 }
 
-syn_status syn_ops_make(struct syn_op_call *c, int32_t o, const struct syn_shape *shape, syn_dtype dtype,
-                        struct syn_err *err)
+syn_status syn_ops_make(struct syn_op_call *c, int32_t o, const struct syn_shape *shape,
+                        syn_dtype dtype, struct syn_err *err)
 {
     int64_t n = 0;
     syn_status st;
@@ -190,7 +195,8 @@ syn_status syn_ops_make(struct syn_op_call *c, int32_t o, const struct syn_shape
     if ((st = syn_ops_result(c, o, shape, dtype, err)) != SYN_OK) return st;
     if (!syn_shape_elements(shape, &n) ||
         !(c->out[o].data = syn_calloc(n ? (size_t)n : 1, syn_dtype_bytes(dtype))))
-        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " elements", c->op->name, n);
+        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory for %" PRId64 " elements", c->op->name,
+                        n);
     return SYN_OK;
 }
 
@@ -198,14 +204,14 @@ syn_status syn_ops_axis(const struct syn_op_call *c, const char *name, int64_t a
                         int32_t *out, struct syn_err *err)
 {
     if (axis < -rank || axis >= rank)
-        return syn_fail(err, SYN_INVALID, "%s: %s = %" PRId64 ": must be in [%d, %d)", c->op->name, name, axis,
-                        -(int)rank, (int)rank);
+        return syn_fail(err, SYN_INVALID, "%s: %s = %" PRId64 ": must be in [%d, %d)", c->op->name,
+                        name, axis, -(int)rank, (int)rank);
     *out = (int32_t)(axis < 0 ? axis + rank : axis);
     return SYN_OK;
 }
 
-syn_status syn_ops_ints(const struct syn_op_call *c, int32_t operand, const char *attr, int64_t *list,
-                        int32_t most, int32_t *n, bool *given, struct syn_err *err)
+syn_status syn_ops_ints(const struct syn_op_call *c, int32_t operand, const char *attr,
+                        int64_t *list, int32_t most, int32_t *n, bool *given, struct syn_err *err)
 {
     const struct syn_attr *a = attr ? syn_attr_list(c->op, c->attr, attr) : NULL;
     int64_t count = a ? a->n : 0;
@@ -216,14 +222,16 @@ syn_status syn_ops_ints(const struct syn_op_call *c, int32_t operand, const char
                                              SYN_TYPES_SIGNED | SYN_TYPES_UNSIGNED, 0, 1, err);
         if (st != SYN_OK) return st;
         if (!c->in[operand].data)
-            return syn_fail(err, SYN_INVALID, "%s: operand %d has no data yet", c->op->name, (int)operand);
+            return syn_fail(err, SYN_INVALID, "%s: operand %d has no data yet", c->op->name,
+                            (int)operand);
         count = syn_ops_elements(&c->in[operand].shape);
     }
     if (count > most)
         return syn_fail(err, SYN_INVALID, "%s: %s has %" PRId64 " entries: at most %d", c->op->name,
                         attr ? attr : "operand", count, (int)most);
     for (int32_t k = 0; k < count; k++)
-        list[k] = *given ? syn_element_int(c->in[operand].dtype, c->in[operand].data, k) : a->v.i[k];
+        list[k] =
+            *given ? syn_element_int(c->in[operand].dtype, c->in[operand].data, k) : a->v.i[k];
     *n = (int32_t)count;
     *given = *given || count > 0;
     return SYN_OK;
@@ -235,8 +243,8 @@ static int64_t padded_dim(const struct syn_shape *s, int32_t rank, int32_t d)
     return own < 0 ? 1 : s->dim[own];
 }
 
-syn_status syn_ops_broadcast(const struct syn_op_call *c, int32_t from, int32_t to, struct syn_shape *out,
-                             struct syn_err *err)
+syn_status syn_ops_broadcast(const struct syn_op_call *c, int32_t from, int32_t to,
+                             struct syn_shape *out, struct syn_err *err)
 {
     char a[TEXT], b[TEXT];
     *out = (struct syn_shape){.rank = 0};
@@ -248,15 +256,17 @@ syn_status syn_ops_broadcast(const struct syn_op_call *c, int32_t from, int32_t 
             const int64_t x = padded_dim(&old, out->rank, d), y = padded_dim(s, out->rank, d);
             if (x != y && x != 1 && y != 1)
                 return syn_fail(err, SYN_INVALID,
-                                "%s: %s and %s do not broadcast: dimension %d must be equal or 1", c->op->name,
-                                syn_shape_text(&old, a, sizeof a), syn_shape_text(s, b, sizeof b), (int)d);
+                                "%s: %s and %s do not broadcast: dimension %d must be equal or 1",
+                                c->op->name, syn_shape_text(&old, a, sizeof a),
+                                syn_shape_text(s, b, sizeof b), (int)d);
             out->dim[d] = x == 1 ? y : x; /* a 0 beside a 1 stays 0 */
         }
     }
     return SYN_OK;
 }
 
-void syn_ops_steps(const struct syn_shape *s, const struct syn_shape *out, int64_t step[SYN_MAX_RANK])
+void syn_ops_steps(const struct syn_shape *s, const struct syn_shape *out,
+                   int64_t step[SYN_MAX_RANK])
 {
     int64_t size = 1;
     for (int32_t d = out->rank - 1; d >= 0; d--) {

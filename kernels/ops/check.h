@@ -18,6 +18,12 @@ extern "C" {
 #define SYN_OPS_MAX_STEP (1 << 20)         /* strides, dilations, pooling kernels */
 #define SYN_OPS_MAX_PAD 2147483647         /* on one side of one axis */
 
+/* How a window moves; of rows with windows. */
+#define SYN_OPS_STEP_ATTRS                                                                         \
+    {"strides", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},                                            \
+        {"pads", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_PAD},                                            \
+        {"dilations", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP}
+
 /* Whether operand i was given; optional ones may be absent. */
 bool syn_ops_given(const struct syn_op_call *c, int32_t i);
 
@@ -59,36 +65,43 @@ SYN_MUST_CHECK syn_status syn_ops_out(struct syn_op_call *c, const struct syn_sh
 #define SYN_TYPES_NUMBER (SYN_TYPES_FLOAT | SYN_TYPES_SIGNED | SYN_TYPES_UNSIGNED)
 #define SYN_TYPES_ALL (((uint32_t)1 << SYN_DTYPE_COUNT) - 1)
 
-/* Operand i is there, has one of the types, rank 0..SYN_MAX_RANK, known dimensions (0 is fine) of at most 2^40 each,
- * also beside a 0, and at most 2^40 elements. */
-SYN_MUST_CHECK syn_status syn_ops_operand(const struct syn_op_call *c, int32_t i, const char *operand,
-                                          uint32_t types, struct syn_err *err);
+/* Operand i is there, has one of the types, rank 0..SYN_MAX_RANK, known dimensions (0 is fine) of
+ * at most 2^40 each, also beside a 0, and at most 2^40 elements. */
+SYN_MUST_CHECK syn_status syn_ops_operand(const struct syn_op_call *c, int32_t i,
+                                          const char *operand, uint32_t types, struct syn_err *err);
 /* The same and its rank is in [lo, hi]. */
-SYN_MUST_CHECK syn_status syn_ops_ranked(const struct syn_op_call *c, int32_t i, const char *operand,
-                                         uint32_t types, int32_t lo, int32_t hi, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_ops_ranked(const struct syn_op_call *c, int32_t i,
+                                         const char *operand, uint32_t types, int32_t lo,
+                                         int32_t hi, struct syn_err *err);
 /* Operand k has operand i's type. */
 SYN_MUST_CHECK syn_status syn_ops_same_type(const struct syn_op_call *c, int32_t i, int32_t k,
                                             const char *operand, struct syn_err *err);
-/* Writes out[o]; an absent output is left alone. SYN_TOO_LARGE over 2^40 elements; SYN_INVALID for a negative
- * dimension. */
-SYN_MUST_CHECK syn_status syn_ops_result(struct syn_op_call *c, int32_t o, const struct syn_shape *shape,
-                                         syn_dtype dtype, struct syn_err *err);
-/* The same for SYN_OP_MAKES references: allocates zeroed out[o].data too (never NULL, even when empty). */
-SYN_MUST_CHECK syn_status syn_ops_make(struct syn_op_call *c, int32_t o, const struct syn_shape *shape,
-                                       syn_dtype dtype, struct syn_err *err);
+/* Writes out[o]; an absent output is left alone. SYN_TOO_LARGE over 2^40 elements; SYN_INVALID for
+ * a negative dimension. */
+SYN_MUST_CHECK syn_status syn_ops_result(struct syn_op_call *c, int32_t o,
+                                         const struct syn_shape *shape, syn_dtype dtype,
+                                         struct syn_err *err);
+/* The same for SYN_OP_MAKES references: allocates zeroed out[o].data too (never NULL, even when
+ * empty). */
+SYN_MUST_CHECK syn_status syn_ops_make(struct syn_op_call *c, int32_t o,
+                                       const struct syn_shape *shape, syn_dtype dtype,
+                                       struct syn_err *err);
 /* -rank <= axis < rank, counted from the front on success. */
 SYN_MUST_CHECK syn_status syn_ops_axis(const struct syn_op_call *c, const char *name, int64_t axis,
                                        int32_t rank, int32_t *out, struct syn_err *err);
-/* Numbers that are an operand (integers, rank 1 or 0, data known) or, when that is absent, a list attribute (NULL: no
- * such attribute): at most `most` of them to list[], how many to *n; *given = false when neither is there. */
-SYN_MUST_CHECK syn_status syn_ops_ints(const struct syn_op_call *c, int32_t operand, const char *attr,
-                                       int64_t *list, int32_t most, int32_t *n, bool *given,
-                                       struct syn_err *err);
+/* Numbers that are an operand (integers, rank 1 or 0, data known) or, when that is absent, a list
+ * attribute (NULL: no such attribute): at most `most` of them to list[], how many to *n; *given =
+ * false when neither is there. */
+SYN_MUST_CHECK syn_status syn_ops_ints(const struct syn_op_call *c, int32_t operand,
+                                       const char *attr, int64_t *list, int32_t most, int32_t *n,
+                                       bool *given, struct syn_err *err);
 /* NumPy's multidirectional broadcasting of operands [from, to): the common shape. */
 SYN_MUST_CHECK syn_status syn_ops_broadcast(const struct syn_op_call *c, int32_t from, int32_t to,
                                             struct syn_shape *out, struct syn_err *err);
-/* step[d]: how far the operand's index moves when dimension d of `out` does; 0 where it is repeated. */
-void syn_ops_steps(const struct syn_shape *s, const struct syn_shape *out, int64_t step[SYN_MAX_RANK]);
+/* step[d]: how far the operand's index moves when dimension d of `out` does; 0 where it is
+ * repeated. */
+void syn_ops_steps(const struct syn_shape *s, const struct syn_shape *out,
+                   int64_t step[SYN_MAX_RANK]);
 /* Row-major steps of a shape. */
 void syn_ops_strides(const struct syn_shape *s, int64_t stride[SYN_MAX_RANK]);
 /* Moves a position to the next in row-major order; at[rank] starts as zeros. */

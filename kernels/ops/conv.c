@@ -221,9 +221,7 @@ static syn_status conv_reference(const struct syn_op_call *c, struct syn_err *er
 
 static const struct syn_attr_spec conv_attrs[] = {
     {"group", SYN_ATTR_INT, 1, 1, SYN_OPS_MAX_PAD},
-    {"strides", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
-    {"dilations", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
-    {"pads", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_PAD},
+    SYN_OPS_STEP_ATTRS,
     {"act", SYN_ATTR_INT, SYN_ACT_NONE, 0, SYN_ACT_COUNT - 1},
     {"act_a", SYN_ATTR_FLOAT, 0, -INFINITY, INFINITY},
     {"act_b", SYN_ATTR_FLOAT, 0, -INFINITY, INFINITY},

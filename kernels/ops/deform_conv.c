@@ -141,9 +141,7 @@ static syn_status deform_reference(const struct syn_op_call *c, struct syn_err *
 
 static const struct syn_attr_spec deform_attrs[] = {
     {"kernel_shape", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_STEP},
-    {"strides", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
-    {"pads", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_PAD},
-    {"dilations", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
+    SYN_OPS_STEP_ATTRS,
     {"group", SYN_ATTR_INT, 1, 1, 2147483647},
     {"offset_group", SYN_ATTR_INT, 1, 1, 2147483647},
     {NULL, SYN_ATTR_INT, 0, 0, 0},

@@ -50,8 +50,9 @@ static syn_status compare_all(const struct syn_op_call *c, enum relation relatio
     syn_element_walk_begin(&w, c);
     for (int64_t r = 0; r < w.rows; r++, syn_element_walk_next(&w))
         for (int64_t i = 0; i < w.row; i++)
-            *y++ = holds(relation, compare(c->in[0].dtype, c->in[0].data, w.offset[0] + i * w.step[0], c->in[1].data,
-                                           w.offset[1] + i * w.step[1]));
+            *y++ =
+                holds(relation, compare(c->in[0].dtype, c->in[0].data, w.offset[0] + i * w.step[0],
+                                        c->in[1].data, w.offset[1] + i * w.step[1]));
     return SYN_OK;
 }
 

@@ -142,7 +142,8 @@ const struct syn_op syn_op_erf = {
     static syn_status id##_reference(const struct syn_op_call *c, struct syn_err *err)           \
     {                                                                                              \
         (void)err;                                                                                 \
-        syn_element_map(c, id##_of, syn_dtype_kind(c->in[0].dtype) == 'U' ? without : with_sign, NULL); \
+        const bool is_unsigned = syn_dtype_kind(c->in[0].dtype) == 'U';                            \
+        syn_element_map(c, id##_of, is_unsigned ? without : with_sign, NULL);                      \
         return SYN_OK;                                                                             \
     }                                                                                              \
     const struct syn_op syn_op_##id = {.name = word, .min_in = 1, .max_in = 1, .n_out = 1,       \

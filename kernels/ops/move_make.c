@@ -111,7 +111,9 @@ static syn_status range_double(const struct syn_op_call *c, int64_t *n, struct s
         return syn_fail(err, SYN_INVALID,
                         "%s: start = %g, limit = %g, delta = %g: must be finite and delta not 0",
                         c->op->name, start, limit, delta);
-    *n = !(count > 0) ? 0 : count > (double)SYN_MAX_ELEMENTS ? SYN_MAX_ELEMENTS + 1 : (int64_t)count;
+    *n = !(count > 0)                       ? 0
+         : count > (double)SYN_MAX_ELEMENTS ? SYN_MAX_ELEMENTS + 1
+                                            : (int64_t)count;
     return SYN_OK;
 }
 

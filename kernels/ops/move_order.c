@@ -129,16 +129,21 @@ static syn_status tile_reference(const struct syn_op_call *c, struct syn_err *er
 
 /* --- DepthToSpace, SpaceToDepth -------------------------------------------------------------- */
 
+/* A picture of any type, and a mode that there is. */
+static syn_status check_blocks(const struct syn_op_call *c, struct syn_err *err)
+{
+    const char *mode = syn_attr_text(c->op, c->attr, "mode");
+    const syn_status st = syn_ops_ranked(c, 0, "input", SYN_TYPES_ALL, 4, 4, err);
+    if (st != SYN_OK || !strcmp(mode, "DCR") || !strcmp(mode, "CRD")) return st;
+    return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be DCR or CRD", c->op->name, mode);
+}
+
 static syn_status depth_to_space_shape(struct syn_op_call *c, struct syn_err *err)
 {
     const int64_t b = syn_attr_int(c->op, c->attr, "blocksize");
-    const char *mode = syn_attr_text(c->op, c->attr, "mode");
     struct syn_shape y = c->in[0].shape;
-    syn_status st = syn_ops_ranked(c, 0, "input", SYN_TYPES_ALL, 4, 4, err);
+    const syn_status st = check_blocks(c, err);
     if (st != SYN_OK) return st;
-    if (strcmp(mode, "DCR") && strcmp(mode, "CRD"))
-        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be DCR or CRD", c->op->name,
-                        mode);
     if (y.dim[1] % (b * b))
         return syn_fail(err, SYN_INVALID,
                         "%s: input has %" PRId64 " channels: must be a multiple of %" PRId64,
@@ -172,13 +177,9 @@ static syn_status depth_to_space_reference(const struct syn_op_call *c, struct s
 static syn_status space_to_depth_shape(struct syn_op_call *c, struct syn_err *err)
 {
     const int64_t b = syn_attr_int(c->op, c->attr, "blocksize");
-    const char *mode = syn_attr_text(c->op, c->attr, "mode");
     struct syn_shape y = c->in[0].shape;
-    syn_status st = syn_ops_ranked(c, 0, "input", SYN_TYPES_ALL, 4, 4, err);
+    const syn_status st = check_blocks(c, err);
     if (st != SYN_OK) return st;
-    if (strcmp(mode, "DCR") && strcmp(mode, "CRD"))
-        return syn_fail(err, SYN_INVALID, "%s: mode '%.40s': must be DCR or CRD", c->op->name,
-                        mode);
     for (int32_t d = 2; d < 4; d++) {
         if (y.dim[d] % b)
             return syn_fail(err, SYN_INVALID,

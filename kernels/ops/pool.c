@@ -178,18 +178,14 @@ static syn_status global_reference(const struct syn_op_call *c, struct syn_err *
 
 static const struct syn_attr_spec max_attrs[] = {
     {"kernel", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
-    {"strides", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
-    {"pads", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_PAD},
-    {"dilations", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
+    SYN_OPS_STEP_ATTRS,
     {"ceil_mode", SYN_ATTR_INT, 0, 0, 1},
     {"count_include_pad", SYN_ATTR_INT, 0, 0, 0}, /* pads never win a maximum */
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 static const struct syn_attr_spec average_attrs[] = {
     {"kernel", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
-    {"strides", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
-    {"pads", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_PAD},
-    {"dilations", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
+    SYN_OPS_STEP_ATTRS,
     {"ceil_mode", SYN_ATTR_INT, 0, 0, 1},
     {"count_include_pad", SYN_ATTR_INT, 0, 0, 1},
     {NULL, SYN_ATTR_INT, 0, 0, 0},

@@ -21,8 +21,8 @@
     (SYN_TYPE(F8E4M3FN) | SYN_TYPE(F8E4M3FNUZ) | SYN_TYPE(F8E5M2) | SYN_TYPE(F8E5M2FNUZ) |         \
      SYN_TYPE(F4E2M1))
 #define TYPES_NARROW                                                                               \
-    (SYN_TYPE(I8) | SYN_TYPE(U8) | SYN_TYPE(I16) | SYN_TYPE(U16) | SYN_TYPE(I4) | SYN_TYPE(U4) | SYN_TYPE(I2) |       \
-     SYN_TYPE(U2) | TYPES_F8)
+    (SYN_TYPE(I8) | SYN_TYPE(U8) | SYN_TYPE(I16) | SYN_TYPE(U16) | SYN_TYPE(I4) | SYN_TYPE(U4) |   \
+     SYN_TYPE(I2) | SYN_TYPE(U2) | TYPES_F8)
 #define TYPES_SCALE (SYN_TYPES_FLOAT | SYN_TYPE(F8E8M0))
 
 /* Which scale belongs to an element: x as [outer, length, inner], blocks of `block` along the

@@ -13,7 +13,6 @@
  * Layer:   kernels/ops.   Threads: pure but for the host's count.   Ownership: allocates nothing.
  *          */
 #include "kernels/base/rng.h"
-#include "kernels/ops/onnx_type.h"
 #include "kernels/ops/window.h"
 #include <inttypes.h>
 #include <math.h>
@@ -26,7 +25,7 @@ static syn_status output_type(const struct syn_op_call *c, syn_dtype fallback, u
                               syn_dtype *out, struct syn_err *err)
 {
     const int64_t dtype = syn_attr_int(c->op, c->attr, "dtype");
-    *out = dtype ? syn_ops_dtype(dtype) : fallback;
+    *out = dtype ? syn_dtype_of_onnx(dtype) : fallback;
     if (*out < SYN_DTYPE_COUNT && (types >> *out & 1)) return SYN_OK;
     return syn_fail(err, SYN_UNSUPPORTED, "%s: dtype = %" PRId64 " (%s): not a type that it gives",
                     c->op->name, dtype, *out < SYN_DTYPE_COUNT ? syn_dtype_word(*out) : "unknown");

@@ -12,7 +12,6 @@
  *          and falls to edge i + 2.
  * Layer:   kernels/ops.   Threads: pure functions.   Ownership: allocates nothing. */
 #include "kernels/ops/body.h"
-#include "kernels/ops/onnx_type.h"
 #include "kernels/ops/window.h"
 #include <inttypes.h>
 #include <math.h>
@@ -20,7 +19,7 @@
 static syn_status made_type(const struct syn_op_call *c, syn_dtype *out, struct syn_err *err)
 {
     const int64_t number = syn_attr_int(c->op, c->attr, "output_datatype");
-    *out = syn_ops_dtype(number);
+    *out = syn_dtype_of_onnx(number);
     if (*out < SYN_DTYPE_COUNT && (SYN_TYPES_NUMBER >> *out & 1)) return SYN_OK;
     return syn_fail(err, SYN_UNSUPPORTED,
                     "%s: output_datatype = %" PRId64 ": not a type that it gives", c->op->name,

@@ -12,25 +12,23 @@
 extern "C" {
 #endif
 
-/* SYN_UNSUPPORTED (strings, complex numbers) or SYN_INVALID names the attribute and the number. */
+/* SYN_UNSUPPORTED (strings, complex numbers, 6-bit floats) or SYN_INVALID names the attribute and
+ * the number. */
 static inline syn_status syn_ops_type_number(const struct syn_op_call *c, const char *attr,
                                              int64_t number, syn_dtype *out, struct syn_err *err)
 {
-    static const int8_t type[] = {
-        -1,      SYN_F32, SYN_U8,     SYN_I8,       SYN_U16,        SYN_I16,    SYN_I32,
-        SYN_I64, -1,      SYN_BOOL,   SYN_F16,      SYN_F64,        SYN_U32,    SYN_U64,
-        -1,      -1,      SYN_BF16,   SYN_F8E4M3FN, SYN_F8E4M3FNUZ, SYN_F8E5M2, SYN_F8E5M2FNUZ,
-        SYN_U4,  SYN_I4,  SYN_F4E2M1, SYN_F8E8M0,   SYN_U2,         SYN_I2,
-    };
-    const int64_t n = (int64_t)(sizeof type / sizeof *type);
-    if (number < 1 || number >= n)
-        return syn_fail(err, SYN_INVALID,
-                        "%s: %s = %" PRId64 ": must be a type in [1, %" PRId64 ")", c->op->name,
-                        attr, number, n);
-    if (type[number] < 0)
+    const syn_dtype t = syn_dtype_of_onnx(number);
+    const char *lacks = number == 8                    ? "strings"
+                        : number == 14 || number == 15 ? "complex numbers"
+                        : number == 27 || number == 28 ? "6-bit floats"
+                                                       : NULL;
+    if (lacks)
         return syn_fail(err, SYN_UNSUPPORTED, "%s: %s = %" PRId64 ": %s", c->op->name, attr, number,
-                        number == 8 ? "strings" : "complex numbers");
-    *out = (syn_dtype)type[number];
+                        lacks);
+    if (t == SYN_DTYPE_COUNT)
+        return syn_fail(err, SYN_INVALID, "%s: %s = %" PRId64 ": must be a type in [1, 28]",
+                        c->op->name, attr, number);
+    *out = t;
     return SYN_OK;
 }
 

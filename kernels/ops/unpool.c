@@ -182,9 +182,7 @@ static const struct syn_attr_spec unpool_attrs[] = {
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 static const struct syn_attr_spec col_attrs[] = {
-    {"strides", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
-    {"pads", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_PAD},
-    {"dilations", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},
+    SYN_OPS_STEP_ATTRS,
     {NULL, SYN_ATTR_INT, 0, 0, 0},
 };
 const struct syn_op syn_op_max_unpool = {

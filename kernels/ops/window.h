@@ -22,10 +22,7 @@ extern "C" {
 /* Attributes that every sliding operator has. */
 #define SYN_WINDOW_ATTRS                                                                           \
     {"auto_pad", SYN_ATTR_STRING, 0, 0, 0, "NOTSET"},                                              \
-        {"kernel_shape", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_STEP},                                   \
-        {"strides", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP},                                        \
-        {"pads", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_PAD},                                            \
-        {"dilations", SYN_ATTR_INTS, 0, 1, SYN_OPS_MAX_STEP}
+        {"kernel_shape", SYN_ATTR_INTS, 0, 0, SYN_OPS_MAX_STEP}, SYN_OPS_STEP_ATTRS
 
 struct syn_window_axis {
     int64_t in, out, k, stride, dil, before, after;

@@ -2,17 +2,9 @@
 #include "server/cli/bar.h"
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BAR_CELLS 30
-
-double syn_seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 void syn_bar_open(struct syn_bar *b, const char *label)
 {

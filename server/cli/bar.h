@@ -4,6 +4,7 @@
 #ifndef SYN_BAR_H
 #define SYN_BAR_H
 
+#include "kernels/base/clock.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,7 +20,5 @@ void syn_bar_open(struct syn_bar *b, const char *label);
 /* total 0 = not known. Draws at most ten times a second, and always at the end. */
 void syn_bar_set(struct syn_bar *b, const char *stage, int64_t done, int64_t total);
 void syn_bar_close(struct syn_bar *b); /* clears the line; safe on one that never drew */
-
-double syn_seconds_now(void); /* monotonic */
 
 #endif

@@ -31,6 +31,8 @@ static const struct setting settings[] = {
      0, 0},
     {"models", SYN_ARG_LIST, AT(models), "DIR",
      "folder of model folders (repeat); default DATA/models", 0, 0},
+    {"link_roots", SYN_ARG_LIST, AT(link_roots), "DIR",
+     "folder in which links of model files may end: a hub's cache (repeat)", 0, 0},
     {"keys_file", SYN_ARG_TEXT, AT(keys_file), "FILE",
      "API keys (synthd keys); default DATA/keys if there", 0, 0},
     {"allow_open", SYN_ARG_FLAG, AT(allow_open), NULL,

@@ -14,7 +14,7 @@ struct syn_config {
     bool print_config;  /* --print-config: what would be used, as JSON */
     /* where */
     const char *listen, *data, *keys_file;
-    struct syn_arg_list models, origins, hosts;
+    struct syn_arg_list models, link_roots, origins, hosts;
     bool allow_open;
     /* device */
     const char *device, *precision;

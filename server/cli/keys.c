@@ -22,8 +22,8 @@
 static const struct syn_usage usage = {
     "synthd keys create|list|revoke [NAME] [--file FILE] [--data DIR]",
     "Manages API keys. create prints a new key once; the file keeps its SHA-256 only. A running\n"
-    "daemon reads the file when it starts. A file without keys lets nobody in and keeps the daemon\n"
-    "from starting.",
+    "daemon reads the file when it starts. A file without keys lets nobody in and keeps the\n"
+    "daemon from starting.",
     "  synthd keys create frontend\n  synthd keys list\n  synthd keys revoke frontend"};
 
 struct keys {

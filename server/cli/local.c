@@ -40,12 +40,13 @@ static syn_status open_engine(struct syn_local *l, const struct syn_local_opts *
 static syn_status open_models(struct syn_local *l, const struct syn_local_opts *o,
                               struct syn_err *err)
 {
-    const char *dirs[SYN_ARGS_MAX_LIST + 1] = {0};
-    struct syn_models_opts opts = {.dirs = dirs, .engine = l->engine};
+    const char *dirs[SYN_ARGS_MAX_LIST + 1] = {0}, *roots[SYN_ARGS_MAX_LIST + 1] = {0};
+    struct syn_models_opts opts = {.dirs = dirs, .engine = l->engine, .link_roots = roots};
     syn_status st = syn_path_data(o->data, &l->data, err);
     if (st != SYN_OK) return st;
     l->models_dir = o->models.n ? syn_strdup(o->models.item[0]) : syn_path_join(l->data, "models");
     if (!l->models_dir) return syn_fail(err, SYN_NO_MEMORY, "no memory for a path");
+    memcpy(roots, o->link_roots.item, (size_t)o->link_roots.n * sizeof roots[0]);
     memcpy(dirs, o->models.item, (size_t)o->models.n * sizeof dirs[0]);
     if (!o->models.n) dirs[0] = l->models_dir;
     return syn_models_open(&opts, &l->models, err);

@@ -11,7 +11,7 @@
  */
 struct syn_local_opts {
     const char *device, *precision, *data;
-    struct syn_arg_list models;
+    struct syn_arg_list models, link_roots;
     int64_t threads;
 };
 #define SYN_LOCAL_DEFAULTS                                                                         \
@@ -21,13 +21,16 @@ struct syn_local_opts {
 /* Rows for a command's option table, pointing into o. */
 /* clang-format off */
 #define SYN_LOCAL_ARGS(o)                                                                          \
-    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu or ref (scalar reference, slow)", 0, 0}, \
+    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu or ref (scalar reference, slow)", 0,    \
+     0},                                                                                           \
     {"threads", SYN_ARG_INT, &(o)->threads, "N", "compute threads; 0 = what the machine allows",   \
      0, 1024},                                                                                     \
     {"precision", SYN_ARG_TEXT, &(o)->precision, "P", "auto (measured), f32 or bf16", 0, 0}
 #define SYN_LOCAL_MODELS_ARGS(o)                                                                   \
     {"models", SYN_ARG_LIST, &(o)->models, "DIR",                                                  \
      "folder of model folders (repeat); default DATA/models", 0, 0},                               \
+    {"link-roots", SYN_ARG_LIST, &(o)->link_roots, "DIR",                                          \
+     "folder in which links of model files may end: a hub's cache (repeat)", 0, 0},                \
     {"data", SYN_ARG_TEXT, &(o)->data, "DIR", "data folder; default ~/.local/share/synthd", 0, 0}
 /* clang-format on */
 

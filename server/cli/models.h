@@ -26,6 +26,11 @@ SYN_MUST_CHECK syn_status syn_trial_run(struct syn_trial *t, bool profile, doubl
                                         struct syn_err *err);
 void syn_trial_close(struct syn_trial *t); /* safe on a zeroed one */
 
+/* Sample i of what networks are tried on: smooth and rough parts in [0, 1), the same on every run.
+ * *state starts as SYN_TRIAL_SEED. */
+#define SYN_TRIAL_SEED 12345u
+float syn_trial_sample(int64_t i, uint32_t *state);
+
 /* "WIDTHxHEIGHT", each in [1, 65535]. */
 bool syn_parse_size(const char *text, int32_t *width, int32_t *height);
 

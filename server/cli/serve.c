@@ -110,8 +110,9 @@ static const char *const *array_of(struct syn_arg_list *list, const char **array
 
 static syn_status open_models(struct daemon *d, struct syn_err *err)
 {
-    const char *dirs[SYN_ARGS_MAX_LIST + 1];
+    const char *dirs[SYN_ARGS_MAX_LIST + 1], *roots[SYN_ARGS_MAX_LIST + 1];
     struct syn_models_opts opts = {.dirs = array_of(&d->config.models, dirs),
+                                   .link_roots = array_of(&d->config.link_roots, roots),
                                    .engine = d->engine,
                                    .budget_bytes = (uint64_t)d->config.model_budget_bytes};
     return syn_models_open(&opts, &d->models, err);

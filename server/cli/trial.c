@@ -34,17 +34,19 @@ static syn_status tensor_init(struct syn_tensor *t, const struct syn_shape *shap
                    : syn_fail(err, SYN_NO_MEMORY, "no memory for %lld samples", (long long)n);
 }
 
-/* Smooth and rough parts in [0, 1), the same on every run (a linear congruential sequence). */
+float syn_trial_sample(int64_t i, uint32_t *state)
+{
+    *state = *state * 1664525u + 1013904223u; /* a linear congruential sequence */
+    return (float)(i % 97) / 194.0f + (float)(*state >> 8) * 0x1p-25f;
+}
+
 static void fill(struct syn_tensor *t)
 {
     float *x = t->data;
-    uint32_t state = 12345;
+    uint32_t state = SYN_TRIAL_SEED;
     int64_t n;
     if (!syn_shape_elements(&t->shape, &n)) return;
-    for (int64_t i = 0; i < n; i++) {
-        state = state * 1664525u + 1013904223u;
-        x[i] = (float)(i % 97) / 194.0f + (float)(state >> 8) * 0x1p-25f;
-    }
+    for (int64_t i = 0; i < n; i++) x[i] = syn_trial_sample(i, &state);
 }
 
 static int32_t round_up(int32_t v, int32_t multiple)

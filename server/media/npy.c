@@ -1,7 +1,7 @@
 /* npy.c - see npy.h.
  *
- * The header is a Python literal: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. It is read as keys and
- * values of exactly these three kinds, in any order, nothing else. */
+ * The header is a Python literal: {'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }. It
+ * is read as keys and values of exactly these three kinds, in any order, nothing else. */
 #include "server/media/npy.h"
 #include "kernels/base/alloc.h"
 #include "kernels/base/half.h"
@@ -12,9 +12,10 @@
 static const struct {
     const char *descr;
     syn_dtype dtype;
-} types[] = {{"<f4", SYN_F32}, {"<f2", SYN_F16}, {"<f8", SYN_F64}, {"<i8", SYN_I64}, {"<i4", SYN_I32},
-             {"<i2", SYN_I16}, {"|i1", SYN_I8},  {"<u8", SYN_U64}, {"<u4", SYN_U32}, {"<u2", SYN_U16},
-             {"|u1", SYN_U8},  {"|b1", SYN_BOOL}, {"<i1", SYN_I8}, {"<u1", SYN_U8},  {"<b1", SYN_BOOL}};
+} types[] = {{"<f4", SYN_F32}, {"<f2", SYN_F16}, {"<f8", SYN_F64}, {"<i8", SYN_I64},
+             {"<i4", SYN_I32}, {"<i2", SYN_I16}, {"|i1", SYN_I8},  {"<u8", SYN_U64},
+             {"<u4", SYN_U32}, {"<u2", SYN_U16}, {"|u1", SYN_U8},  {"|b1", SYN_BOOL},
+             {"<i1", SYN_I8},  {"<u1", SYN_U8},  {"<b1", SYN_BOOL}};
 
 struct text {
     const char *p, *end;
@@ -61,7 +62,8 @@ static bool shape_of(struct text *t, struct syn_shape *s)
         bool digits = false;
         spaces(t);
         for (; t->p < t->end && *t->p >= '0' && *t->p <= '9'; t->p++, digits = true)
-            if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *t->p - '0', &v)) return false;
+            if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *t->p - '0', &v))
+                return false;
         if (!digits || s->rank == SYN_MAX_RANK) return false;
         s->dim[s->rank++] = v;
         if (!eat(t, ',')) return eat(t, ')');
@@ -78,7 +80,8 @@ static syn_status header(struct text *t, struct syn_tensor *out, struct syn_err 
         bool fine = quoted(t, key, sizeof key) && eat(t, ':');
         if (fine && !strcmp(key, "descr")) fine = quoted(t, descr, sizeof descr);
         else if (fine && !strcmp(key, "fortran_order")) {
-            if (word(t, "True")) return syn_fail(err, SYN_UNSUPPORTED, "npy: fortran_order = True: must be False");
+            if (word(t, "True"))
+                return syn_fail(err, SYN_UNSUPPORTED, "npy: fortran_order = True: must be False");
             fine = order = word(t, "False");
         } else if (fine && !strcmp(key, "shape")) fine = shape = shape_of(t, &out->shape);
         else fine = false;
@@ -88,16 +91,19 @@ static syn_status header(struct text *t, struct syn_tensor *out, struct syn_err 
             break;
         }
     }
-    if (!order || !shape) return syn_fail(err, SYN_INVALID, "npy: header lacks fortran_order or shape");
+    if (!order || !shape)
+        return syn_fail(err, SYN_INVALID, "npy: header lacks fortran_order or shape");
     for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
         if (!strcmp(types[i].descr, descr)) {
             out->dtype = types[i].dtype;
             return SYN_OK;
         }
-    return syn_fail(err, SYN_UNSUPPORTED, "npy: type %s: must be a little-endian number or bool", descr);
+    return syn_fail(err, SYN_UNSUPPORTED, "npy: type %s: must be a little-endian number or bool",
+                    descr);
 }
 
-syn_status syn_npy_decode(const void *data, size_t n, size_t max_bytes, struct syn_tensor *t, struct syn_err *err)
+syn_status syn_npy_decode(const void *data, size_t n, size_t max_bytes, struct syn_tensor *t,
+                          struct syn_err *err)
 {
     static const char magic[6] = "\x93NUMPY";
     const uint8_t *p = data;
@@ -105,21 +111,29 @@ syn_status syn_npy_decode(const void *data, size_t n, size_t max_bytes, struct s
     int64_t elements;
     struct syn_tensor out = {.shape = {.rank = 0}};
     syn_status st;
-    if (n < 10 || memcmp(p, magic, 6) != 0) return syn_fail(err, SYN_INVALID, "npy: not a .npy file");
-    if (p[6] < 1 || p[6] > 3) return syn_fail(err, SYN_UNSUPPORTED, "npy: version %d: must be 1 to 3", p[6]);
+    if (n < 10 || memcmp(p, magic, 6) != 0)
+        return syn_fail(err, SYN_INVALID, "npy: not a .npy file");
+    if (p[6] < 1 || p[6] > 3)
+        return syn_fail(err, SYN_UNSUPPORTED, "npy: version %d: must be 1 to 3", p[6]);
     if (p[6] == 1) length = p[8] | (size_t)p[9] << 8, at = 10;
     else if (n < 12) return syn_fail(err, SYN_TRUNCATED, "npy: header");
     else length = p[8] | (size_t)p[9] << 8 | (size_t)p[10] << 16 | (size_t)p[11] << 24, at = 12;
-    if (length > n - at) return syn_fail(err, SYN_TRUNCATED, "npy: header of %zu bytes: %zu are there", length, n - at);
+    if (length > n - at)
+        return syn_fail(err, SYN_TRUNCATED, "npy: header of %zu bytes: %zu are there", length,
+                        n - at);
     st = header(&(struct text){(const char *)p + at, (const char *)p + at + length}, &out, err);
     if (st != SYN_OK) return st;
     at += length;
     if (!syn_shape_elements(&out.shape, &elements) ||
         !syn_mul((size_t)elements, syn_dtype_bytes(out.dtype), &bytes) || bytes > max_bytes)
         return syn_fail(err, SYN_TOO_LARGE, "npy: more than %zu bytes of elements", max_bytes);
-    if (bytes > n - at) return syn_fail(err, SYN_TRUNCATED, "npy: %zu bytes of elements: %zu are there", bytes, n - at);
-    if (bytes < n - at) return syn_fail(err, SYN_INVALID, "npy: %zu bytes after the elements", n - at - bytes);
-    if (!(out.data = syn_alloc(bytes ? bytes : 1))) return syn_fail(err, SYN_NO_MEMORY, "npy: no memory");
+    if (bytes > n - at)
+        return syn_fail(err, SYN_TRUNCATED, "npy: %zu bytes of elements: %zu are there", bytes,
+                        n - at);
+    if (bytes < n - at)
+        return syn_fail(err, SYN_INVALID, "npy: %zu bytes after the elements", n - at - bytes);
+    if (!(out.data = syn_alloc(bytes ? bytes : 1)))
+        return syn_fail(err, SYN_NO_MEMORY, "npy: no memory");
     if (bytes) memcpy(out.data, p + at, bytes);
     if (out.dtype == SYN_BOOL)
         for (size_t i = 0; i < bytes; i++) ((uint8_t *)out.data)[i] = ((uint8_t *)out.data)[i] != 0;
@@ -145,10 +159,12 @@ syn_status syn_npy_encode(const struct syn_tensor *t, uint8_t **out, size_t *n, 
     size_t used, total, bytes;
     int64_t elements;
     uint8_t *p;
-    if (!syn_shape_elements(&t->shape, &elements) || !syn_mul((size_t)elements, syn_dtype_bytes(as), &bytes) ||
+    if (!syn_shape_elements(&t->shape, &elements) ||
+        !syn_mul((size_t)elements, syn_dtype_bytes(as), &bytes) ||
         !syn_add(bytes, sizeof head, &total))
         return syn_fail(err, SYN_TOO_LARGE, "npy: too many elements");
-    used = (size_t)snprintf(head, sizeof head, "{'descr': '%s', 'fortran_order': False, 'shape': (", descr);
+    used = (size_t)snprintf(head, sizeof head, "{'descr': '%s', 'fortran_order': False, 'shape': (",
+                            descr);
     for (int32_t d = 0; d < t->shape.rank; d++)
         used += (size_t)snprintf(head + used, sizeof head - used, "%" PRId64 ",%s", t->shape.dim[d],
                                  d + 1 < t->shape.rank ? " " : "");
@@ -169,7 +185,8 @@ syn_status syn_npy_encode(const struct syn_tensor *t, uint8_t **out, size_t *n, 
         if (bytes) memcpy(p + 10 + used, t->data, bytes);
     } else {
         syn_free(p);
-        return syn_fail(err, SYN_UNSUPPORTED, "npy: %s cannot be written", syn_dtype_word(t->dtype));
+        return syn_fail(err, SYN_UNSUPPORTED, "npy: %s cannot be written",
+                        syn_dtype_word(t->dtype));
     }
     *out = p;
     *n = total;

@@ -34,7 +34,8 @@ const struct syn_tensor *syn_npz_find(const struct syn_npz *z, const char *name)
 }
 
 /* Everything of one entry, at most `most` bytes. */
-static syn_status read_entry(struct archive *a, size_t most, uint8_t **out, size_t *n, struct syn_err *err)
+static syn_status read_entry(struct archive *a, size_t most, uint8_t **out, size_t *n,
+                             struct syn_err *err)
 {
     uint8_t *p = NULL;
     size_t cap = 0;
@@ -46,7 +47,8 @@ static syn_status read_entry(struct archive *a, size_t most, uint8_t **out, size
             uint8_t *more = cap > most ? NULL : syn_realloc(p, wanted, 1);
             if (!more) {
                 syn_free(p);
-                return syn_fail(err, SYN_TOO_LARGE, "npz: an array of over %zu bytes, or no memory", cap);
+                return syn_fail(err, SYN_TOO_LARGE, "npz: an array of over %zu bytes, or no memory",
+                                cap);
             }
             p = more, cap = wanted;
         }
@@ -62,7 +64,8 @@ static syn_status read_entry(struct archive *a, size_t most, uint8_t **out, size
     return SYN_OK;
 }
 
-static syn_status add(struct syn_npz *z, const char *file, struct syn_tensor *t, struct syn_err *err)
+static syn_status add(struct syn_npz *z, const char *file, struct syn_tensor *t,
+                      struct syn_err *err)
 {
     const size_t n = strlen(file);
     if (z->n == MAX_ARRAYS) return syn_fail(err, SYN_TOO_LARGE, "npz: over %d arrays", MAX_ARRAYS);
@@ -72,13 +75,15 @@ static syn_status add(struct syn_npz *z, const char *file, struct syn_tensor *t,
         z->array = more;
         z->cap = z->cap * 2 + 64;
     }
-    if (!(z->array[z->n].name = syn_strdup(file))) return syn_fail(err, SYN_NO_MEMORY, "npz: no memory");
+    if (!(z->array[z->n].name = syn_strdup(file)))
+        return syn_fail(err, SYN_NO_MEMORY, "npz: no memory");
     if (n > 4 && !strcmp(file + n - 4, ".npy")) z->array[z->n].name[n - 4] = '\0';
     z->array[z->n++].t = *t;
     return SYN_OK;
 }
 
-syn_status syn_npz_open(const char *path, size_t max_bytes, struct syn_npz **out, struct syn_err *err)
+syn_status syn_npz_open(const char *path, size_t max_bytes, struct syn_npz **out,
+                        struct syn_err *err)
 {
     struct syn_npz *z = syn_calloc(1, sizeof *z);
     struct archive *a = archive_read_new();
@@ -102,7 +107,8 @@ syn_status syn_npz_open(const char *path, size_t max_bytes, struct syn_npz **out
         if (st == SYN_OK && (st = add(z, name, &t, err)) != SYN_OK) syn_free(t.data);
         left -= n < left ? n : left;
     }
-    if (st == SYN_OK && rc != ARCHIVE_EOF) st = syn_fail(err, SYN_INVALID, "%s: %s", path, archive_error_string(a));
+    if (st == SYN_OK && rc != ARCHIVE_EOF)
+        st = syn_fail(err, SYN_INVALID, "%s: %s", path, archive_error_string(a));
     if (a) archive_read_free(a);
     if (st != SYN_OK) {
         syn_npz_close(z);

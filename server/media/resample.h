@@ -29,7 +29,8 @@ SYN_MUST_CHECK syn_status syn_resampler_push(struct syn_resampler *r, const floa
                                              size_t *used, float *out, size_t room, size_t *made,
                                              struct syn_err *err);
 
-/* n * rate_out / rate_in, rounded up: so many samples cover the time of n; -1 when that is over 2^62. */
+/* n * rate_out / rate_in, rounded up: so many samples cover the time of n; -1 when that is over
+ * 2^62. */
 int64_t syn_resampled_length(int64_t n, int32_t rate_in, int32_t rate_out);
 
 #endif

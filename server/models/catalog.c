@@ -289,7 +289,7 @@ static syn_status load_text(const char *path, json_t **root, struct syn_err *err
         snprintf(folder, sizeof folder, "%.*s", (int)(name - path), path);
         st = syn_folder_open(slash ? folder : ".", &dir, err);
         if (st != SYN_OK) return st;
-        st = syn_folder_read(dir, name, CATALOG_LIMIT, &text, &n, err);
+        st = syn_folder_read(dir, name, NULL, CATALOG_LIMIT, &text, &n, err);
         close(dir);
         if (st != SYN_OK) return st;
         *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &where);

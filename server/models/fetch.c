@@ -134,7 +134,7 @@ static syn_status open_archive(struct fetch *f, int dir, int *fd, struct syn_err
     struct stat s;
     uint64_t bytes = 0;
     int a = -1;
-    syn_status st = syn_folder_file(dir, p->archive, &a, &s, err);
+    syn_status st = syn_folder_file(dir, p->archive, NULL, &a, &s, err);
     if (st != SYN_OK) return st;
     if ((uint64_t)s.st_size != p->bytes) {
         close(a);
@@ -249,10 +249,10 @@ static syn_status check_installed(const struct fetch *f, struct syn_err *err)
         st = syn_fail(err, SYN_CONFLICT, "%s is in the way of the model: %s", id, why.text);
         goto done;
     }
-    st = syn_manifest_read_at(dir, m, &why);
+    st = syn_manifest_read_at(dir, NULL, m, &why);
     for (int32_t i = 0; st == SYN_OK && i < m->n_variants; i++)
-        st = syn_variant_verify(dir, &m->variant[i], NULL, &why);
-    if (st == SYN_OK) st = syn_assets_verify(dir, m, NULL, &why);
+        st = syn_variant_verify(dir, NULL, &m->variant[i], NULL, &why);
+    if (st == SYN_OK) st = syn_assets_verify(dir, NULL, m, NULL, &why);
     if (st != SYN_OK) {
         syn_log(SYN_LOG_WARN, "installed model replaced model=%s reason=\"%s\"", id, why.text);
         st = SYN_NOT_FOUND;

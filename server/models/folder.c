@@ -5,7 +5,10 @@
 #include "kernels/base/alloc.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -53,13 +56,43 @@ syn_status syn_folder_open_at(int dir, const char *name, int *fd, struct syn_err
     return SYN_OK;
 }
 
-syn_status syn_folder_file(int dir, const char *name, int *fd, struct stat *st, struct syn_err *err)
+/* Where the open file lies, links followed, is below one of the roots. Asked of the descriptor: a
+ * link that changes meanwhile changes nothing. */
+static bool ends_in_root(int fd, const char *const *roots)
 {
+    char self[64], real[PATH_MAX];
+    ssize_t n;
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    n = readlink(self, real, sizeof real - 1);
+    if (n <= 0 || real[0] != '/') return false;
+    real[n] = '\0';
+    for (; *roots; roots++) {
+        char *root = realpath(*roots, NULL); /* libc's own block: free() */
+        const size_t k = root ? strlen(root) : 0;
+        const bool inside = k > 1 && !strncmp(real, root, k) && real[k] == '/';
+        free(root);
+        if (inside) return true;
+    }
+    return false;
+}
+
+syn_status syn_folder_file(int dir, const char *name, const char *const *roots, int *fd,
+                           struct stat *st, struct syn_err *err)
+{
+    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
+    const int how = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
     struct stat s;
     int f;
     if (!syn_name_plain(name)) return syn_fail(err, SYN_INVALID, "file name is not plain");
-    /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
-    f = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    f = openat(dir, name, how | O_NOFOLLOW);
+    if (f < 0 && errno == ELOOP && roots) {
+        f = openat(dir, name, how);
+        if (f >= 0 && !ends_in_root(f, roots)) {
+            close(f);
+            return syn_fail(err, SYN_INVALID,
+                            "file '%s' is a symbolic link that ends in none of link_roots", name);
+        }
+    }
     if (f < 0) return fail_open(err, "file", name);
     if (fstat(f, &s) != 0 || !S_ISREG(s.st_mode)) {
         close(f);
@@ -70,15 +103,15 @@ syn_status syn_folder_file(int dir, const char *name, int *fd, struct stat *st, 
     return SYN_OK;
 }
 
-syn_status syn_folder_read(int dir, const char *name, size_t limit, char **bytes, size_t *n,
-                           struct syn_err *err)
+syn_status syn_folder_read(int dir, const char *name, const char *const *roots, size_t limit,
+                           char **bytes, size_t *n, struct syn_err *err)
 {
     struct stat s;
     syn_status st;
     char *text = NULL;
     size_t size, got = 0;
     int fd = -1;
-    st = syn_folder_file(dir, name, &fd, &s, err);
+    st = syn_folder_file(dir, name, roots, &fd, &s, err);
     if (st != SYN_OK) return st;
     if (s.st_size < 0 || (uint64_t)s.st_size > limit) {
         st = syn_fail(err, SYN_TOO_LARGE, "'%s' has %lld bytes: at most %zu", name,

@@ -2,7 +2,9 @@
  * bounded.
  *
  * A name is looked up beneath a directory descriptor and is one plain component, so nothing
- * outside the folder can be reached whatever the name says.
+ * outside the folder can be reached whatever the name says. A hub's cache is a folder of links into
+ * another one: `roots` are folders in which links may end, a list with NULL at its end; NULL: links
+ * are refused.
  *
  * Layer:   server/models: kernels/base.
  * Threads: any; descriptors belong to the caller. */
@@ -27,13 +29,14 @@ SYN_MUST_CHECK syn_status syn_folder_open(const char *path, int *fd, struct syn_
 SYN_MUST_CHECK syn_status syn_folder_open_at(int dir, const char *name, int *fd,
                                              struct syn_err *err);
 
-/* A regular file beneath dir, opened for reading; *st is filled. Links, FIFOs and devices:
- * SYN_INVALID. */
-SYN_MUST_CHECK syn_status syn_folder_file(int dir, const char *name, int *fd, struct stat *st,
-                                          struct syn_err *err);
+/* A regular file beneath dir, opened for reading; *st is filled. Links that end in no root, FIFOs
+ * and devices: SYN_INVALID. */
+SYN_MUST_CHECK syn_status syn_folder_file(int dir, const char *name, const char *const *roots,
+                                          int *fd, struct stat *st, struct syn_err *err);
 /* A whole small file and a NUL behind it; *bytes is freed with syn_free. Over limit:
  * SYN_TOO_LARGE. */
-SYN_MUST_CHECK syn_status syn_folder_read(int dir, const char *name, size_t limit, char **bytes,
-                                          size_t *n, struct syn_err *err);
+SYN_MUST_CHECK syn_status syn_folder_read(int dir, const char *name, const char *const *roots,
+                                          size_t limit, char **bytes, size_t *n,
+                                          struct syn_err *err);
 
 #endif

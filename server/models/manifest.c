@@ -329,11 +329,13 @@ syn_status syn_manifest_parse(const char *text, size_t n, struct syn_manifest *o
     return st == SYN_OK ? st : syn_fail_in(err, st, SYN_MANIFEST_FILE ": ");
 }
 
-syn_status syn_manifest_read_at(int dir, struct syn_manifest *out, struct syn_err *err)
+syn_status syn_manifest_read_at(int dir, const char *const *roots, struct syn_manifest *out,
+                                struct syn_err *err)
 {
     char *text = NULL;
     size_t n = 0;
-    syn_status st = syn_folder_read(dir, SYN_MANIFEST_FILE, SYN_MANIFEST_LIMIT, &text, &n, err);
+    syn_status st =
+        syn_folder_read(dir, SYN_MANIFEST_FILE, roots, SYN_MANIFEST_LIMIT, &text, &n, err);
     if (st != SYN_OK) return st;
     st = syn_manifest_parse(text, n, out, err);
     syn_free(text);
@@ -345,7 +347,7 @@ syn_status syn_manifest_read(const char *folder, struct syn_manifest *out, struc
     int dir = -1;
     syn_status st = syn_folder_open(folder, &dir, err);
     if (st != SYN_OK) return st;
-    st = syn_manifest_read_at(dir, out, err);
+    st = syn_manifest_read_at(dir, NULL, out, err);
     close(dir);
     return st;
 }

@@ -21,9 +21,9 @@ SYN_MUST_CHECK syn_status syn_manifest_parse(const char *text, size_t n, struct 
  * "models[2].manifest."). */
 SYN_MUST_CHECK syn_status syn_manifest_from_json(const json_t *root, const char *where,
                                                  struct syn_manifest *out, struct syn_err *err);
-/* Beneath an open folder. */
-SYN_MUST_CHECK syn_status syn_manifest_read_at(int dir, struct syn_manifest *out,
-                                               struct syn_err *err);
+/* Beneath an open folder; roots as in folder.h. */
+SYN_MUST_CHECK syn_status syn_manifest_read_at(int dir, const char *const *roots,
+                                               struct syn_manifest *out, struct syn_err *err);
 
 /* --- shared by manifest*.c alone --- */
 
@@ -58,10 +58,17 @@ SYN_MUST_CHECK syn_status syn_manifest_check_kind(const char *where, const struc
 
 /* --- files against the manifest --- */
 
-SYN_MUST_CHECK syn_status syn_assets_verify(int dir, const struct syn_manifest *m,
+/* Hash the assets, or the files of one variant, beneath an open folder; roots as in folder.h.
+ * cancel may be NULL. */
+SYN_MUST_CHECK syn_status syn_assets_verify(int dir, const char *const *roots,
+                                            const struct syn_manifest *m,
                                             const atomic_bool *cancel, struct syn_err *err);
-/* Hashes the files of one variant beneath an open folder. cancel may be NULL. */
-SYN_MUST_CHECK syn_status syn_variant_verify(int dir, const struct syn_variant *v,
+SYN_MUST_CHECK syn_status syn_variant_verify(int dir, const char *const *roots,
+                                             const struct syn_variant *v,
                                              const atomic_bool *cancel, struct syn_err *err);
+/* All of them. */
+SYN_MUST_CHECK syn_status syn_manifest_verify_in(const char *folder, const char *const *roots,
+                                                 const struct syn_manifest *m,
+                                                 struct syn_err *err);
 
 #endif

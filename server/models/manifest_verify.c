@@ -1,15 +1,16 @@
-/* manifest_verify.c - the files of a model's folder against its manifest: sizes, digests, and what a
- * file is that is not what it should be.
+/* manifest_verify.c - the files of a model's folder against its manifest: sizes, digests, and what
+ * a file is that is not what it should be.
  *
- * Layer:   server/models.   Threads: pure functions.   Ownership: descriptors do not outlive calls. */
+ * Layer:   server/models.   Threads: pure functions.   Ownership: descriptors do not outlive
+ *          calls. */
 #include "server/models/digest.h"
 #include "server/models/folder.h"
 #include "server/models/manifest.h"
 #include <string.h>
 #include <unistd.h>
 
-static syn_status verify_file(int dir, const char *name, uint64_t bytes, const char *sha256,
-                              const atomic_bool *cancel, struct syn_err *err)
+static syn_status verify_file(int dir, const char *const *roots, const char *name, uint64_t bytes,
+                              const char *sha256, const atomic_bool *cancel, struct syn_err *err)
 {
     uint8_t head[64];
     char hex[SYN_SHA256_SIZE];
@@ -18,7 +19,7 @@ static syn_status verify_file(int dir, const char *name, uint64_t bytes, const c
     uint64_t got = 0;
     ssize_t k;
     int fd = -1;
-    syn_status st = syn_folder_file(dir, name, &fd, &s, err);
+    syn_status st = syn_folder_file(dir, name, roots, &fd, &s, err);
     if (st != SYN_OK) return st;
     k = pread(fd, head, sizeof head, 0);
     mistake = k >= 0 ? syn_content_mistake(head, (size_t)k) : NULL;
@@ -43,32 +44,41 @@ done:
     return st;
 }
 
-syn_status syn_variant_verify(int dir, const struct syn_variant *v, const atomic_bool *cancel,
-                              struct syn_err *err)
+syn_status syn_variant_verify(int dir, const char *const *roots, const struct syn_variant *v,
+                              const atomic_bool *cancel, struct syn_err *err)
 {
-    syn_status st = verify_file(dir, v->graph_file, v->graph_bytes, v->graph_sha256, cancel, err);
+    syn_status st =
+        verify_file(dir, roots, v->graph_file, v->graph_bytes, v->graph_sha256, cancel, err);
     if (st != SYN_OK || !v->weights_file[0]) return st;
-    return verify_file(dir, v->weights_file, v->weights_bytes, v->weights_sha256, cancel, err);
+    return verify_file(dir, roots, v->weights_file, v->weights_bytes, v->weights_sha256, cancel,
+                       err);
 }
 
-syn_status syn_assets_verify(int dir, const struct syn_manifest *m, const atomic_bool *cancel,
-                             struct syn_err *err)
+syn_status syn_assets_verify(int dir, const char *const *roots, const struct syn_manifest *m,
+                             const atomic_bool *cancel, struct syn_err *err)
 {
     syn_status st = SYN_OK;
     for (int32_t i = 0; i < m->n_assets && st == SYN_OK; i++)
-        st = verify_file(dir, m->asset[i].name, m->asset[i].bytes, m->asset[i].sha256, cancel, err);
+        st = verify_file(dir, roots, m->asset[i].name, m->asset[i].bytes, m->asset[i].sha256,
+                         cancel, err);
     return st;
 }
 
 syn_status syn_manifest_verify(const char *folder, const struct syn_manifest *m,
                                struct syn_err *err)
 {
+    return syn_manifest_verify_in(folder, NULL, m, err);
+}
+
+syn_status syn_manifest_verify_in(const char *folder, const char *const *roots,
+                                  const struct syn_manifest *m, struct syn_err *err)
+{
     int dir = -1;
     syn_status st = syn_folder_open(folder, &dir, err);
     if (st != SYN_OK) return st;
     for (int32_t i = 0; i < m->n_variants && st == SYN_OK; i++)
-        st = syn_variant_verify(dir, &m->variant[i], NULL, err);
-    if (st == SYN_OK) st = syn_assets_verify(dir, m, NULL, err);
+        st = syn_variant_verify(dir, roots, &m->variant[i], NULL, err);
+    if (st == SYN_OK) st = syn_assets_verify(dir, roots, m, NULL, err);
     close(dir);
     return st;
 }

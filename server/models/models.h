@@ -55,8 +55,8 @@ struct syn_variant {
 struct syn_port {
     int32_t network;            /* index into variant[] */
     bool output;
-    /* A value inside the graph: as input it cuts the graph there (it is given, no longer computed), as
-     * output it is taken besides the graph's own. The network is opened so. */
+    /* A value inside the graph: as input it cuts the graph there (it is given, no longer
+     * computed), as output it is taken besides the graph's own. The network is opened so. */
     bool inner;
     char role[32];
     char tensor[128];
@@ -99,8 +99,8 @@ struct syn_manifest {
     struct syn_asset asset[SYN_MAX_ASSETS];
     struct syn_setting setting[SYN_MAX_SETTINGS];
     int32_t n_ports, n_assets, n_settings;
-    /* sha256 over all that has a say in the results (files, constants, names of tensors): the model's
-     * version as a job records it. */
+    /* sha256 over all that has a say in the results (files, constants, names of tensors): the
+     * model's version as a job records it. */
     char digest[65];
 };
 
@@ -120,6 +120,9 @@ struct syn_models_opts {
     const char *const *dirs;        /* folders that hold model folders; NULL-terminated */
     struct syn_engine *engine;      /* borrowed; NULL: list and check only */
     uint64_t budget_bytes;          /* weights of all loaded models; 0 = no limit */
+    /* Folders in which links in model folders may end (a hub's cache); NULL-terminated; NULL:
+     * links are refused. */
+    const char *const *link_roots;
 };
 
 /* Scans the folders. A folder with a bad manifest is skipped and reported through the log callback
@@ -135,6 +138,10 @@ const struct syn_manifest *syn_models_find(const struct syn_models *ms, const ch
 /* For the CLI; never for clients. NULL: unknown. */
 const char *syn_models_folder(const struct syn_models *ms, const char *id);
 void syn_models_status(struct syn_models *ms, const char *id, struct syn_model_status *out);
+
+/* Hashes all files of a model, links allowed as the repository allows them. SYN_NOT_FOUND. */
+SYN_MUST_CHECK syn_status syn_models_verify(const struct syn_models *ms, const char *id,
+                                            struct syn_err *err);
 
 /* Reads and checks one manifest. SYN_INVALID names the member by its JSON path. */
 SYN_MUST_CHECK syn_status syn_manifest_read(const char *folder, struct syn_manifest *out,

@@ -30,7 +30,8 @@ struct syn_package {
  * an archive inside it. Paths are compared whole. */
 struct syn_member {
     char name[128];                /* plain, in the model's folder */
-    char archive[SYN_MEMBER_SIZE]; /* path of the tar, tar.gz or zip inside the package; "" = none */
+    /* path of the tar, tar.gz or zip inside the package; "" = none */
+    char archive[SYN_MEMBER_SIZE];
     char member[SYN_MEMBER_SIZE];  /* path; "" when there are parts */
     char sha256[65];               /* of the whole */
     uint64_t bytes;                /* exact; 0 = unknown, at most 1 MiB, no parts */
@@ -65,8 +66,8 @@ extern const char syn_catalog_text[], syn_catalog_text_end[];
 /* Takes the members out of a zip, tar or tar.gz archive (read from fd's start) into the folder
  * dir, each with its size and sha256 checked; nothing else is written. SYN_INVALID: a member is
  * missing, not a plain file, or differs; SYN_TOO_LARGE: an archive inside unpacks to over 4 GiB.
- * Files already written stay (the caller throws the folder away). done/total bytes of the members go
- * to progress as stage "verify". */
+ * Files already written stay (the caller throws the folder away). done/total bytes of the members
+ * go to progress as stage "verify". */
 SYN_MUST_CHECK syn_status syn_unpack(int fd, const struct syn_member *member, size_t n, int dir,
                                      syn_fetch_progress *progress, void *user,
                                      struct syn_err *err);

@@ -71,7 +71,7 @@ static syn_status scan_model(struct syn_models *ms, int dir, const char *root, c
         goto done;
     }
     snprintf(e->folder, n, "%s/%s", root, name);
-    st = syn_manifest_read_at(fd, &e->manifest, &why);
+    st = syn_manifest_read_at(fd, syn_models_roots(ms), &e->manifest, &why);
     if (st != SYN_OK) {
         syn_log(SYN_LOG_WARN, "model folder skipped folder=\"%s\" reason=\"%s\"", e->folder,
                 why.text);
@@ -129,6 +129,19 @@ static syn_status scan_root(struct syn_models *ms, const char *root, struct syn_
     return st;
 }
 
+static syn_status keep_roots(struct syn_models *ms, const char *const *roots, struct syn_err *err)
+{
+    int32_t n = 0;
+    while (roots && roots[n]) n++;
+    if (n == 0) return SYN_OK;
+    if (!(ms->link_roots = syn_calloc((size_t)n + 1, sizeof *ms->link_roots)))
+        return syn_fail(err, SYN_NO_MEMORY, "no memory for the index of models");
+    for (; ms->n_link_roots < n; ms->n_link_roots++)
+        if (!(ms->link_roots[ms->n_link_roots] = syn_strdup(roots[ms->n_link_roots])))
+            return syn_fail(err, SYN_NO_MEMORY, "no memory for the index of models");
+    return SYN_OK;
+}
+
 static int by_id(const void *a, const void *b)
 {
     const struct syn_model_entry *const *x = a, *const *y = b;
@@ -149,6 +162,7 @@ syn_status syn_models_open(const struct syn_models_opts *opts, struct syn_models
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&ms->changed, &clock);
     pthread_condattr_destroy(&clock);
+    st = keep_roots(ms, opts->link_roots, err);
     for (size_t i = 0; st == SYN_OK && opts->dirs && opts->dirs[i]; i++)
         st = scan_root(ms, opts->dirs[i], err);
     if (st != SYN_OK) {
@@ -167,6 +181,8 @@ void syn_models_close(struct syn_models *ms)
     syn_residency_close(ms);
     for (int32_t i = 0; i < ms->n_entries; i++) free_entry(ms->entry[i]);
     syn_free(ms->entry);
+    for (int32_t i = 0; i < ms->n_link_roots; i++) syn_free(ms->link_roots[i]);
+    syn_free(ms->link_roots);
     pthread_cond_destroy(&ms->changed);
     pthread_mutex_destroy(&ms->mu);
     syn_free(ms);
@@ -193,6 +209,13 @@ const struct syn_manifest *syn_models_find(const struct syn_models *ms, const ch
 {
     const struct syn_model_entry *e = syn_models_entry(ms, id);
     return e ? &e->manifest : NULL;
+}
+
+syn_status syn_models_verify(const struct syn_models *ms, const char *id, struct syn_err *err)
+{
+    const struct syn_model_entry *e = syn_models_entry(ms, id);
+    if (!e) return syn_fail(err, SYN_NOT_FOUND, "model '%.64s' is not here", id ? id : "");
+    return syn_manifest_verify_in(e->folder, syn_models_roots(ms), &e->manifest, err);
 }
 
 const char *syn_models_folder(const struct syn_models *ms, const char *id)

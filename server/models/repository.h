@@ -64,6 +64,8 @@ struct syn_models {
     uint64_t budget; /* 0 = none */
     struct syn_model_entry **entry; /* sorted by id */
     int32_t n_entries;
+    char **link_roots;      /* NULL-terminated; NULL: none; immutable after open */
+    int32_t n_link_roots;
     pthread_mutex_t mu;
     pthread_cond_t changed; /* a load ended, a network was released */
     uint64_t charged;       /* guarded by mu: bytes of READY and of reserved LOADING slots */
@@ -71,6 +73,11 @@ struct syn_models {
 };
 
 struct syn_model_entry *syn_models_entry(const struct syn_models *ms, const char *id); /* or NULL */
+/* As syn_folder_file and the like take them. */
+static inline const char *const *syn_models_roots(const struct syn_models *ms)
+{
+    return (const char *const *)ms->link_roots;
+}
 /* Stops loads, joins their threads, closes what is loaded. Everything is released. */
 void syn_residency_close(struct syn_models *ms);
 

@@ -14,6 +14,7 @@
  * Layer:   server/models.   Threads: any.
  * Ownership: a slot lives as long as the index; its model until evicted or closed. */
 #include "kernels/base/alloc.h"
+#include "kernels/base/clock.h"
 #include "kernels/base/log.h"
 #include "server/models/folder.h"
 #include "server/models/manifest.h"
@@ -25,13 +26,6 @@
 #include <unistd.h>
 
 enum { LOOK_NS = 20 * 1000 * 1000 }; /* how often a waiting caller looks at its cancel flag */
-
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 /* Waits for a change, at most LOOK_NS. Called with mu held. */
 static void wait_a_little(struct syn_models *ms)
@@ -48,10 +42,12 @@ static void wait_a_little(struct syn_models *ms)
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static bool take_mark(int dir, const char *name, struct syn_file_mark *mark)
+/* Of the file itself, or, where links are allowed, of what they lead to. */
+static bool take_mark(int dir, const char *name, bool links, struct syn_file_mark *mark)
 {
     struct stat s;
-    if (fstatat(dir, name, &s, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(s.st_mode)) return false;
+    if (fstatat(dir, name, &s, links ? 0 : AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(s.st_mode))
+        return false;
     mark->dev = s.st_dev;
     mark->ino = s.st_ino;
     mark->size = s.st_size;
@@ -75,18 +71,19 @@ static bool same_mark(const struct syn_file_mark *a, const struct syn_file_mark 
 static syn_status check_files(struct syn_loaded *slot, struct syn_err *err)
 {
     const struct syn_variant *v = slot->variant;
+    const char *const *roots = syn_models_roots(slot->entry->owner);
     struct syn_file_mark now[2];
     bool known;
     int dir = -1;
     syn_status st = syn_folder_open(slot->entry->folder, &dir, err);
     if (st != SYN_OK) return st;
     memset(now, 0, sizeof now);
-    known = take_mark(dir, v->graph_file, &now[0]) &&
-            (!v->weights_file[0] || take_mark(dir, v->weights_file, &now[1]));
+    known = take_mark(dir, v->graph_file, roots != NULL, &now[0]) &&
+            (!v->weights_file[0] || take_mark(dir, v->weights_file, roots != NULL, &now[1]));
     if (!known || !slot->marked || !same_mark(&now[0], &slot->mark[0]) ||
         !same_mark(&now[1], &slot->mark[1])) {
         slot->marked = false;
-        st = syn_variant_verify(dir, v, &slot->cancel, err);
+        st = syn_variant_verify(dir, roots, v, &slot->cancel, err);
         if (st == SYN_OK && known) {
             memcpy(slot->mark, now, sizeof now); /* taken before hashing: a later change shows */
             slot->marked = true;
@@ -178,9 +175,12 @@ static syn_status open_network(struct syn_models *ms, struct syn_loaded *slot,
     const struct syn_variant *v = slot->variant;
     const char *folder = slot->entry->folder;
     char graph[PATH_MAX], weights[PATH_MAX];
-    struct syn_model_source src = {
+    const char *const data = v->weights_file; /* of onnx: its external data, hashed like it */
+    const struct syn_model_source src = {
         .format = m->format, .graph_path = graph,
-        .weights_path = v->weights_file[0] ? weights : NULL};
+        .weights_path = v->weights_file[0] ? weights : NULL,
+        .roots = syn_models_roots(ms), .n_roots = ms->n_link_roots,
+        .external = &data, .n_external = v->weights_file[0] != '\0'};
     const char *cut[SYN_MAX_PORTS], *tap[SYN_MAX_PORTS];
     struct syn_model_opts opts = {
         .cancel = &slot->cancel, .cut_inputs = cut, .extra_outputs = tap};
@@ -225,7 +225,7 @@ static void *load_thread(void *ctx)
     const struct syn_variant *v = slot->variant;
     struct syn_model *model = NULL;
     struct syn_err err = {""};
-    double started = seconds_now(), seconds;
+    double started = syn_seconds_now(), seconds;
     syn_status st = check_files(slot, &err);
     if (st == SYN_OK) {
         pthread_mutex_lock(&ms->mu);
@@ -233,7 +233,7 @@ static void *load_thread(void *ctx)
         pthread_mutex_unlock(&ms->mu);
     }
     if (st == SYN_OK) st = open_network(ms, slot, &model, &err);
-    seconds = seconds_now() - started;
+    seconds = syn_seconds_now() - started;
     strip_folder(slot->entry->folder, &err);
     if (st == SYN_OK)
         syn_log(SYN_LOG_INFO, "model loaded model=%s scale=%d noise=%d bytes=%llu seconds=%.3f",

@@ -1,12 +1,13 @@
 /* unpack.c - named members of a wheel (zip) or npm pack (tar.gz), and nothing else.
  *
- * libarchive reads the containers; only zip, tar and gzip are switched on. What is wanted is a list of
- * pieces: a path, in the package or in one archive inside it, and where its bytes go in which file. A
- * piece is taken when its path equals an entry's byte for byte and the entry is a regular file; it is
- * written under the plain name that the catalog gives, so no path from an archive is ever opened. An
- * archive inside is read while the outer one is, a piece of it at a time: it never lies on the disk
- * and takes no memory of its own size. What it unpacks to is bounded before its entries are passed
- * over. When all pieces are there, each file's sha256 is compared.
+ * libarchive reads the containers; only zip, tar and gzip are switched on. What is wanted is a
+ * list of pieces: a path, in the package or in one archive inside it, and where its bytes go in
+ * which file. A piece is taken when its path equals an entry's byte for byte and the entry is a
+ * regular file; it is written under the plain name that the catalog gives, so no path from an
+ * archive is ever opened. An archive inside is read while the outer one is, a piece of it at a
+ * time: it never lies on the disk and takes no memory of its own size. What it unpacks to is
+ * bounded before its entries are passed over. When all pieces are there, each file's sha256 is
+ * compared.
  *
  * Layer:   server/models.   Threads: any.   Ownership: fd and dir stay the caller's. */
 #include "kernels/base/alloc.h"
@@ -256,7 +257,7 @@ static syn_status check_member(const struct unpacker *u, const struct syn_member
     uint64_t bytes = 0;
     struct stat s;
     int fd = -1;
-    syn_status st = syn_folder_file(u->dir, m->name, &fd, &s, err);
+    syn_status st = syn_folder_file(u->dir, m->name, NULL, &fd, &s, err);
     if (st != SYN_OK) return st;
     st = syn_digest_fd(fd, NULL, NULL, NULL, hex, &bytes, err);
     if (st == SYN_OK && strcmp(hex, m->sha256))

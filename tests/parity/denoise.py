@@ -1,15 +1,16 @@
-"""Parity of `synthd run denoise-speech` with DeepFilterNet3's own library, and with itself.
+"""Parity of `synthd run denoise-speech` with DeepFilterNet3's own library, and with itself; a part of
+`make parity`, also by itself:
 
     python3 tests/parity/denoise.py [--models DIR] [--synthd PROGRAM]
 
 DIR holds one folder per model, as `synthd models fetch` makes them; default: $MODELS, or models/ in
-the cache that demo and tests share. PROGRAM: default $SYNTHD, else $BUILD/synthd. Without the model
-or the library's wheel in the cache the checks are counted as skipped. Closes with
+the cache that demo and tests share. PROGRAM: default $SYNTHD, else $BUILD/synthd. Without the model,
+or where the library cannot be had, the checks are counted as one skipped. Closes with
 "N passed, N failed, N skipped".
 
 The recording: vowels and breaths of a formant synthesiser, in pink noise and hum, 10 s at 48 kHz, made
-here; the network was not trained on such, so only equality is asked of it. Tolerance: 1e-4 of the library's peak: it is 1e-7 to 1e-5, float32 in another order carried on
-through recurrences.
+here; the network was not trained on such, so only equality is asked of it. Tolerance: 1e-4 of the
+library's peak: it is 1e-7 to 1e-5, float32 in another order carried on through recurrences.
 """
 
 import argparse
@@ -96,14 +97,14 @@ def read_wav(path):
 
 
 class Denoiser:
-    def __init__(self, args, folder):
-        self.args, self.folder = args, folder
+    def __init__(self, models, program, folder):
+        self.models, self.program, self.folder = models, program, folder
 
     def __call__(self, x, rate=RATE, **params):
         source, result = (os.path.join(self.folder, name) for name in ("in.wav", "out.wav"))
         write_wav(source, x, rate)
         words = [w for k, v in params.items() for w in ("--set", "%s=%s" % (k, v))]
-        command = [self.args.synthd, "run", "denoise-speech", "--models", self.args.models, "--model", MODEL]
+        command = [self.program, "run", "denoise-speech", "--models", self.models, "--model", MODEL]
         subprocess.run(command + ["--in", "audio=" + source, "--out", result] + words, check=True,
                        stdout=subprocess.DEVNULL)
         y, out_rate = read_wav(result)
@@ -112,7 +113,7 @@ class Denoiser:
         return y if np.ndim(x) == 2 else y[0]
 
 
-def run(tally, denoise, out):
+def compare(tally, denoise, out):
     clean = speech(10)
     noisy = clean + noise(len(clean))
     whole = denoise(noisy)
@@ -143,6 +144,25 @@ def run(tally, denoise, out):
         tally.check(lag == 0, "%d Hz: shifted by %d samples" % (rate, lag))
 
 
+def run(models, program, tally):
+    """All of it; what is not there is skipped."""
+    out = os.path.join(pictures.cache_dir(), "parity-onnx")
+    os.makedirs(out, exist_ok=True)
+    if not os.path.exists(os.path.join(models, MODEL, "model.json")):
+        tally.skip("%s: not in %s" % (MODEL, models))
+        return
+    try:
+        denoise_library.unpacked(out)
+    except denoise_library.Missing as e:
+        tally.skip("%s against its own library: %s" % (MODEL, e))
+        return
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            compare(tally, Denoiser(models, program, folder), out)
+    except (OSError, ValueError, RuntimeError, subprocess.SubprocessError) as e:
+        tally.check(False, "%s: %s" % (MODEL, e))
+
+
 def main():
     p = argparse.ArgumentParser(description="denoise-speech against DeepFilterNet3's own library")
     p.add_argument("--models", default=os.environ.get("MODELS") or os.path.join(pictures.cache_dir(), "models"))
@@ -150,20 +170,9 @@ def main():
                    or os.path.join(os.environ.get("BUILD") or "build", "synthd"))
     args = p.parse_args()
     tally = Tally()
-    out = os.path.join(pictures.cache_dir(), "parity-onnx")
-    os.makedirs(out, exist_ok=True)
-    try:
-        denoise_library.unpacked(out)
-        there = os.path.exists(os.path.join(args.models, MODEL, "model.json"))
-    except FileNotFoundError:
-        there = False
-    if there:
-        with tempfile.TemporaryDirectory() as folder:
-            run(tally, Denoiser(args, folder), out)
-    else:
-        tally.skip(MODEL + ": the model or its package is not there")
-    sys.exit(tally.close())
+    run(args.models, args.synthd, tally)
+    return tally.close()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

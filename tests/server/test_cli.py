@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import harness as h
+import toy_onnx as toy
 from harness import check, equal, run
 
 COMMANDS = ("serve", "run", "submit", "models", "bench", "selftest", "keys")
@@ -482,6 +483,106 @@ def test_models():
     check(code == 1 and one_line(err, "toy.bin"), f"a changed file: {code} {err!r}")
     code, out, err = run("models", "add", os.path.join(target, "toy"), "--models", toys)
     check(code == 2 and one_line(err, "toy.bin"), f"adding a changed file: {code} {err!r}")
+
+
+def check_json(*args):
+    """(exit code, the only network of the report, stderr)"""
+    code, out, err = run("models", "check", *args, "--device", "cpu", "--json")
+    return code, json.loads(out)["networks"][0] if code == 0 else {}, err
+
+
+def test_check_onnx():
+    """What is in an ONNX network, and which version of which operator runs each node."""
+    folder = h.folder()
+    path = os.path.join(folder, "toy.onnx")
+    nodes = [
+        toy.node("Softmax", ["x"], ["s"], axis=-1),
+        toy.node("Softmax", ["s"], ["t"], axis=-1),
+        toy.node("Gather", ["t", "i"], ["y"], axis=0),
+    ]
+    x, i = ("x", toy.FLOAT, ["n", "length", 8]), ("i", toy.INT64, ["k"])
+    with open(path, "wb") as f:
+        f.write(toy.model(nodes, [x, i], [("y", toy.FLOAT, ["k", "length", 8])]))
+    code, net, err = check_json(path)  # index 1 of one
+    check(code == 0 and "Gather" in net.get("not_run", ""), f"not run: {code} {net} {err!r}")
+    operators = [
+        {"op": "Softmax", "domain": "", "n": 2},
+        {"op": "Gather", "domain": "", "n": 1},
+    ]
+    equal(net.get("operators"), operators, "operators of what did not run")
+    check("placement" not in net and "ran" not in net["inputs"][0], f"did not run: {net}")
+
+    code, net, err = check_json(path, "--shape", "x=2x3x8", "--steps", "--size", "5x4")
+    check(code == 0 and "not_run" not in net, f"ran: {code} {net} {err!r}")
+    equal(net.get("operators"), operators, "operators")
+    shapes = [(io["name"], io["type"], io["shape"], io["ran"]) for io in net.get("inputs", [])]
+    equal(
+        shapes,
+        [("x", "f32", "[?, ?, 8]", "[2, 3, 8]"), ("i", "i64", "[?]", "[1]")],
+        "inputs",
+    )
+    equal(net.get("outputs", [{}])[0].get("ran"), "[1, 3, 8]", "output")
+    placed = {(p["op"], p["n"]): p["impl"] for p in net.get("placement", [])}
+    equal(set(placed), {("Softmax", 2), ("Gather", 1)}, "every node is placed")
+    check(placed.get(("Softmax", 2)) not in (None, "reference"), f"a quick version: {placed}")
+    equal(placed.get(("Gather", 1)), "reference", "no quick version")
+    equal([s["op"] for s in net.get("steps", [])], ["Softmax", "Softmax", "Gather"], "steps")
+    equal([s["out"] for s in net["steps"]], ["[2, 3, 8]", "[2, 3, 8]", "[1, 3, 8]"], "their shapes")
+    check(
+        all(s["seconds"] > 0 and s["depth"] == 0 for s in net["steps"])
+        and net["planned"] is False
+        and net["workspace_bytes"] > 0
+        and net["seconds"] > 0
+        and "threads" in net["device"],
+        f"the run: {net}",
+    )
+    code, net, err = check_json(path, "--shape", "x=2x4x8", "--precision", "bf16")
+    check(code == 0 and net["precision"] == "bf16", f"precision: {code} {net} {err!r}")
+    code, out, err = run("models", "check", path, "--shape", "x=2x3x8", "--device", "ref")
+    check(
+        code == 0 and b"operators: Softmax 2, Gather 1" in out and b"node by node on" in out,
+        f"as text: {code} {out!r} {err!r}",
+    )
+    for bad, word in (
+        ("x=2x3x9", "input x"),
+        ("x=2xx8", "--shape"),
+        ("x=2x", "--shape"),
+        ("x=-1x3x8", "--shape"),
+        ("x=1x1x1x1x1x1x1x1x1", "--shape"),
+        ("x=2147483647x2147483647x8", "input x"),
+    ):
+        code, out, err = run("models", "check", path, "--shape", bad, "--device", "cpu")
+        check(code == 1 and one_line(err, word), f"--shape {bad}: {code} {err!r}")
+    code, net, err = check_json(path, "--shape", "x=2x3x8", "--shape", "z=1")
+    check(code == 1 and one_line(err, "z=1"), f"no such input: {code} {err!r}")
+    code, out, err = run("models", "check", os.path.join(folder, "none.onnx"))
+    check(code == 1 and one_line(err, "none.onnx"), f"no such file: {code} {err!r}")
+
+
+def test_check_onnx_bodies():
+    """Bodies' operators are counted, and their nodes are placed and timed once they ran."""
+    path = os.path.join(h.folder(), "toy.onnx")
+    y = ("y", toy.FLOAT, ["n"])
+    branch = toy.node(
+        "If",
+        ["c"],
+        ["y"],
+        then_branch=toy.graph([toy.node("Softmax", ["x"], ["y"])], [], [y]),
+        else_branch=toy.graph([toy.node("Hardmax", ["x"], ["y"])], [], [y]),
+    )
+    with open(path, "wb") as f:
+        f.write(toy.model([branch], [("c", toy.BOOL, []), ("x", toy.FLOAT, ["n"])], [y]))
+    code, net, err = check_json(path, "--steps")
+    equal(
+        {o["op"]: o["n"] for o in net.get("operators", [])},
+        {"If": 1, "Softmax": 1, "Hardmax": 1},
+        f"operators: {code} {err!r}",
+    )
+    equal(
+        [(s["op"], s["depth"]) for s in net.get("steps", [])],
+        [("If", 0), ("Softmax", 1)],
+        "what ran",
+    )
 
 
 def test_selftest_and_bench():

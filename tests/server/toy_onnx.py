@@ -10,11 +10,11 @@ import json
 import os
 import struct
 
-FLOAT, INT64 = 1, 7
+FLOAT, INT64, BOOL = 1, 7, 9
 
 
 def varint(n):
-    out = b""
+    out, n = b"", n & (1 << 64) - 1  # a negative number is its 64 bits
     while n > 127:
         out, n = out + bytes([n & 127 | 128]), n >> 7
     return out + bytes([n])
@@ -44,23 +44,33 @@ def ints(name, values):
     return text(1, name) + b"".join(number(8, v) for v in values) + number(20, 7)
 
 
+def attribute(name, v):
+    """An AttributeProto: a graph() or what ints() takes."""
+    if isinstance(v, bytes):
+        return text(1, name) + text(6, v) + number(20, 5)
+    return ints(name, v)
+
+
 def node(op, inputs, outputs, **attributes):
     return (
         b"".join(text(1, i) for i in inputs)
         + b"".join(text(2, o) for o in outputs)
         + text(4, op)
-        + b"".join(text(5, ints(k, v)) for k, v in attributes.items())
+        + b"".join(text(5, attribute(k, v)) for k, v in attributes.items())
     )
 
 
-def model(nodes, inputs, outputs, opset=13):
-    graph = (
+def graph(nodes, inputs, outputs):
+    return (
         b"".join(text(1, n) for n in nodes)
         + text(2, "toy")
         + b"".join(text(11, value(*i)) for i in inputs)
         + b"".join(text(12, value(*o)) for o in outputs)
     )
-    return number(1, 8) + text(7, graph) + text(8, number(2, opset))
+
+
+def model(nodes, inputs, outputs, opset=13):
+    return number(1, 8) + text(7, graph(nodes, inputs, outputs)) + text(8, number(2, opset))
 
 
 def write_model(models, name, kind, data, network):

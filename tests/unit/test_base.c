@@ -43,6 +43,14 @@ static void test_blocks(void)
     syn_free(p);
     syn_free(NULL);
     T_CHECK(!syn_alloc(SIZE_MAX) && !syn_alloc((size_t)PTRDIFF_MAX + 1), "more than there can be");
+    T_CHECK(!syn_map(SIZE_MAX) && !syn_map((size_t)PTRDIFF_MAX + 1), "more than there can be");
+    for (size_t n = 1; n <= (size_t)8 << 20; n = n * 7 + 1) { /* below a page, above a huge one */
+        p = syn_map(n);
+        T_CHECK(p && (uintptr_t)p % SYN_ALIGN == 0, "%zu bytes of pages", n);
+        if (p) p[0] = 1, p[n - 1] = 2;
+        syn_unmap(p, n);
+    }
+    syn_unmap(NULL, 0);
     T_CHECK(!syn_calloc(SIZE_MAX / 2, 3) && !syn_realloc(NULL, SIZE_MAX / 2, 3),
             "products that overflow");
     p = syn_calloc(10, 7);

@@ -1,13 +1,12 @@
 /* test_catalog.c - the catalog, and fetching from it with clients that are scripts on PATH: what
- * they bring is right, cut short, forged, missing; what is installed is whole or absent.
+ * they bring is right, cut short, forged, missing; what is installed is whole or absent. What comes
+ * out of archives is in test_unpack.c.
  *
  * No network: the real clients are run by hand (`synthd models fetch ID`).
  *
  * Layer:   tests. */
 #include "server/models/catalog.h"
-#include "tests/model_fixture.h"
-#include <archive.h>
-#include <archive_entry.h>
+#include "tests/archive_gen.h"
 
 #define WHEEL "toy_pkg-1.0-py3-none-any.whl"
 #define TARBALL "toy-1.0.tgz"
@@ -15,47 +14,6 @@
 static char root[PATH_MAX], store[PATH_MAX], models[PATH_MAX], cache[PATH_MAX], tools[PATH_MAX];
 
 /* --- making packages -------------------------------------------------------------------------- */
-
-struct entry {
-    const char *path, *bytes;
-    int type; /* AE_IFREG, AE_IFLNK (bytes = target) */
-};
-
-/* size[n]: of bytes that are no text; NULL or 0: text. */
-static void write_sized(const char *name, bool zip, const struct entry *e, const size_t *sizes,
-                        size_t n)
-{
-    char path[PATH_MAX];
-    struct archive *a = archive_write_new();
-    fx_join(path, store, name);
-    if (zip) {
-        archive_write_set_format_zip(a);
-    } else {
-        archive_write_add_filter_gzip(a);
-        archive_write_set_format_pax_restricted(a);
-    }
-    fx_need(archive_write_open_filename(a, path) == ARCHIVE_OK, path);
-    for (size_t i = 0; i < n; i++) {
-        size_t size = sizes && sizes[i] ? sizes[i] : strlen(e[i].bytes);
-        struct archive_entry *x = archive_entry_new();
-        archive_entry_set_pathname(x, e[i].path);
-        archive_entry_set_filetype(x, (unsigned)e[i].type);
-        archive_entry_set_perm(x, 0644);
-        if (e[i].type == AE_IFLNK) archive_entry_set_symlink(x, e[i].bytes);
-        else archive_entry_set_size(x, (la_int64_t)size);
-        fx_need(archive_write_header(a, x) == ARCHIVE_OK, e[i].path);
-        if (e[i].type == AE_IFREG)
-            fx_need(archive_write_data(a, e[i].bytes, size) == (la_ssize_t)size, path);
-        archive_entry_free(x);
-    }
-    fx_need(archive_write_close(a) == ARCHIVE_OK, path);
-    archive_write_free(a);
-}
-
-static void write_archive(const char *name, bool zip, const struct entry *e, size_t n)
-{
-    write_sized(name, zip, e, NULL, n);
-}
 
 /* A client on PATH: notes its arguments and its folder, then does `body` with $dest = its
  * target. */
@@ -97,18 +55,12 @@ static void read_note(const char *name, char *text, size_t size)
 static const char graph[] = "7767517\n1 1\nInput in 0 1 data\n", weights[] = "weights of the toy",
                   terms[] = "MIT.";
 
-static void sha_of(const char *text, char hex[65])
-{
-    fx_need(syn_digest_bytes(text, strlen(text), hex, NULL) == SYN_OK, "sha256");
-}
-
-/* content: whose digest the catalog gives for the weights, as long as they are. */
 static int put_model(char *at, const char *package, const char *id, const char *prefix,
                      const char *content)
 {
     char g[65], w[65];
-    sha_of(graph, g);
-    sha_of(content, w);
+    fx_sha(graph, g);
+    fx_sha(content, w);
     return sprintf(
         at,
         "{\"package\": \"%s\", \"members\": {\"a.param\": \"%s/a.param\", \"a.bin\": \"%s/a.bin\"},"
@@ -127,7 +79,7 @@ static int put_package(char *at, const char *id, const char *client, const char 
     char hex[65], licence[65];
     uint64_t bytes = 0;
     fx_hash(store, archive, hex, &bytes);
-    sha_of(terms, licence);
+    fx_sha(terms, licence);
     return sprintf(at,
                    "{\"id\": \"%s\", \"client\": \"%s\", \"name\": \"%s\", \"version\": \"1.0\", "
                    "%s\"archive\": \"%s\","
@@ -138,15 +90,15 @@ static int put_package(char *at, const char *id, const char *client, const char 
 
 static struct syn_catalog *toy_catalog(void)
 {
-    static const struct entry wheel[] = {
+    static const struct ag_entry wheel[] = {
         {"p/code.py", "import os", AE_IFREG}, {"p/LICENSE", terms, AE_IFREG},
         {"p/a.param", graph, AE_IFREG},       {"p/a.bin", weights, AE_IFREG},
         {"q/a.param", graph, AE_IFREG},       {"q/a.bin", weights, AE_IFREG}};
     char *text = t_alloc(16384), *at = text, path[PATH_MAX];
     struct syn_catalog *c = NULL;
     struct syn_err err = {""};
-    write_archive(WHEEL, true, wheel, 6);
-    write_archive(TARBALL, false, wheel, 4);
+    ag_write(store, WHEEL, true, wheel, 6);
+    ag_write(store, TARBALL, false, wheel, 4);
     at += sprintf(at, "{\"catalog\": 1, \"packages\": [");
     at += put_package(at, "toy-pkg", "pip", WHEEL,
                       "\"python\": \"3.11\", \"abi\": \"none\", \"platform\": \"any\", ");
@@ -193,19 +145,6 @@ static bool there(const char *folder, const char *name)
     return access(fx_join(path, folder, name), F_OK) == 0;
 }
 
-/* Entries of a folder, the lock-free way to see that nothing half-done is left. */
-static int entries(const char *folder)
-{
-    char command[PATH_MAX + 32];
-    int n = -1;
-    FILE *f;
-    snprintf(command, sizeof command, "ls -A '%s' | wc -l", folder);
-    f = popen(command, "r");
-    fx_need(f && fscanf(f, "%d", &n) == 1, "ls");
-    pclose(f);
-    return n;
-}
-
 static void expect_whole(const char *id)
 {
     char folder[PATH_MAX];
@@ -215,7 +154,8 @@ static void expect_whole(const char *id)
     T_CHECK(syn_manifest_read(folder, &m, &err) == SYN_OK, "%s", err.text);
     T_CHECK(syn_manifest_verify(folder, &m, &err) == SYN_OK, "%s", err.text);
     T_CHECK(!strcmp(m.id, id) && m.in_scale == 0.1f, "%s %.9g", m.id, (double)m.in_scale);
-    T_CHECK(there(folder, "LICENSE.txt") && entries(folder) == 4, "%d entries", entries(folder));
+    T_CHECK(there(folder, "LICENSE.txt") && fx_entries(folder) == 4, "%d entries",
+            fx_entries(folder));
 }
 
 static void test_builtin(void)
@@ -303,8 +243,8 @@ static void test_fetch_wheel(const struct syn_catalog *c)
     T_CHECK(strstr(text, "/.part-"), "%s", text);
     read_note("tmp", text, sizeof text);
     T_CHECK(strstr(text, "/.part-"), "%s", text);
-    T_CHECK(entries(cache) == 1 && entries(models) == 1, "left over: %d %d", entries(cache),
-            entries(models));
+    T_CHECK(fx_entries(cache) == 1 && fx_entries(models) == 1, "left over: %d %d",
+            fx_entries(cache), fx_entries(models));
     /* Already whole: nothing is run, nothing is told. The other model shares the archive. */
     st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
     T_CHECK(st == SYN_OK && count_runs() == runs + 1, "%s", err.text);
@@ -383,7 +323,7 @@ static void test_repair(const struct syn_catalog *c)
     st = syn_catalog_fetch(c, "wheel-forged", models, cache, NULL, NULL, &err);
     T_CHECK(st == SYN_INVALID && strstr(err.text, "p/a.bin in the archive has sha256"), "%s",
             err.text);
-    T_CHECK(entries(models) == 3, "left over: %d", entries(models));
+    T_CHECK(fx_entries(models) == 3, "left over: %d", fx_entries(models));
     fx_remove(folder);
     fx_model(models, "wheel-one", 1, 4, 2);
     st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
@@ -394,8 +334,8 @@ static void test_repair(const struct syn_catalog *c)
     st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
     T_CHECK(st == SYN_CONFLICT && strstr(err.text, "in the way"), "%s", err.text);
     fx_remove(folder);
-    T_CHECK(entries(models) == 2 && entries(cache) == 2, "left over: %d %d", entries(models),
-            entries(cache));
+    T_CHECK(fx_entries(models) == 2 && fx_entries(cache) == 2, "left over: %d %d",
+            fx_entries(models), fx_entries(cache));
 }
 
 /* A client that fails: its last words come back, nothing is installed, nothing is left. */
@@ -425,7 +365,8 @@ static void test_client_fails(const struct syn_catalog *c)
         st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
         T_CHECK(st == cases[i].st && strstr(err.text, cases[i].word), "want '%s', got %s '%s'",
                 cases[i].word, syn_status_word(st), err.text);
-        T_CHECK(!there(models, "wheel-one") && entries(cache) == 0, "left over %d", entries(cache));
+        T_CHECK(!there(models, "wheel-one") && fx_entries(cache) == 0, "left over %d",
+                fx_entries(cache));
     }
     { /* as long as the real one, another byte in it */
         char path[PATH_MAX], body[PATH_MAX * 2 + 128];
@@ -439,7 +380,8 @@ static void test_client_fails(const struct syn_catalog *c)
         write_client("python3", body);
         st = syn_catalog_fetch(c, "wheel-one", models, cache, NULL, NULL, &err);
         T_CHECK(st == SYN_INVALID && strstr(err.text, WHEEL " has sha256"), "%s", err.text);
-        T_CHECK(!there(models, "wheel-one") && entries(cache) == 0, "left over %d", entries(cache));
+        T_CHECK(!there(models, "wheel-one") && fx_entries(cache) == 0, "left over %d",
+                fx_entries(cache));
     }
     {
         char path[PATH_MAX];
@@ -480,264 +422,6 @@ static void test_sweep(const struct syn_catalog *c)
             "swept");
 }
 
-/* Archives whose bytes are pinned but whose members are not what the catalog says. */
-static void test_unpack(void)
-{
-    static const struct {
-        struct entry e[3];
-        size_t n;
-        const char *word;
-    } cases[] = {
-        {{{"p/a.param", "abc", AE_IFREG}}, 1, "p/a.bin is not in the archive"},
-        {{{"p/a.param", "abcd", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}},
-         2,
-         "p/a.param in the archive has more than 3"},
-        {{{"p/a.param", "ab", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}},
-         2,
-         "p/a.param in the archive has 2 bytes"},
-        {{{"p/a.param", "abx", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}},
-         2,
-         "p/a.param in the archive has sha256"},
-        {{{"p/a.param", "/etc/passwd", AE_IFLNK}, {"p/a.bin", "wxyz", AE_IFREG}},
-         2,
-         "p/a.param in the archive is not a regular"},
-        {{{"../p/a.param", "abc", AE_IFREG}, {"p/a.bin", "wxyz", AE_IFREG}},
-         2,
-         "p/a.param is not in the archive"},
-    };
-    struct syn_member want[2] = {{.name = "a.param", .member = "p/a.param", .bytes = 3},
-                                 {.name = "a.bin", .member = "p/a.bin", .bytes = 4}};
-    char path[PATH_MAX], out[PATH_MAX];
-    struct syn_err err = {""};
-    sha_of("abc", want[0].sha256);
-    sha_of("wxyz", want[1].sha256);
-    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
-        const char *name = i % 2 ? "case.whl" : "case.tgz";
-        int fd, dir = -1;
-        syn_status st;
-        write_archive(name, i % 2, cases[i / 2].e, cases[i / 2].n);
-        fd = open(fx_join(path, store, name), O_RDONLY);
-        fx_need(mkdir(fx_join(out, root, "out"), 0700) == 0 &&
-                    (dir = open(out, O_RDONLY | O_DIRECTORY)) >= 0,
-                out);
-        st = syn_unpack(fd, want, 2, dir, NULL, NULL, &err);
-        T_CHECK(st == SYN_INVALID && strstr(err.text, cases[i / 2].word), "%s: want '%s', got '%s'",
-                name, cases[i / 2].word, err.text);
-        close(fd);
-        close(dir);
-        fx_remove(out);
-    }
-    /* No archive at all, and one cut short. */
-    fx_text(store, "text", "this is not an archive, only a text that is somewhat long to be sure");
-    for (int i = 0; i < 2; i++) {
-        int fd = open(fx_join(path, store, i ? TARBALL : "text"), O_RDWR), dir;
-        fx_need(mkdir(fx_join(out, root, "out"), 0700) == 0 &&
-                    (dir = open(out, O_RDONLY | O_DIRECTORY)) >= 0,
-                out);
-        if (i) fx_need(ftruncate(fd, 60) == 0, path);
-        T_CHECK(syn_unpack(fd, want, 2, dir, NULL, NULL, &err) == SYN_INVALID, "%s", err.text);
-        close(fd);
-        close(dir);
-        fx_remove(out);
-    }
-}
-
-/* --- archives inside, and files in parts --- */
-
-/* Makes out, unpacks store/name into it, says how it went. */
-static syn_status unpack_into(const char *name, const struct syn_member *want, size_t n, char *out,
-                              struct syn_err *err)
-{
-    char path[PATH_MAX];
-    int fd = open(fx_join(path, store, name), O_RDONLY), dir = -1;
-    syn_status st;
-    fx_need(fd >= 0 && mkdir(fx_join(out, root, "out"), 0700) == 0 &&
-                (dir = open(out, O_RDONLY | O_DIRECTORY)) >= 0,
-            out);
-    st = syn_unpack(fd, want, n, dir, NULL, NULL, err);
-    close(fd);
-    close(dir);
-    return st;
-}
-
-static char *slurp(const char *folder, const char *name, size_t *n)
-{
-    char path[PATH_MAX], *bytes;
-    FILE *f = fopen(fx_join(path, folder, name), "rb");
-    long size;
-    fx_need(f && fseek(f, 0, SEEK_END) == 0 && (size = ftell(f)) >= 0, path);
-    rewind(f);
-    bytes = t_alloc((size_t)size + 1);
-    fx_need(fread(bytes, 1, (size_t)size, f) == (size_t)size, path);
-    bytes[size] = '\0';
-    fclose(f);
-    *n = (size_t)size;
-    return bytes;
-}
-
-static bool file_is(const char *folder, const char *name, const char *text)
-{
-    size_t n;
-    char *bytes = slurp(folder, name, &n);
-    bool same = n == strlen(text) && !memcmp(bytes, text, n);
-    free(bytes);
-    return same;
-}
-
-static void test_inner_archive(void)
-{
-    static const struct entry inner[] = {{"tmp/skip", "not wanted", AE_IFREG},
-                                         {"tmp/enc", "abc", AE_IFREG},
-                                         {"tmp/link", "/etc/passwd", AE_IFLNK},
-                                         {"tmp/dec", "wxyz", AE_IFREG}};
-    struct syn_member want[3] = {
-        {.name = "enc", .archive = "in/x.tgz", .member = "tmp/enc", .bytes = 3},
-        {.name = "dec", .archive = "in/x.tgz", .member = "tmp/dec", .bytes = 4},
-        {.name = "note", .member = "note", .bytes = 2}};
-    struct entry outer[4] = {{"in/other", "x", AE_IFREG},
-                             {.path = "in/x.tgz", .type = AE_IFREG},
-                             {"tmp/enc", "ABC", AE_IFREG},
-                             {"note", "hi", AE_IFREG}};
-    char out[PATH_MAX], *bytes;
-    size_t sizes[4] = {0};
-    struct syn_err err = {""};
-    write_archive("inner.tgz", false, inner, 4);
-    bytes = slurp(store, "inner.tgz", &sizes[1]);
-    outer[1].bytes = bytes;
-    sha_of("abc", want[0].sha256);
-    sha_of("wxyz", want[1].sha256);
-    sha_of("hi", want[2].sha256);
-    for (int zip = 0; zip < 2; zip++) {
-        static const struct {
-            const char *member, *word; /* of want[1] */
-        } cases[] = {{"tmp/link", "tmp/link in the archive is not a regular"},
-                     {"tmp/skip", "tmp/skip in the archive has more than 4"},
-                     {"tmp/none", "tmp/none is not in the archive in/x.tgz"},
-                     {"note", "note is not in the archive in/x.tgz"}};
-        struct syn_member wrong[3];
-        write_sized("outer", zip, outer, sizes, 4);
-        T_CHECK(unpack_into("outer", want, 3, out, &err) == SYN_OK, "%s", err.text);
-        /* The outer entry of the same path as the inner one is not taken for it. */
-        T_CHECK(entries(out) == 3 && file_is(out, "enc", "abc") && file_is(out, "dec", "wxyz") &&
-                    file_is(out, "note", "hi"),
-                "%d files", entries(out));
-        fx_remove(out);
-        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-            memcpy(wrong, want, sizeof wrong);
-            snprintf(wrong[1].member, sizeof wrong[1].member, "%s", cases[i].member);
-            T_CHECK(unpack_into("outer", wrong, 3, out, &err) == SYN_INVALID &&
-                        strstr(err.text, cases[i].word),
-                    "want '%s', got '%s'", cases[i].word, err.text);
-            fx_remove(out);
-        }
-        memcpy(wrong, want, sizeof wrong);
-        strcpy(wrong[0].archive, "in/other"); /* no archive */
-        T_CHECK(unpack_into("outer", wrong, 3, out, &err) == SYN_INVALID, "%s", err.text);
-        fx_remove(out);
-        sizes[1] -= 40; /* cut short */
-        write_sized("short", zip, outer, sizes, 4);
-        sizes[1] += 40;
-        T_CHECK(unpack_into("short", want, 3, out, &err) == SYN_INVALID, "%s", err.text);
-        fx_remove(out);
-    }
-    free(bytes);
-}
-
-/* A tar header that says its entry has more bytes than an archive inside may unpack to. */
-static void test_inner_archive_bounded(void)
-{
-    struct syn_member want[1] = {
-        {.name = "enc", .archive = "bomb.tar", .member = "tmp/enc", .bytes = 3}};
-    struct entry outer[1] = {{.path = "bomb.tar", .type = AE_IFREG}};
-    char out[PATH_MAX], *bytes = t_alloc(4096);
-    struct syn_err err = {""};
-    unsigned sum = 0;
-    memset(bytes, 0, 4096);
-    memcpy(bytes, "tmp/big", 7);
-    memcpy(bytes + 100, "0000644", 7);
-    memcpy(bytes + 124, "77777777777", 11); /* 8 GiB less one */
-    memcpy(bytes + 136, "00000000000", 11);
-    memset(bytes + 148, ' ', 8);
-    bytes[156] = '0';
-    memcpy(bytes + 257, "ustar\00000", 8);
-    for (int i = 0; i < 512; i++) sum += (unsigned char)bytes[i];
-    snprintf(bytes + 148, 8, "%06o", sum);
-    outer[0].bytes = bytes;
-    sha_of("abc", want[0].sha256);
-    write_sized("outer", false, outer, &(size_t){4096}, 1);
-    T_CHECK(unpack_into("outer", want, 1, out, &err) == SYN_TOO_LARGE &&
-                strstr(err.text, "bomb.tar unpacks to over 4294967296 bytes"),
-            "%s", err.text);
-    fx_remove(out);
-    free(bytes);
-}
-
-static void test_parts(void)
-{
-    /* In the archive in another order than in the file. */
-    struct entry e[4] = {{"d/2", "89", AE_IFREG},
-                         {"d/0", "0123", AE_IFREG},
-                         {"d/x", "????", AE_IFREG},
-                         {"d/1", "4567", AE_IFREG}};
-    char parts[3][SYN_MEMBER_SIZE] = {"d/0", "d/1", "d/2"}, out[PATH_MAX];
-    struct syn_member want[1] = {
-        {.name = "whole", .bytes = 10, .part = parts, .n_parts = 3, .part_bytes = 4}};
-    struct syn_err err = {""};
-    sha_of("0123456789", want[0].sha256);
-    for (int zip = 0; zip < 2; zip++) {
-        write_archive("parts", zip, e, 4);
-        T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_OK && entries(out) == 1 &&
-                    file_is(out, "whole", "0123456789"),
-                "%s", err.text);
-        fx_remove(out);
-    }
-    strcpy(parts[1], "d/x");
-    T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_INVALID &&
-                strstr(err.text, "whole joined of its parts has sha256"),
-            "%s", err.text);
-    fx_remove(out);
-    strcpy(parts[1], "d/2"); /* the same twice: the second is not there */
-    T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_INVALID, "%s", err.text);
-    fx_remove(out);
-    strcpy(parts[1], "d/1");
-    e[3].bytes = "45678";
-    write_archive("parts", false, e, 4);
-    T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_INVALID &&
-                strstr(err.text, "d/1 in the archive has more than 4"),
-            "%s", err.text);
-    fx_remove(out);
-    e[3].bytes = "456";
-    write_archive("parts", false, e, 4);
-    T_CHECK(unpack_into("parts", want, 1, out, &err) == SYN_INVALID &&
-                strstr(err.text, "d/1 in the archive has 3 bytes"),
-            "%s", err.text);
-    fx_remove(out);
-}
-
-static void test_unpack_allocation_fails(void)
-{
-    static const struct entry inner[] = {{"e", "abc", AE_IFREG}};
-    struct syn_member want[1] = {{.name = "e", .archive = "i", .member = "e", .bytes = 3}};
-    struct entry outer[1] = {{.path = "i", .type = AE_IFREG}};
-    char out[PATH_MAX], *bytes;
-    size_t size = 0;
-    syn_status st = SYN_NO_MEMORY;
-    long n = 1;
-    write_archive("inner.tgz", false, inner, 1);
-    bytes = slurp(store, "inner.tgz", &size);
-    outer[0].bytes = bytes;
-    write_sized("outer", false, outer, &size, 1);
-    sha_of("abc", want[0].sha256);
-    for (; st == SYN_NO_MEMORY && n < 20; n++) {
-        syn_alloc_fail_at(n);
-        st = unpack_into("outer", want, 1, out, NULL);
-        syn_alloc_fail_at(0);
-        fx_remove(out);
-    }
-    T_CHECK(st == SYN_OK && n > 3, "%s after %ld allocations", syn_status_word(st), n);
-    free(bytes);
-}
-
 static void test_places_wrong(void)
 {
     static const struct {
@@ -760,7 +444,7 @@ static void test_places_wrong(void)
     char *text = t_alloc(32768), *bad = t_alloc(32768), path[PATH_MAX], *at;
     struct syn_err err = {""};
     struct syn_catalog *c = NULL;
-    char *made = slurp(root, "catalog.json", &(size_t){0});
+    char *made = fx_slurp(root, "catalog.json", &(size_t){0});
     snprintf(text, 32768, "%s", made);
     at = strstr(text, "\"q/a.param\"");
     fx_need(at != NULL && strlen(graph) == 30, text);
@@ -855,11 +539,6 @@ int main(void)
     test_repair(c);
     test_client_fails(c);
     test_sweep(c);
-    test_unpack();
-    test_inner_archive();
-    test_inner_archive_bounded();
-    test_parts();
-    test_unpack_allocation_fails();
     test_catalog_wrong();
     test_places_wrong();
     test_each_allocation_fails();

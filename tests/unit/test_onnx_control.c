@@ -6,10 +6,6 @@
 #include "kernels/base/rng.h"
 #include "tests/op_lines.h"
 
-struct vector {
-    const char *call, *want;
-};
-
 /* Computed by onnxruntime. */
 static const struct vector vectors[] = {
     {"LSTM@14 f32[3,2,2] f32[2,8,2] f32[2,8,2] f32[2,16] i32[2]=3,2 f32[2,2,2] f32[2,2,2] f32[2,6] "
@@ -453,11 +449,7 @@ static void test_corners(void)
 
 static void test_refusals(void)
 {
-    static const struct {
-        const char *call;
-        syn_status st;
-        const char *words;
-    } wrong[] = {
+    static const struct refusal wrong[] = {
         {"LSTM@14 f32[2,1,3] f32[1,8,2] f32[1,8,2] out=1", SYN_INVALID,
          "W has shape [1, 8, 2]: must be [1, 8, 3]"},
         {"LSTM@14 f32[2,1,3] f32[1,8,3] f32[1,8,2] hidden_size:i=3", SYN_INVALID,
@@ -553,14 +545,12 @@ static void test_refusals(void)
         {TREE("0", "0", "0", "1", "0", "0"), SYN_INVALID,
          "leaf_weights has 2 entries: must have 1"},
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        line_refuse(wrong[i].call, wrong[i].st, wrong[i].words);
+    LINES_REFUSE(wrong);
 }
 
 int main(void)
 {
-    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-        line_expect(vectors[i].call, vectors[i].want, 5e-6);
+    LINES_EXPECT(vectors, 5e-6);
     test_loop();
     test_loop_shapes();
     test_if();

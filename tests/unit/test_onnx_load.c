@@ -405,7 +405,7 @@ static void test_seeds(void)
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         char path[80];
         snprintf(path, sizeof path, "tests/fuzz/corpus/onnx/%s", good[i]);
-        const syn_status st = syn_onnx_load(path, &file, &graph, &err);
+        const syn_status st = syn_onnx_load(path, NULL, &file, &graph, &err);
         T_CHECK(st == SYN_OK, "%s", err.text);
         if (st != SYN_OK) continue;
         T_CHECK(graph->n_outputs == 1 && !strcmp(graph->value[graph->output[0]].name, "y") &&
@@ -416,7 +416,7 @@ static void test_seeds(void)
         struct pg none = {0};
         unload(&none);
     }
-    T_CHECK(syn_onnx_load("tests/fuzz/corpus/onnx/refused", &file, &graph, &err) == SYN_NOT_FOUND &&
+    T_CHECK(syn_onnx_load("tests/fuzz/corpus/onnx/refused", NULL, &file, &graph, &err) == SYN_NOT_FOUND &&
                 strstr(err.text, "w.bin"),
             "%s", err.text);
 }

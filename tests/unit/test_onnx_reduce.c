@@ -2,10 +2,6 @@
  * onnxruntime 1.32 and of onnx 1.23's reference, the fault A36, and what must be refused. */
 #include "tests/op_lines.h"
 
-struct vector {
-    const char *call, *want;
-};
-
 /* Computed by onnxruntime. */
 static const struct vector by_runtime[] = {
     {"ReduceSum@13 f32[2,3,2] i64[1]=1",
@@ -222,8 +218,7 @@ static void test_special_values(void)
         {"LRN@13 f32[1,3,1]=1,2,4 size:i=2 alpha:f=2 beta:f=1 bias:f=1",
          "f32[1,3,1]= 0.1666667 0.09523810 0.2352941"},
     };
-    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-        line_expect(vectors[i].call, vectors[i].want, 2e-6);
+    LINES_EXPECT(vectors, 2e-6);
 }
 
 /* Of nothing: what each sum begins with, and no walk over the dimensions beside a 0. */
@@ -258,8 +253,7 @@ static void test_empty(void)
          "f32[0,524288,524288,2]= "},
         {"SoftmaxCrossEntropyLoss@13 f32[0,3] i64[0] reduction:s=sum", "f32[]= 0"},
     };
-    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-        line_expect(vectors[i].call, vectors[i].want, 0);
+    LINES_EXPECT(vectors, 0);
 }
 
 /* A36: instance and group norms of large numbers close together: the variance must not be taken
@@ -283,11 +277,7 @@ static void test_A36_norms(void)
 
 static void test_refusals(void)
 {
-    static const struct {
-        const char *call;
-        syn_status st;
-        const char *words;
-    } wrong[] = {
+    static const struct refusal wrong[] = {
         {"ReduceSum@13 f32[2,3] i64[1]=2", SYN_INVALID, "axes = 2: must be in [-2, 2)"},
         {"ReduceSum@13 f32[2] i64[1]=-9223372036854775808", SYN_INVALID,
          "axes = -9223372036854775808"},
@@ -356,16 +346,13 @@ static void test_refusals(void)
         {"SoftmaxCrossEntropyLoss@13 f32[2,3] i64[3]", SYN_INVALID, "without its channels"},
         {"SwiGLU@28 f32[2] f32[3]", SYN_INVALID, "one shape"},
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        line_refuse(wrong[i].call, wrong[i].st, wrong[i].words);
+    LINES_REFUSE(wrong);
 }
 
 int main(void)
 {
-    for (size_t i = 0; i < sizeof by_runtime / sizeof by_runtime[0]; i++)
-        line_expect(by_runtime[i].call, by_runtime[i].want, 2e-6);
-    for (size_t i = 0; i < sizeof by_reference / sizeof by_reference[0]; i++)
-        line_expect(by_reference[i].call, by_reference[i].want, 2e-6);
+    LINES_EXPECT(by_runtime, 2e-6);
+    LINES_EXPECT(by_reference, 2e-6);
     test_special_values();
     test_empty();
     test_A36_norms();

@@ -3,10 +3,6 @@
  * A33, A35, A38, and what must be refused. */
 #include "tests/op_lines.h"
 
-struct vector {
-    const char *call, *want;
-};
-
 /* Computed by onnxruntime. */
 static const struct vector vectors[] = {
     {"Conv@11 f32[1,4,5,4] f32[4,2,3,2] f32[4] group:i=2 pads:is=1,0,0,1 strides:is=2,1 "
@@ -124,8 +120,7 @@ static void test_A32_coordinates(void)
          "u8[6]= 0 1 1 2 3 3"},
     };
     char call[400] = "Resize@13 f32[26]=", want[400] = "f32[64]=", one[16];
-    for (size_t i = 0; i < sizeof ties / sizeof ties[0]; i++)
-        line_expect(ties[i].call, ties[i].want, 0);
+    LINES_EXPECT(ties, 0);
     for (int i = 0; i < 26; i++) snprintf(one, sizeof one, "%d,", i), strcat(call, one);
     for (int i = 0; i < 64; i++) snprintf(one, sizeof one, " %d", i * 26 / 64), strcat(want, one);
     T_CHECK(strstr(want, " 12 12 13 13 13") != NULL, "30..34 are 12,12,13,13,13");
@@ -203,11 +198,7 @@ static void test_empty(void)
 
 static void test_refusals(void)
 {
-    static const struct {
-        const char *call;
-        syn_status st;
-        const char *words;
-    } wrong[] = {
+    static const struct refusal wrong[] = {
         {"Conv@11 f32[1,3,4,4] f32[2,2,3,3]", SYN_INVALID, "3 channels, w for 2 of them"},
         {"Conv@11 f32[1,4,4,4] f32[3,2,3,3] group:i=2", SYN_INVALID, "outputs a multiple of group"},
         {"Conv@11 f32[1,1,4] f32[1,1,3] f32[2]", SYN_INVALID, "must be [1]"},
@@ -266,8 +257,7 @@ static void test_refusals(void)
          "batch index -1"},
         {"MaxRoiPool@1 f32[1,1,2,2] f32[1,5]", SYN_INVALID, "pooled_shape has 0 entries"},
     };
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
-        line_refuse(wrong[i].call, wrong[i].st, wrong[i].words);
+    LINES_REFUSE(wrong);
 }
 
 /* A38: sizes past 2^31 plan in 64 bits, and nothing is allocated for it. */
@@ -294,8 +284,7 @@ static void test_A38_large(void)
 
 int main(void)
 {
-    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-        line_expect(vectors[i].call, vectors[i].want, 2e-6);
+    LINES_EXPECT(vectors, 2e-6);
     test_A32_coordinates();
     test_A33_auto_pad();
     test_A35_asymmetric();

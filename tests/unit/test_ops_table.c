@@ -1,5 +1,6 @@
 /* test_ops_table.c - the table of operators, attributes, shapes and element types; sizes that every
  * row must refuse. */
+#include "kernels/load/onnx_file.h"
 #include "tests/op_call.h"
 
 static void test_rows(void)
@@ -7,12 +8,15 @@ static void test_rows(void)
     for (int id = 0; id < SYN_OP_COUNT; id++) {
         const struct syn_op *op = syn_op_get((syn_op_id)id);
         int32_t n_attrs = 0;
-        T_CHECK(op && op->name && (op->shape || (op->flags & SYN_OP_MAKES)) && op->reference, "row %d is incomplete", id);
+        T_CHECK(op && op->name && (op->shape || (op->flags & SYN_OP_MAKES)) && op->reference,
+                "row %d is incomplete", id);
         if (!op) continue;
         T_CHECK(op->min_in >= 0 && op->max_in >= op->min_in && op->max_in <= SYN_MAX_OPERANDS &&
-                    op->n_out >= 0 && syn_op_max_out(op) >= 1 && syn_op_max_out(op) <= SYN_MAX_OPERANDS,
+                    op->n_out >= 0 && syn_op_max_out(op) >= 1 &&
+                    syn_op_max_out(op) <= SYN_MAX_OPERANDS,
                 "%s: arity", op->name);
-        T_CHECK(!(op->flags & SYN_OP_POINTWISE) || op->max_in == 1, "%s: pointwise with several operands", op->name);
+        T_CHECK(!(op->flags & SYN_OP_POINTWISE) || op->max_in == 1,
+                "%s: pointwise with several operands", op->name);
         while (op->attrs && op->attrs[n_attrs].name) {
             const struct syn_attr_spec *s = &op->attrs[n_attrs++];
             T_CHECK(s->min <= s->max, "%s: %s", op->name, s->name);
@@ -22,18 +26,20 @@ static void test_rows(void)
         }
         T_CHECK(n_attrs <= SYN_MAX_ATTRS, "%s: %d attributes", op->name, (int)n_attrs);
         for (int other = 0; other < id; other++)
-            T_CHECK(strcmp(op->name, syn_op_get((syn_op_id)other)->name) != 0 ||
-                        strcmp(op->domain ? op->domain : "",
-                               syn_op_get((syn_op_id)other)->domain ? syn_op_get((syn_op_id)other)->domain
-                                                                    : "") != 0,
-                    "two rows named %s in one domain", op->name);
-        T_CHECK(syn_op_find(op->domain ? op->domain : "", op->name) == (syn_op_id)id, "%s is not found", op->name);
+            T_CHECK(
+                strcmp(op->name, syn_op_get((syn_op_id)other)->name) != 0 ||
+                    strcmp(op->domain ? op->domain : "", syn_op_get((syn_op_id)other)->domain
+                                                             ? syn_op_get((syn_op_id)other)->domain
+                                                             : "") != 0,
+                "two rows named %s in one domain", op->name);
+        T_CHECK(syn_op_find(op->domain ? op->domain : "", op->name) == (syn_op_id)id,
+                "%s is not found", op->name);
     }
     T_CHECK(syn_op_get(SYN_OP_COUNT) == NULL, "a row past the end");
 }
 
-/* Every row of our own, every operand: missing, empty, unknown, of a wrong type, too large. The text names the
- * row. */
+/* Every row of our own, every operand: missing, empty, unknown, of a wrong type, too large. The
+ * text names the row. */
 static void test_every_row_refuses(void)
 {
     const int64_t empty[4] = {1, 4, 0, 4}, unknown[4] = {1, -1, 4, 4},
@@ -60,6 +66,39 @@ static void test_every_row_refuses(void)
                         syn_status_word(st), t.err.text);
                 op_end(&t);
             }
+}
+
+/* What is in no row is not found: every name cut short or grown by a letter, in its own domain and
+ * in others. */
+static void test_find_misses(void)
+{
+    static const char *const words[] = {"", "A", "Zzz", "relu", "ReLU", "\xff\xff"};
+    static const char *const domains[] = {"", "synthd", "ai.onnx.ml", "a", "zz"};
+    for (int id = 0; id < SYN_OP_COUNT; id++) {
+        const struct syn_op *op = syn_op_get((syn_op_id)id);
+        const char *domain = op->domain ? op->domain : "";
+        char name[160];
+        for (int change = -1; change <= 1; change += 2) {
+            syn_op_id found;
+            bool real = false; /* cut short, a name may be another row's */
+            snprintf(name, sizeof name, "%s%s", op->name, change > 0 ? "_" : "");
+            if (change < 0) name[strlen(name) - 1] = '\0';
+            for (int k = 0; k < SYN_OP_COUNT; k++)
+                real |= !strcmp(name, syn_op_get((syn_op_id)k)->name);
+            found = syn_op_find(domain, name);
+            T_CHECK(real || found == SYN_OP_COUNT, "'%s' is found as row %d", name, (int)found);
+        }
+        for (size_t d = 0; d < sizeof domains / sizeof *domains; d++) {
+            const syn_op_id found = syn_op_find(domains[d], op->name);
+            const struct syn_op *got = syn_op_get(found);
+            T_CHECK(!got || (!strcmp(got->domain ? got->domain : "", domains[d]) &&
+                             !strcmp(got->name, op->name)),
+                    "%s of '%s' is found as row %d", op->name, domains[d], (int)found);
+            T_CHECK(got || strcmp(domain, domains[d]) != 0, "%s is not found", op->name);
+        }
+    }
+    for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+        T_CHECK(syn_op_find("", words[w]) == SYN_OP_COUNT, "'%s' is found", words[w]);
 }
 
 static void refuse_fill(const struct syn_op *op, int32_t n, const struct syn_attr *a,
@@ -167,11 +206,44 @@ static void test_shapes(void)
             "bytes");
 }
 
+/* Every number against the loader's own list of what ONNX has, which knows the types' widths. */
+static void test_onnx_numbers(void)
+{
+    static const struct {
+        int number;
+        const char *word;
+    } types[] = {
+        {1, "f32"},         {2, "u8"},      {3, "i8"},          {4, "u16"},     {5, "i16"},
+        {6, "i32"},         {7, "i64"},     {9, "bool"},        {10, "f16"},    {11, "f64"},
+        {12, "u32"},        {13, "u64"},    {16, "bf16"},       {17, "f8e4m3fn"},
+        {18, "f8e4m3fnuz"}, {19, "f8e5m2"}, {20, "f8e5m2fnuz"}, {21, "u4"},     {22, "i4"},
+        {23, "f4e2m1"},     {24, "f8e8m0"}, {25, "u2"},         {26, "i2"},
+    };
+    bool seen[64] = {false};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        const syn_dtype t = syn_dtype_of_onnx(types[i].number);
+        seen[types[i].number] = true;
+        T_CHECK(t < SYN_DTYPE_COUNT && !strcmp(syn_dtype_word(t), types[i].word),
+                "%d is %s: want %s", types[i].number, syn_dtype_word(t), types[i].word);
+        T_CHECK(syn_dtype_bytes(t) == syn_onnx_type_bytes((syn_onnx_type)types[i].number),
+                "%s: bytes", types[i].word);
+    }
+    T_CHECK(sizeof types / sizeof *types == SYN_DTYPE_COUNT, "a type without a number");
+    for (int64_t n = -3; n < 64; n++)
+        T_CHECK((n >= 0 && seen[n]) || syn_dtype_of_onnx(n) == SYN_DTYPE_COUNT, "%d is a type",
+                (int)n);
+    T_CHECK(syn_dtype_of_onnx(INT64_MAX) == SYN_DTYPE_COUNT &&
+                syn_dtype_of_onnx(((int64_t)1 << 32) + 1) == SYN_DTYPE_COUNT,
+            "large numbers");
+}
+
 int main(void)
 {
     test_rows();
     test_every_row_refuses();
+    test_find_misses();
     test_attrs();
     test_shapes();
+    test_onnx_numbers();
     return t_report();
 }
