@@ -27,7 +27,7 @@ static void check(const json_t *o, const struct syn_param_spec *spec, int32_t n_
     memset(&errs, 0, sizeof errs);
     if (syn_output_spec_parse(list, n, &out, &errs) == SYN_OK) {
         struct syn_param effective[SYN_OUTPUT_N_PARAMS];
-        json_t *again = syn_json_from_params(effective, syn_output_spec_effective(&out, effective));
+        json_t *again = syn_params_object(effective, syn_output_spec_effective(&out, effective));
         json_decref(again);
     }
     for (int32_t i = 0; i < errs.n; i++) {
