@@ -14,8 +14,8 @@ from api import errors_of, form, problem, uri
 from harness import Daemon, check, equal, png, run
 
 NPY, OCTETS = "application/x-npy", "application/octet-stream"
-# Two processes may measure different precisions as the quicker one.
-F32 = ("--precision", "f32")
+# Two processes may measure different precisions and convolutions as the quicker ones.
+EXACT = ("--precision", "f32", "--device", "cpu:own")
 MODELS = None
 daemon = None
 
@@ -31,7 +31,7 @@ def models():
 def d():
     global daemon
     if daemon is None or daemon.process.poll() is not None:
-        daemon = Daemon(*F32, models=models())
+        daemon = Daemon(*EXACT, models=models())
     return daemon
 
 
@@ -112,7 +112,7 @@ def test_same_bytes_by_run_http_and_submit():
     for job in JOBS:
         kind, model, inputs, params, output = job
         words = ("--model", model, *words_of(inputs, params, output), "--out", "-")
-        code, by_run, err = run("run", kind, *F32, "--models", models(), *words)
+        code, by_run, err = run("run", kind, *EXACT, "--models", models(), *words)
         if not equal(code, 0, f"run {kind}: {err}"):
             continue
         j = ran(job)
@@ -497,10 +497,10 @@ def test_real_models():
     jobs = [j for j in jobs if os.path.exists(os.path.join(real, j[1], "model.json"))]
     if not jobs:
         raise h.Skip("none of the models is fetched")
-    with Daemon(*F32, models=real) as server:
+    with Daemon(*EXACT, models=real) as server:
         for kind, model, inputs, params, output in jobs:
             words = ("--model", model, *words_of(inputs, params, output), "--out", "-")
-            code, by_run, err = run("run", kind, *F32, "--models", real, *words)
+            code, by_run, err = run("run", kind, *EXACT, "--models", real, *words)
             equal(code, 0, err)
             code, by_submit, err = run("submit", kind, "--server", server.url, *words)
             equal(code, 0, err)
