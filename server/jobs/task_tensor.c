@@ -113,6 +113,17 @@ static syn_status load(struct syn_task *t, const atomic_bool *cancel, struct syn
     return st;
 }
 
+/* Names go into JSON; those in a model's file need not be UTF-8, nor is one that was cut. */
+static void copy_name(char to[SYN_TASK_NAME_SIZE], const char *name)
+{
+    json_t *text;
+    snprintf(to, SYN_TASK_NAME_SIZE, "%s", name);
+    text = json_string(to);
+    for (char *c = to; !text && *c; c++)
+        if ((unsigned char)*c > 127) *c = '?';
+    json_decref(text);
+}
+
 static syn_status finish(struct syn_task *t, struct syn_err *err)
 {
     struct tensor *d = self(t);
@@ -120,7 +131,7 @@ static syn_status finish(struct syn_task *t, struct syn_err *err)
     for (int32_t i = 0; i < d->n_made; i++) {
         struct syn_tensor_named one;
         syn_tensor_take(t->pipeline, i, &one);
-        snprintf(d->made[i].name, sizeof d->made[i].name, "%s", one.name);
+        copy_name(d->made[i].name, one.name);
         d->made[i].tensor = one.tensor;
     }
     return SYN_OK;
@@ -163,21 +174,14 @@ static syn_status encode(struct syn_task *t, int32_t i, struct syn_buf *out,
     return SYN_OK;
 }
 
-/* A text that is UTF-8; names in a model's file need not be. */
-static json_t *name_json(const char *name)
-{
-    json_t *text = json_string(name);
-    return text ? text : json_string("?");
-}
-
 static json_t *result(const struct syn_task *t)
 {
     const struct tensor *d = view(t);
     json_t *list = json_array();
     for (int32_t i = 0; list && i < d->n_made; i++) {
         const struct made *m = &d->made[i];
-        if (json_array_append_new(list, json_pack("{s:o, s:s, s:o}", "name", name_json(m->name),
-                                                  "type", syn_dtype_word(m->tensor.dtype), "shape",
+        if (json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "name", m->name, "type",
+                                                  syn_dtype_word(m->tensor.dtype), "shape",
                                                   shape_json(&m->tensor.shape))) != 0) {
             json_decref(list);
             return NULL;
