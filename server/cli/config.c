@@ -58,6 +58,8 @@ static const struct setting settings[] = {
     {"max_output_pixels", SYN_ARG_INT, AT(max_output_pixels), "N", "of a result", 1, TIB},
     {"max_output_side", SYN_ARG_INT, AT(max_output_side), "N", "width and height of a result", 1,
      1 << 20},
+    {"max_sound_seconds", SYN_ARG_INT, AT(max_sound_seconds), "N", "of an input sound", 1,
+     7 * 86400},
     {"max_connections", SYN_ARG_INT, AT(max_connections), "N", "open at once", 1, 65536},
     {"idle_timeout_seconds", SYN_ARG_INT, AT(idle_timeout_seconds), "N",
      "a silent connection is closed", 1, 86400},
@@ -108,6 +110,7 @@ static void set_defaults(struct syn_config *c)
     c->max_side = 16384;
     c->max_output_pixels = 134217728;
     c->max_output_side = 65535;
+    c->max_sound_seconds = 3600;
     c->max_connections = 512;
     c->idle_timeout_seconds = 30;
     c->max_queued = 1000;

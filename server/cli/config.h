@@ -21,7 +21,8 @@ struct syn_config {
     int64_t threads, memory_budget_bytes, model_budget_bytes;
     /* limits */
     int64_t max_body_bytes, max_blob_bytes, max_inflight_bytes, max_pixels, max_side,
-        max_output_pixels, max_output_side, max_connections, idle_timeout_seconds;
+        max_output_pixels, max_output_side, max_sound_seconds, max_connections,
+        idle_timeout_seconds;
     /* queue */
     int64_t max_queued, max_attempts, result_retention_seconds, row_retention_seconds,
         sweep_seconds, idle_trim_seconds, shutdown_seconds;

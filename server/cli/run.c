@@ -7,18 +7,10 @@
 #include "server/cli/local.h"
 #include "server/cli/logfmt.h"
 #include "server/cli/memory.h"
+#include "server/cli/outputs.h"
 #include "server/cli/paths.h"
-#include "server/cli/run_matte.h"
-#include "server/cli/run_sound.h"
-#include "server/cli/run_stylize.h"
-#include "server/cli/run_tensor.h"
 #include "server/cli/words.h"
-#include "server/jobs/params.h"
 #include "server/jobs/task.h"
-#include "server/pipelines/denoise.h"
-#include "server/pipelines/stylize.h"
-#include "server/pipelines/matte.h"
-#include "server/pipelines/tensor_job.h"
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,7 +19,8 @@
 static const struct syn_usage usage = {
     "synthd run KIND --model ID --in NAME=FILE --out FILE [--set NAME=VALUE]... [options]",
     "Runs one job without a daemon. The output's format follows the name of --out (.png, .jpg,\n"
-    ".webp, .wav, .flac) unless --output format=... says otherwise. \"-\" is standard input or output.",
+    ".webp, .wav, .flac) unless --output format=... says otherwise. \"-\" is standard input or\n"
+    "output.",
     "  synthd run upscale --model realesrgan-x4plus --in image=photo.jpg --out large.png\n"
     "  synthd run upscale --model realesr-animevideov3 --in image=a.png --set scale=3 \\\n"
     "      --out b.webp\n"
@@ -46,6 +39,9 @@ struct run {
     struct syn_local_opts local_opts;
     struct syn_local local;
     struct syn_bar bar;
+    struct syn_task *task;
+    enum syn_task_step step; /* the running one */
+    json_t *outputs;         /* one object each, for the report */
     int64_t memory_budget_bytes; /* 0 = automatic */
     double load, compute, encode; /* seconds */
 };
@@ -62,96 +58,157 @@ static void on_unit(void *user, int64_t done, int64_t total, double seconds)
 {
     struct run *r = user;
     (void)seconds;
-    syn_bar_set(&r->bar, "tiles", done, total);
+    syn_bar_set(&r->bar, syn_task_units(r->task), done, total);
 }
 
-static syn_status compute(struct run *r, struct syn_task *t, struct syn_err *err)
+static syn_status decode_inputs(struct run *r, struct syn_err *err)
+{
+    syn_status st = SYN_OK;
+    for (int32_t i = 0; st == SYN_OK && i < r->words.n_input; i++) {
+        const struct syn_words_in *in = &r->words.input[i];
+        char *bytes = NULL;
+        size_t n = 0;
+        if (!in->file) continue;
+        st = syn_file_read(in->file, SYN_WORDS_MAX_INPUT, &bytes, &n, err);
+        if (st == SYN_OK) st = syn_task_decode(r->task, in->name, bytes, n, err);
+        syn_free(bytes);
+    }
+    return st;
+}
+
+static syn_status compute(struct run *r, struct syn_err *err)
 {
     struct syn_drive drive = {.cancel = &canceled, .on_unit = on_unit, .user = r};
-    char *bytes = NULL;
-    size_t n = 0;
     double began = syn_seconds_now();
-    syn_status st = syn_file_read(r->words.in_file, SYN_WORDS_MAX_INPUT, &bytes, &n, err);
-    if (st == SYN_OK) st = syn_task_decode(t, bytes, n, err);
-    syn_free(bytes);
-    if (st == SYN_OK) st = syn_task_size(t, err);
-    if (st == SYN_OK) st = syn_task_load(t, &canceled, err);
+    syn_status st;
+    r->step = SYN_STEP_DECODE;
+    st = decode_inputs(r, err);
+    if (st == SYN_OK) {
+        r->step = SYN_STEP_SIZE;
+        st = syn_task_size(r->task, err);
+    }
+    if (st == SYN_OK) {
+        r->step = SYN_STEP_LOAD;
+        st = syn_task_load(r->task, &canceled, err);
+    }
+    if (st == SYN_OK) st = syn_outputs_prepare(&r->words, syn_task_outputs(r->task), err);
     r->load = syn_seconds_now() - began;
     if (st != SYN_OK) return st;
     began = syn_seconds_now();
-    st = syn_task_compute(t, &drive, err);
+    r->step = SYN_STEP_COMPUTE;
+    st = syn_task_compute(r->task, &drive, err);
     r->compute = syn_seconds_now() - began;
     return st;
 }
 
-/* {"state":"succeeded","out":...} on stdout. */
-static void print_json(const struct run *r, const struct syn_task *t, const char *media_type,
-                       int32_t width, int32_t height, size_t bytes)
+/* ---- outputs ---- */
+
+/* {"name":...,"out":...,"media_type":...,"bytes":...} and what the kind tells beside it. */
+static json_t *output_json(const struct syn_task_made *made, const char *path, size_t bytes)
 {
-    char *result = syn_task_result(t), *text;
-    json_t *root = json_pack("{s:s, s:s, s:s, s:i, s:i, s:I, s:{s:f, s:f, s:f}, s:o}", "state",
-                             "succeeded", "out", r->words.out, "media_type", media_type, "width",
-                             width, "height", height, "bytes", (json_int_t)bytes, "seconds", "load",
-                             r->load, "compute", r->compute, "encode", r->encode, "result",
-                             json_loads(result ? result : "{}", 0, NULL));
-    if (root && syn_task_warnings(t))
-        json_object_set_new(root, "warnings", json_loads(syn_task_warnings(t), 0, NULL));
+    json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "name", made->name, "out", path, "media_type",
+                          made->media_type, "bytes", (json_int_t)bytes);
+    json_t *facts = json_loads(made->facts, 0, NULL);
+    if (o && facts) json_object_update(o, facts);
+    if (o && made->width) {
+        json_object_set_new(o, "width", json_integer(made->width));
+        json_object_set_new(o, "height", json_integer(made->height));
+    }
+    json_decref(facts);
+    return o;
+}
+
+static syn_status write_output(struct run *r, int32_t i, struct syn_err *err)
+{
+    struct syn_task_made made;
+    struct syn_buf bytes = {0};
+    char *path = NULL;
+    syn_status st = syn_task_encode(r->task, i, &bytes, &made, err);
+    if (st == SYN_OK && !(path = syn_outputs_path(&r->words, i, made.name)))
+        st = syn_fail(err, SYN_NO_MEMORY, "no memory for a path");
+    if (st == SYN_OK) st = syn_file_write(path, bytes.data, bytes.size, 0644, err);
+    if (st == SYN_OK && r->words.json)
+        json_array_append_new(r->outputs, output_json(&made, path, bytes.size));
+    else if (st == SYN_OK && strcmp(path, "-") != 0)
+        printf("%s: %s, %zu bytes, %.1f s\n", path, made.summary, bytes.size,
+               r->load + r->compute);
+    syn_free(path);
+    syn_buf_deinit(&bytes);
+    return st;
+}
+
+/* {"state":"succeeded","outputs":[...]} on stdout; a single output's members stand outside too. */
+static void print_json(const struct run *r)
+{
+    char *result = syn_task_result(r->task), *warnings = syn_task_warnings(r->task), *text;
+    json_t *root = json_pack("{s:s, s:{s:f, s:f, s:f}, s:o, s:O}", "state", "succeeded", "seconds",
+                             "load", r->load, "compute", r->compute, "encode", r->encode, "result",
+                             json_loads(result ? result : "{}", 0, NULL), "outputs", r->outputs);
+    if (root && json_array_size(r->outputs) == 1)
+        json_object_update_missing(root, json_array_get(r->outputs, 0));
+    if (root && warnings) json_object_set_new(root, "warnings", json_loads(warnings, 0, NULL));
     text = root ? json_dumps(root, JSON_COMPACT) : NULL;
     if (text) puts(text);
     free(text);
     json_decref(root);
     syn_free(result);
+    syn_free(warnings);
 }
 
-static syn_status run_task(struct run *r, struct syn_task *t, struct syn_err *err)
+static void print_warnings(const struct run *r)
 {
-    struct syn_buf bytes = {0};
-    const char *media_type;
-    int32_t width, height;
+    char *warnings = syn_task_warnings(r->task);
+    json_t *list = warnings ? json_loads(warnings, 0, NULL) : NULL;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        fprintf(stderr, "warning: %s\n", json_string_value(json_array_get(list, i)));
+    json_decref(list);
+    syn_free(warnings);
+}
+
+static syn_status run_task(struct run *r, struct syn_err *err)
+{
+    const int32_t most = SYN_MAX_UNIT_IO;
     double began;
+    int32_t n;
     syn_status st;
     syn_bar_open(&r->bar, r->words.model);
     syn_bar_set(&r->bar, "loading", 0, 0);
-    st = compute(r, t, err);
+    st = compute(r, err);
     syn_bar_close(&r->bar);
-    if (st != SYN_OK) return st;
     began = syn_seconds_now();
-    st = syn_task_encode(t, &bytes, &media_type, &width, &height, err);
-    if (st == SYN_OK) st = syn_file_write(r->words.out, bytes.data, bytes.size, 0644, err);
+    n = st == SYN_OK ? syn_task_outputs(r->task) : 0;
+    if (st == SYN_OK) r->step = SYN_STEP_ENCODE;
+    for (int32_t i = 0; st == SYN_OK && i < n && i < most; i++) st = write_output(r, i, err);
     r->encode = syn_seconds_now() - began;
-    if (st == SYN_OK && r->words.json) print_json(r, t, media_type, width, height, bytes.size);
-    else if (st == SYN_OK && strcmp(r->words.out, "-") != 0)
-        printf("%s: %dx%d, %zu bytes, %.1f s\n", r->words.out, width, height, bytes.size,
-               r->load + r->compute + r->encode);
-    syn_buf_deinit(&bytes);
+    if (st == SYN_OK && r->words.json) print_json(r);
+    else if (st == SYN_OK) print_warnings(r);
     return st;
 }
 
 static int run_words(struct run *r)
 {
-    const struct syn_task_limits limits = {.memory_budget_bytes = syn_memory_budget(r->memory_budget_bytes),
+    const struct syn_task_limits limits = {.memory_budget_bytes =
+                                               syn_memory_budget(r->memory_budget_bytes),
                                            .max_side = 1 << 20};
-    struct syn_task_request request = {.kind = r->words.kind,
-                                       .model = r->words.model,
-                                       .params = r->words.params,
-                                       .output = r->words.output};
-    struct syn_task *t = NULL;
+    const struct syn_task_request request = {.kind = r->words.kind,
+                                             .model = r->words.model,
+                                             .params = r->words.params,
+                                             .output = r->words.output};
     struct syn_err err = {{0}};
+    bool usage_fault;
     syn_status st;
     if (!syn_local_find(&r->local, r->words.model)) return SYN_EXIT_USAGE;
-    if (strcmp(r->words.kind, SYN_DENOISE_KIND) == 0)
-        return syn_run_sound(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
-    if (strcmp(r->words.kind, SYN_MATTE_KIND) == 0)
-        return syn_run_matte(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
-    if (strcmp(r->words.kind, SYN_STYLIZE_KIND) == 0)
-        return syn_run_stylize(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
-    if (strcmp(r->words.kind, SYN_TENSOR_KIND) == 0)
-        return syn_run_tensor(&r->words, &r->local, limits.memory_budget_bytes, &canceled);
-    st = syn_task_open(r->local.models, &request, &limits, &t, &err);
+    st = syn_task_open(r->local.models, &request, &limits, &r->task, &err);
     if (st != SYN_OK) return syn_complain(SYN_EXIT_USAGE, "%s", err.text);
-    st = run_task(r, t, &err);
-    syn_task_close(t);
+    r->outputs = json_array();
+    st = run_task(r, &err);
+    /* The words were wrong, though only the inputs or the model could tell. */
+    usage_fault = (r->step == SYN_STEP_SIZE || r->step == SYN_STEP_LOAD) &&
+                  strcmp(syn_task_code(r->task, r->step, st), "invalid_field") == 0;
+    syn_task_close(r->task);
+    json_decref(r->outputs);
     if (st == SYN_OK) return SYN_EXIT_OK;
+    if (usage_fault) return syn_complain(SYN_EXIT_USAGE, "%s", err.text);
     return syn_complain(SYN_EXIT_FAILED, "%s: %s", syn_status_word(st),
                         st == SYN_CANCELED ? "stopped by a signal" : err.text);
 }

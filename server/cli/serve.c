@@ -146,6 +146,7 @@ static syn_status start_worker(struct daemon *d, struct syn_err *err)
     opts.limits.max_side = (int32_t)c->max_side;
     opts.limits.max_output_pixels = (uint64_t)c->max_output_pixels;
     opts.limits.max_output_side = (int32_t)c->max_output_side;
+    opts.limits.max_sound_seconds = (double)c->max_sound_seconds;
     opts.limits.memory_budget_bytes = d->memory_budget_bytes;
     return syn_worker_start(&opts, &d->worker, err);
 }
@@ -170,6 +171,7 @@ static syn_status start_http(struct daemon *d, struct syn_err *err)
     opts.max_decoded_bytes = d->memory_budget_bytes;
     opts.max_output_pixels = (uint64_t)c->max_output_pixels;
     opts.max_output_side = (int32_t)c->max_output_side;
+    opts.max_sound_seconds = (int32_t)c->max_sound_seconds;
     opts.max_inflight_bytes = (uint64_t)c->max_inflight_bytes;
     if (!opts.max_inflight_bytes)
         opts.max_inflight_bytes = d->memory_budget_bytes < MAX_INFLIGHT_BYTES

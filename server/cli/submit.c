@@ -1,6 +1,6 @@
 /* submit.c - `synthd submit KIND`: the same words as `synthd run`, done by a running daemon.
  *
- *   upload the input (POST /v1/blobs) -> POST /v1/jobs -> poll GET /v1/jobs/{id} -> download
+ *   upload the inputs (POST /v1/blobs) -> POST /v1/jobs -> poll GET /v1/jobs/{id} -> download
  *
  * The job has an idempotency key, so a request whose answer was lost is simply sent again.
  *
@@ -9,6 +9,7 @@
 #include "server/cli/bar.h"
 #include "server/cli/cli.h"
 #include "server/cli/client.h"
+#include "server/cli/outputs.h"
 #include "server/cli/paths.h"
 #include "server/cli/words.h"
 #include <signal.h>
@@ -27,7 +28,10 @@ static const struct syn_usage usage = {
     "The key is read from --key or from the environment variable SYNTHD_KEY.",
     "  synthd submit upscale --model realesrgan-x4plus --in image=photo.jpg --out large.png\n"
     "  synthd submit upscale --server http://gpu:7801 --model waifu2x-cunet --in image=a.png \\\n"
-    "      --set noise=1 --out b.webp --json"};
+    "      --set noise=1 --out b.webp --json\n"
+    "  synthd submit denoise-speech --model deepfilternet3 --in audio=noisy.wav --out clean.wav\n"
+    "  synthd submit tensor --model silero-vad --in input=a.npy --in state=s.npy --in sr=r.npy \\\n"
+    "      --out folder"};
 
 struct submit {
     struct syn_words words;
@@ -35,8 +39,9 @@ struct submit {
     int64_t priority;
     struct syn_client *client;
     struct syn_bar bar;
-    char blob[80], id[64], state[16];
-    json_t *job; /* as last read; owned */
+    char id[64], state[16];
+    json_t *inputs; /* {name: blob id}; owned */
+    json_t *job;    /* as last read; owned */
 };
 
 static atomic_bool canceled; /* the signal flag */
@@ -100,7 +105,9 @@ static void on_sent(void *user, size_t done, size_t total)
     syn_bar_set(user, "upload", (int64_t)done, (int64_t)total);
 }
 
-static syn_status upload(struct submit *s, struct syn_err *err)
+/* One file to a blob, whose id goes into *id. */
+static syn_status upload(struct submit *s, const struct syn_words_in *in, char id[80],
+                         struct syn_err *err)
 {
     struct syn_request_opts r = {.method = "POST",
                                  .path = "/v1/blobs",
@@ -111,18 +118,33 @@ static syn_status upload(struct submit *s, struct syn_err *err)
     char *bytes = NULL;
     json_t *root = NULL;
     size_t n;
-    syn_status st = syn_file_read(s->words.in_file, SYN_WORDS_MAX_INPUT, &bytes, &n, err);
+    syn_status st = syn_file_read(in->file, SYN_WORDS_MAX_INPUT, &bytes, &n, err);
     if (st != SYN_OK)
         return st == SYN_NOT_FOUND || st == SYN_IO ? syn_fail_in(err, SYN_INVALID, "--in: ") : st;
     r.body = bytes;
     r.n_body = n;
     st = send_request(s, &r, &a, err);
     if (st == SYN_OK) st = json_answer(&a, &root, err);
-    if (st == SYN_OK && !copy_text(root, "sha256", s->blob, sizeof s->blob) &&
-        !copy_text(root, "id", s->blob, sizeof s->blob))
+    if (st == SYN_OK && !copy_text(root, "sha256", id, 80) && !copy_text(root, "id", id, 80))
         st = syn_fail(err, SYN_INTERNAL, "the server's answer names no blob");
     json_decref(root);
     syn_free(bytes);
+    return st;
+}
+
+/* Every input's file; {name: blob id} for the job. */
+static syn_status upload_all(struct submit *s, struct syn_err *err)
+{
+    syn_status st = SYN_OK;
+    for (int32_t i = 0; st == SYN_OK && i < s->words.n_input; i++) {
+        char id[80] = "";
+        if (!s->words.input[i].file) continue;
+        st = upload(s, &s->words.input[i], id, err);
+        if (st == SYN_OK &&
+            json_object_set_new(s->inputs, s->words.input[i].name, json_string(id)) != 0)
+            st = syn_fail(err, SYN_INVALID, "--in: %.80s: its name is not UTF-8",
+                          s->words.input[i].name);
+    }
     return st;
 }
 
@@ -141,8 +163,8 @@ static syn_status post(struct submit *s, struct syn_err *err)
     struct syn_answer a;
     char key[33], *body = NULL;
     json_t *answer = NULL;
-    json_t *spec = json_pack("{s:s, s:s, s:{s:s}, s:o, s:o}", "kind", s->words.kind, "model",
-                             s->words.model, "inputs", s->words.input[0].name, s->blob, "params",
+    json_t *spec = json_pack("{s:s, s:s, s:O, s:o, s:o}", "kind", s->words.kind, "model",
+                             s->words.model, "inputs", s->inputs, "params",
                              json_loads(s->words.params, 0, NULL), "output",
                              json_loads(s->words.output, 0, NULL));
     syn_status st = SYN_OK;
@@ -215,17 +237,34 @@ static syn_status follow(struct submit *s, struct syn_err *err)
     }
 }
 
-static syn_status download(struct submit *s, struct syn_err *err)
+static syn_status download(struct submit *s, int32_t i, const char *name, struct syn_err *err)
 {
-    char path[120];
+    char path[120], *file = NULL;
     struct syn_request_opts r = {.method = "GET", .path = path};
     struct syn_answer a;
     syn_status st;
-    snprintf(path, sizeof path, "/v1/jobs/%s/outputs/0", s->id);
+    snprintf(path, sizeof path, "/v1/jobs/%s/outputs/%d", s->id, (int)i);
     st = send_request(s, &r, &a, err);
     if (st != SYN_OK) return st;
     if (a.status != 200) return refusal(&a, err);
-    return syn_file_write(s->words.out, a.body, a.n_body, 0644, err);
+    file = syn_outputs_path(&s->words, i, name);
+    st = file ? syn_file_write(file, a.body, a.n_body, 0644, err)
+              : syn_fail(err, SYN_NO_MEMORY, "no memory for a path");
+    syn_free(file);
+    return st;
+}
+
+static syn_status download_all(struct submit *s, struct syn_err *err)
+{
+    const json_t *list = json_object_get(s->job, "outputs");
+    const int32_t n = (int32_t)json_array_size(list);
+    syn_status st = syn_outputs_prepare(&s->words, n, err);
+    for (int32_t i = 0; st == SYN_OK && i < n; i++) {
+        const json_t *one = json_array_get(list, (size_t)i);
+        const char *name = json_string_value(json_object_get(one, "name"));
+        st = download(s, i, name ? name : "output", err);
+    }
+    return st;
 }
 
 static int judge(struct submit *s, syn_status st, const struct syn_err *err)
@@ -256,10 +295,11 @@ static int submit(struct submit *s)
     struct syn_err err = {{0}};
     syn_status st = syn_client_open(s->server, s->key, &s->client, &err);
     syn_bar_open(&s->bar, s->words.model);
-    if (st == SYN_OK) st = upload(s, &err);
+    s->inputs = json_object();
+    if (st == SYN_OK) st = upload_all(s, &err);
     if (st == SYN_OK) st = post(s, &err);
     if (st == SYN_OK) st = follow(s, &err);
-    if (st == SYN_OK && strcmp(s->state, "succeeded") == 0) st = download(s, &err);
+    if (st == SYN_OK && strcmp(s->state, "succeeded") == 0) st = download_all(s, &err);
     syn_bar_close(&s->bar);
     return judge(s, st, &err);
 }
@@ -282,6 +322,7 @@ int syn_command_submit(int argc, char **argv)
     }
     syn_client_close(s.client);
     json_decref(s.job);
+    json_decref(s.inputs);
     syn_words_deinit(&s.words);
     return code;
 }

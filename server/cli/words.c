@@ -42,7 +42,7 @@ static int place_input(struct syn_words *w, const struct syn_kind *kind,
 
 static int split_input(struct syn_words *w, const struct syn_usage *usage)
 {
-    const struct syn_kind *kind = syn_kinds_find_run(w->kind);
+    const struct syn_kind *kind = syn_kinds_find(w->kind);
     int32_t most;
     if (!kind) return syn_complain(SYN_EXIT_USAGE, "KIND = \"%.40s\": unknown", w->kind);
     most = kind->n_inputs ? kind->n_inputs : SYN_WORDS_MAX_IN;
@@ -60,7 +60,6 @@ static int split_input(struct syn_words *w, const struct syn_usage *usage)
         if (kind->input[i].required && !w->input[i].file)
             return syn_complain(SYN_EXIT_USAGE, "--in: kind %s needs %s=FILE (usage: %s)",
                                 kind->kind, kind->input[i].name, usage->synopsis);
-    w->in_file = w->input[0].file;
     return -1;
 }
 

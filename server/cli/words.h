@@ -25,7 +25,6 @@ struct syn_words {
     /* In the kind's order (a missing one has no file); as given where the model names them. */
     struct syn_words_in input[SYN_WORDS_MAX_IN];
     int32_t n_input;
-    const char *in_file;   /* of the first input */
     char *params, *output; /* JSON objects; owned */
 };
 
@@ -35,7 +34,7 @@ struct syn_words {
     {"model", SYN_ARG_TEXT, &(w)->model, "ID", "which model (synthd models list)", 0, 0},          \
     {"in", SYN_ARG_LIST, &(w)->in, "NAME=FILE", "an input: image=photo.jpg (repeat)", 0, 0},\
     {"set", SYN_ARG_LIST, &(w)->set, "NAME=VALUE", "a parameter: scale=4 (repeat)", 0, 0},         \
-    {"out", SYN_ARG_TEXT, &(w)->out, "FILE", "where the result goes", 0, 0},                       \
+    {"out", SYN_ARG_TEXT, &(w)->out, "FILE", "where the result goes; kind tensor: a folder", 0, 0},                       \
     {"output", SYN_ARG_LIST, &(w)->output_set, "NAME=VALUE", "of the file: format=webp (repeat)",  \
      0, 0},                                                                                        \
     {"json", SYN_ARG_FLAG, &(w)->json, NULL, "report as one JSON line on stdout", 0, 0}

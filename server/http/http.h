@@ -30,10 +30,11 @@ struct syn_http_opts {
     uint64_t max_blob_bytes;       /* POST /v1/blobs; default 256 MiB */
     uint64_t max_pixels;           /* of an input picture */
     int32_t max_side;
-    uint64_t max_decoded_bytes;    /* of an input picture while it is decoded, and of all pictures
-                                    * of its job after that; 0 = no limit */
+    uint64_t max_decoded_bytes;    /* of an input while it is decoded, and of all pictures or
+                                    * tensors of its job after that; 0 = no limit */
     uint64_t max_output_pixels;
     int32_t max_output_side;       /* default 65535 */
+    int32_t max_sound_seconds;     /* of an input sound; default an hour */
     uint64_t max_inflight_bytes;   /* of uploads together, JSON 3 times: more is 429 */
     int32_t max_connections;       /* default 512 */
     int32_t idle_timeout_s;        /* default 30 */

@@ -103,29 +103,6 @@ json_t *syn_json_time_or_null(int64_t ms)
     return json_string(text);
 }
 
-static json_t *param_value(const struct syn_param *p)
-{
-    switch (p->type) {
-    case SYN_PARAM_NUMBER: return json_real(p->number);
-    case SYN_PARAM_INTEGER: return json_integer((json_int_t)p->integer);
-    case SYN_PARAM_STRING: return syn_json_utf8(p->string);
-    case SYN_PARAM_BOOL: return json_boolean(p->boolean);
-    default: return json_null();
-    }
-}
-
-json_t *syn_json_from_params(const struct syn_param *p, int32_t n)
-{
-    json_t *o = json_object();
-    for (int32_t i = 0; o && i < n; i++) {
-        if (json_object_set_new(o, p[i].name, param_value(&p[i])) != 0) {
-            json_decref(o);
-            return NULL;
-        }
-    }
-    return o;
-}
-
 json_t *syn_json_param_schema(const struct syn_param_spec *s)
 {
     json_t *o = json_pack("{s:s, s:s}", "type", syn_param_type_word(s->type), "description",

@@ -33,8 +33,6 @@ void syn_json_time(int64_t ms, char out[SYN_TIME_SIZE]);
 json_t *syn_json_time_or_null(int64_t ms); /* 0 = null */
 int64_t syn_json_now_ms(void);
 
-/* A list of parameters as an object; NULL without memory. */
-json_t *syn_json_from_params(const struct syn_param *p, int32_t n);
 /* A row of a table as JSON schema. */
 json_t *syn_json_param_schema(const struct syn_param_spec *s);
 

@@ -246,10 +246,11 @@ static void log_line(void *user, const char *format, va_list args)
 static syn_status set_defaults(struct syn_http_opts *o, struct syn_err *err)
 {
     if (o->max_connections < 0 || o->idle_timeout_s < 0 || o->max_side < 0 ||
-        o->max_output_side < 0)
+        o->max_output_side < 0 || o->max_sound_seconds < 0)
         return syn_fail(err, SYN_INVALID, "%s: must not be negative",
                         o->max_side < 0          ? "max_side"
                         : o->max_output_side < 0 ? "max_output_side"
+                        : o->max_sound_seconds < 0 ? "max_sound_seconds"
                         : o->idle_timeout_s < 0  ? "idle_timeout_s"
                                                  : "max_connections");
     if (!o->max_body_bytes) o->max_body_bytes = 64ull << 20;
@@ -259,6 +260,7 @@ static syn_status set_defaults(struct syn_http_opts *o, struct syn_err *err)
     if (!o->max_side) o->max_side = 16384;
     if (!o->max_output_pixels) o->max_output_pixels = 256ull << 20;
     if (!o->max_output_side) o->max_output_side = 65535;
+    if (!o->max_sound_seconds) o->max_sound_seconds = 3600;
     if (!o->max_connections) o->max_connections = 512;
     if (!o->idle_timeout_s) o->idle_timeout_s = 30;
     return SYN_OK;

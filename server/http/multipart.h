@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SYN_PART_NAME_SIZE 64
+#define SYN_PART_NAME_SIZE 128
 
 struct syn_part {
     char name[SYN_PART_NAME_SIZE]; /* never empty */

@@ -27,6 +27,7 @@
     X(conflicting_field, 422, false, "Fields contradict each other")             \
     X(unsupported_value, 422, false, "Legal, but not offered here")              \
     X(image_truncated, 422, false, "The picture ends too early")                 \
+    X(audio_truncated, 422, false, "The sound ends too early")                   \
     X(unknown_route, 404, false, "No such address")                              \
     X(unknown_kind, 404, false, "Unknown kind of job")                           \
     X(unknown_model, 404, false, "Unknown model")                                \

@@ -74,7 +74,7 @@ enum syn_body_kind {
     SYN_BODY_BLOB /* raw bytes straight into a blob */
 };
 
-#define SYN_MAX_FORM_PARTS 16
+#define SYN_MAX_FORM_PARTS 18 /* spec and every input that a job may have */
 #define SYN_MAX_FORM_TEXT (1u << 20) /* bytes of all text parts together */
 struct syn_form_part {
     char name[SYN_PART_NAME_SIZE];

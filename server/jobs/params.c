@@ -66,6 +66,60 @@ void syn_params_deinit(struct syn_param_list *l)
     memset(l, 0, sizeof *l);
 }
 
+static json_t *value_json(const struct syn_param *p)
+{
+    switch (p->type) {
+    case SYN_PARAM_NUMBER: return json_real(p->number);
+    case SYN_PARAM_INTEGER: return json_integer((json_int_t)p->integer);
+    case SYN_PARAM_STRING: return json_string(p->string);
+    case SYN_PARAM_BOOL: return json_boolean(p->boolean);
+    default: return json_null();
+    }
+}
+
+json_t *syn_params_object(const struct syn_param *p, int32_t n)
+{
+    json_t *o = json_object();
+    for (int32_t i = 0; o && i < n; i++)
+        if (json_object_set_new(o, p[i].name, value_json(&p[i])) != 0) {
+            json_decref(o);
+            return NULL;
+        }
+    return o;
+}
+
+static json_t *effective_value(const struct syn_param_spec *row, const struct syn_param *given)
+{
+    struct syn_param p;
+    if (given->name) {
+        p = *given;
+    } else {
+        json_t *v = json_loads(row->default_json, JSON_DECODE_ANY, NULL);
+        if (!v) return NULL;
+        syn_param_of_json(row->name, v, &p);
+        if (p.type == SYN_PARAM_STRING) return v;
+        json_decref(v);
+    }
+    if (row->type == SYN_PARAM_NUMBER) return json_real(syn_param_as_double(&p));
+    if (row->type == SYN_PARAM_INTEGER && p.type == SYN_PARAM_NUMBER)
+        return json_integer((json_int_t)p.number);
+    return value_json(&p);
+}
+
+json_t *syn_params_effective(const struct syn_param_spec *spec, int32_t n_spec,
+                             const struct syn_param *given, uint32_t unset)
+{
+    json_t *o = json_object();
+    for (int32_t i = 0; o && i < n_spec; i++) {
+        if (!given[i].name && (!spec[i].default_json || (unset >> i & 1))) continue;
+        if (json_object_set_new(o, spec[i].name, effective_value(&spec[i], &given[i])) != 0) {
+            json_decref(o);
+            return NULL;
+        }
+    }
+    return o;
+}
+
 /* A JSON number, true or false stays what it is; any other text is a string. */
 static json_t *value_of(const char *text)
 {

@@ -29,6 +29,14 @@ struct json_t;
 void syn_param_of_json(const char *name, const struct json_t *v, struct syn_param *out);
 void syn_params_deinit(struct syn_param_list *l); /* safe on a zeroed one */
 
+/* Back to JSON (caller: json_decref); NULL without memory. */
+struct json_t *syn_params_object(const struct syn_param *p, int32_t n);
+/* The set that takes effect: of each row of the table what was given for it (given[row]; without a
+ * name: nothing was), else the row's default, but for those in unset (bit i: row i). Numbers are
+ * written as the row's type says, so that 1 and 1.0 are one value. */
+struct json_t *syn_params_effective(const struct syn_param_spec *spec, int32_t n_spec,
+                                    const struct syn_param *given, uint32_t unset);
+
 /* "scale = 99: must be in [0.0625, 16]; noise = ...": all errors in one text. */
 void syn_params_explain(const struct syn_field_errors *errs, struct syn_err *err);
 

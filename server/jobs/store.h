@@ -32,8 +32,9 @@
 
 #define SYN_JOB_ID_SIZE 32      /* "job_" + 22 characters of base32, sortable by time, and NUL */
 #define SYN_SHA256_HEX_SIZE 65
-#define SYN_MAX_JOB_INPUTS 4
-#define SYN_MAX_JOB_OUTPUTS 4
+#define SYN_MAX_JOB_INPUTS 17   /* a network's inputs and outputs, see pipelines/pipeline.h */
+#define SYN_MAX_JOB_OUTPUTS 17
+#define SYN_MAX_JOB_NAME 127    /* bytes of an input's or output's name */
 #define SYN_MAX_JOB_TEXT (1u << 20)  /* bytes of each JSON member */
 #define SYN_MAX_IDEMPOTENCY_KEY 511  /* bytes; room for a caller's scope before a client's 255 */
 
@@ -49,7 +50,7 @@ enum syn_job_state {
 const char *syn_job_state_word(enum syn_job_state s); /* "queued" ... */
 
 struct syn_job_input {
-    char name[32];                    /* "image" */
+    char name[SYN_MAX_JOB_NAME + 1];  /* "image" */
     char sha256[SYN_SHA256_HEX_SIZE]; /* a blob */
 };
 
@@ -58,6 +59,7 @@ struct syn_job_output {
     char media_type[64];
     uint64_t bytes;
     int32_t width, height; /* 0 when not a picture */
+    char name[SYN_MAX_JOB_NAME + 1]; /* "image"; "": of a job of an older version */
 };
 
 /* A job as the store keeps it. Text members are owned (syn_job_deinit). */

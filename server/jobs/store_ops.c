@@ -194,8 +194,9 @@ static syn_status run_finish(struct syn_store *s, struct syn_write *w, struct sy
     for (int i = 0; i < f->n_outputs && st == SYN_OK; i++) {
         const struct syn_job_output *out = &f->output[i];
         st = syn_store_insert_blob(s, now.seq,
-                                   &(struct syn_blob_row){1, i, "", out->sha256, out->media_type,
-                                                          out->bytes, out->width, out->height},
+                                   &(struct syn_blob_row){1, i, out->name, out->sha256,
+                                                          out->media_type, out->bytes, out->width,
+                                                          out->height},
                                    err);
     }
     if (st != SYN_OK) return st;
@@ -233,10 +234,11 @@ static syn_status check_finish(const struct syn_finish *f, struct syn_err *err)
     for (int i = 0; i < f->n_outputs; i++)
         if (!memchr(f->output[i].sha256, 0, SYN_SHA256_HEX_SIZE) ||
             !syn_blob_name_ok(f->output[i].sha256) ||
+            !memchr(f->output[i].name, 0, sizeof f->output[i].name) ||
             !memchr(f->output[i].media_type, 0, sizeof f->output[i].media_type) ||
             f->output[i].bytes > INT64_MAX)
             return syn_fail(err, SYN_INVALID,
-                            "output %d: blob name, media type or size is malformed", i);
+                            "output %d: name, blob name, media type or size is malformed", i);
     return SYN_OK;
 }
 

@@ -229,6 +229,7 @@ static syn_status load_blobs(struct syn_conn *c, int64_t seq, struct syn_job *j,
             syn_column_copy(st, 3, in->sha256, sizeof in->sha256);
         } else if (sqlite3_column_int(st, 0) == 1 && j->n_outputs < SYN_MAX_JOB_OUTPUTS) {
             struct syn_job_output *out = &j->output[j->n_outputs++];
+            syn_column_copy(st, 2, out->name, sizeof out->name);
             syn_column_copy(st, 3, out->sha256, sizeof out->sha256);
             syn_column_copy(st, 4, out->media_type, sizeof out->media_type);
             out->bytes = (uint64_t)sqlite3_column_int64(st, 5);

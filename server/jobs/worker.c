@@ -5,7 +5,7 @@
  *     compute  take -> read, decode -> size -> load -> units ─┐ hand over (waits while the post
  *     post     encode -> blob (fsync) -> finish  ◄────────────┘ thread is behind)
  *
- * so the encoder and the disk run beside the next job's network. At most POST_QUEUE pictures wait
+ * so the encoder and the disk run beside the next job's network. At most POST_QUEUE results wait
  * between the two, and the next job does not begin while those on the post thread's side are over
  * half of the memory budget (a job that could be over the whole is refused): memory stays bounded.
  *
@@ -29,12 +29,19 @@
 #include <string.h>
 #include <time.h>
 
-#define POST_QUEUE 1      /* finished pictures that wait for the post thread */
+#define POST_QUEUE 1      /* finished results that wait for the post thread */
 #define IDLE_WAIT_MS 1000 /* a take is tried again at least so often */
 #define CANCEL_LOOK_SECONDS 0.2 /* between two looks at the store's cancel_requested */
 
 /* Compared by address. */
 static const char trouble_none[] = "", trouble_storage[] = "storage";
+
+/* What a job ended with, on its way to the store. */
+struct ending {
+    struct syn_job_output output[SYN_MAX_JOB_OUTPUTS];
+    char *result, *warnings; /* owned */
+    enum syn_task_step step; /* the running one */
+};
 
 /* One job on its way. */
 struct item {
@@ -43,7 +50,7 @@ struct item {
     atomic_bool cancel;   /* stops compute and post at their next look */
     atomic_bool requeue;  /* only stop wants it: back to the queue, or stored when computed */
     double load, compute; /* seconds */
-    uint64_t picture_bytes; /* of what waits to be encoded; set before the hand-over */
+    uint64_t held_bytes;  /* of what waits to be encoded; set before the hand-over */
 };
 
 struct syn_worker {
@@ -60,6 +67,7 @@ struct syn_worker {
     struct item *queue[POST_QUEUE];
     int32_t n_queue;
     struct item *posting;
+    struct ending ending; /* the post thread's alone */
 };
 
 static double now_seconds(void)
@@ -75,10 +83,16 @@ static void sleep_ms(int32_t ms)
     nanosleep(&t, NULL);
 }
 
+static void close_task(struct item *it)
+{
+    syn_task_close(it->task);
+    it->task = NULL;
+}
+
 static void free_item(struct item *it)
 {
     if (!it) return;
-    syn_task_close(it->task);
+    close_task(it);
     syn_job_deinit(&it->job);
     syn_free(it);
 }
@@ -188,10 +202,9 @@ static void finish(struct syn_worker *w, const struct syn_finish *f)
 }
 
 /* Our own faults are logged in full and told in one word: a client learns nothing of the inside. */
-static void finish_failed(struct syn_worker *w, const struct item *it, enum syn_task_step step,
+static void finish_failed(struct syn_worker *w, const struct item *it, const char *code,
                           syn_status st, const struct syn_err *why)
 {
-    const char *code = syn_task_code(step, st);
     bool ours = strcmp(code, "internal") == 0 || strcmp(code, "storage_failed") == 0;
     struct syn_finish f = {.id = it->job.id,
                            .state = st == SYN_CANCELED ? SYN_JOB_CANCELED : SYN_JOB_FAILED,
@@ -211,51 +224,74 @@ static void finish_failed(struct syn_worker *w, const struct item *it, enum syn_
 
 /* ---- the post thread ---- */
 
-static void store_result(struct syn_worker *w, struct item *it)
+/* Encodes output i and puts it away. The task goes once its last output is encoded: the file's bytes
+ * are all that is needed then. */
+static syn_status store_output(struct syn_worker *w, struct item *it, int32_t i, bool last,
+                               struct ending *end, struct syn_err *err)
 {
-    struct syn_job_output out = {0};
+    struct syn_job_output *out = &end->output[i];
+    struct syn_task_made made;
     struct syn_buf bytes = {0};
-    struct syn_err err = {{0}};
-    const char *media_type = "";
-    double began = now_seconds();
-    enum syn_task_step step = SYN_STEP_ENCODE;
-    const char *warnings = syn_task_warnings(it->task);
-    char *result = NULL;
-    syn_status st = is_canceled(it) ? SYN_CANCELED : SYN_OK;
-    if (st == SYN_OK) {
-        syn_store_progress(w->opts.store, it->job.id, "encode", it->job.units_done,
-                           it->job.units_total);
-        st = syn_task_encode(it->task, &bytes, &media_type, &out.width, &out.height, &err);
+    syn_status st = SYN_OK;
+    end->step = SYN_STEP_ENCODE;
+    if (is_canceled(it)) return SYN_CANCELED;
+    st = syn_task_encode(it->task, i, &bytes, &made, err);
+    if (st == SYN_OK && last) {
+        end->warnings = syn_task_warnings(it->task);
+        end->result = syn_task_result(it->task);
+        if (!end->result) st = syn_fail(err, SYN_NO_MEMORY, "no memory for the result's record");
     }
     if (st == SYN_OK) {
-        result = syn_task_result(it->task);
-        if (!result) st = syn_fail(&err, SYN_NO_MEMORY, "no memory for the result's record");
-    }
-    syn_task_close(it->task); /* the pixels: the file's bytes are all that is needed now */
-    it->task = NULL;
-    if (st == SYN_OK && is_canceled(it)) st = SYN_CANCELED;
-    if (st == SYN_OK) {
-        step = SYN_STEP_STORE;
-        st = syn_blob_put(syn_store_blobs(w->opts.store), bytes.data, bytes.size, out.sha256, &err);
+        snprintf(out->name, sizeof out->name, "%s", made.name);
+        snprintf(out->media_type, sizeof out->media_type, "%s", made.media_type);
+        out->width = made.width;
+        out->height = made.height;
+        out->bytes = bytes.size;
+        if (last) close_task(it);
+        if (is_canceled(it)) st = SYN_CANCELED;
     }
     if (st == SYN_OK) {
-        struct syn_finish f = {.id = it->job.id,
-                               .state = SYN_JOB_SUCCEEDED,
-                               .result = result,
-                               .warnings = warnings,
-                               .output = &out,
-                               .n_outputs = 1,
-                               .seconds_load = it->load,
-                               .seconds_compute = it->compute};
-        snprintf(out.media_type, sizeof out.media_type, "%s", media_type);
-        out.bytes = bytes.size;
-        f.seconds_encode = now_seconds() - began;
-        finish(w, &f);
-    } else {
-        finish_failed(w, it, step, st, &err);
+        end->step = SYN_STEP_STORE;
+        st = syn_blob_put(syn_store_blobs(w->opts.store), bytes.data, bytes.size, out->sha256, err);
     }
     syn_buf_deinit(&bytes);
-    syn_free(result);
+    return st;
+}
+
+static void store_result(struct syn_worker *w, struct item *it)
+{
+    struct ending *end = &w->ending;
+    struct syn_err err = {{0}};
+    const double began = now_seconds();
+    const int32_t n = syn_task_outputs(it->task);
+    syn_status st = SYN_OK;
+    memset(end, 0, sizeof *end);
+    end->step = SYN_STEP_ENCODE;
+    syn_store_progress(w->opts.store, it->job.id, "encode", it->job.units_done,
+                       it->job.units_total);
+    if (n < 1 || n > SYN_MAX_JOB_OUTPUTS)
+        st = syn_fail(&err, SYN_UNSUPPORTED, "%d outputs: 1 to %d can be kept", n,
+                      SYN_MAX_JOB_OUTPUTS);
+    for (int32_t i = 0; st == SYN_OK && i < n; i++)
+        st = store_output(w, it, i, i == n - 1, end, &err);
+    if (st == SYN_OK) {
+        const struct syn_finish f = {.id = it->job.id,
+                                     .state = SYN_JOB_SUCCEEDED,
+                                     .result = end->result,
+                                     .warnings = end->warnings,
+                                     .output = end->output,
+                                     .n_outputs = n,
+                                     .seconds_load = it->load,
+                                     .seconds_compute = it->compute,
+                                     .seconds_encode = now_seconds() - began};
+        finish(w, &f);
+    } else {
+        const char *code = syn_task_code(it->task, end->step, st);
+        close_task(it);
+        finish_failed(w, it, code, st, &err);
+    }
+    syn_free(end->result);
+    syn_free(end->warnings);
 }
 
 static void *post_main(void *user)
@@ -323,24 +359,25 @@ static void on_unit(void *user, int64_t done, int64_t total, double seconds)
     if (now_seconds() - d->looked > CANCEL_LOOK_SECONDS) look_for_cancel(d);
 }
 
+/* One input after the other, so that of the files' bytes only one's are held. */
 static syn_status read_and_decode(struct syn_worker *w, struct item *it, struct syn_err *err)
 {
-    void *bytes = NULL;
-    size_t n = 0;
-    syn_status st;
-    if (it->job.n_inputs != 1)
-        return syn_fail(err, SYN_INTERNAL, "inputs = %d: kind %s takes one", it->job.n_inputs,
-                        it->job.kind);
+    syn_status st = SYN_OK;
     syn_store_progress(w->opts.store, it->job.id, "decode", 0, 0);
-    st = syn_blob_read(syn_store_blobs(w->opts.store), it->job.input[0].sha256,
-                       w->opts.limits.max_input_bytes, &bytes, &n, err);
-    if (st == SYN_OK && atomic_load(&it->cancel)) st = SYN_CANCELED;
-    if (st == SYN_OK) st = syn_task_decode(it->task, bytes, n, err);
-    syn_free(bytes);
+    for (int32_t i = 0; st == SYN_OK && i < it->job.n_inputs; i++) {
+        const struct syn_job_input *in = &it->job.input[i];
+        void *bytes = NULL;
+        size_t n = 0;
+        st = syn_blob_read(syn_store_blobs(w->opts.store), in->sha256,
+                           w->opts.limits.max_input_bytes, &bytes, &n, err);
+        if (st == SYN_OK && atomic_load(&it->cancel)) st = SYN_CANCELED;
+        if (st == SYN_OK) st = syn_task_decode(it->task, in->name, bytes, n, err);
+        syn_free(bytes);
+    }
     return st;
 }
 
-/* All steps of one job up to its picture. *step is where it stopped. */
+/* All steps of one job up to its results. *step is where it stopped. */
 static syn_status compute(struct syn_worker *w, struct item *it, enum syn_task_step *step,
                           struct syn_err *err)
 {
@@ -399,15 +436,15 @@ static void put_back(struct syn_worker *w, const char *id)
 }
 
 /* mu is held. First tries may run beside each other, a further one runs alone, and nothing runs
- * beside pictures that are large (see the head). */
+ * beside results that are large (see the head). */
 static bool must_wait(const struct syn_worker *w, const struct item *it)
 {
     const uint64_t budget = w->opts.limits.memory_budget_bytes;
-    uint64_t bytes = w->posting ? w->posting->picture_bytes : 0;
+    uint64_t bytes = w->posting ? w->posting->held_bytes : 0;
     if (w->posting && (it->job.attempts > 1 || w->posting->job.attempts > 1)) return true;
     for (int32_t i = 0; i < w->n_queue; i++) {
         if (it->job.attempts > 1 || w->queue[i]->job.attempts > 1) return true;
-        bytes += w->queue[i]->picture_bytes;
+        bytes += w->queue[i]->held_bytes;
     }
     return budget > 0 && bytes > budget / 2;
 }
@@ -429,13 +466,11 @@ static void run_job(struct syn_worker *w, struct item *it)
     begin(w, it);
     st = compute(w, it, &step, &err);
     if (st == SYN_OK) {
-        it->picture_bytes = syn_task_picture_bytes(it->task);
+        it->held_bytes = syn_task_held_bytes(it->task);
         hand_over(w, it);
         return;
     }
     let_go(w);
-    syn_task_close(it->task); /* before the trim below, so that it finds the memory free */
-    it->task = NULL;
     if (st == SYN_CANCELED && atomic_load(&it->requeue)) {
         put_back(w, it->job.id);
     } else if (st == SYN_DEVICE) {
@@ -444,8 +479,10 @@ static void run_job(struct syn_worker *w, struct item *it)
         syn_log(SYN_LOG_ERROR, "device lost id=%s why=\"%s\"", it->job.id, err.text);
         syn_worker_hold(w, "device_lost");
     } else {
+        const char *code = syn_task_code(it->task, step, st);
+        close_task(it); /* the trim shall find its memory free, and the store may keep us waiting */
         if (st == SYN_NO_MEMORY) give_back_memory(w);
-        finish_failed(w, it, step, st, &err);
+        finish_failed(w, it, code, st, &err);
     }
     free_item(it);
 }

@@ -14,10 +14,8 @@ struct syn_resampler {
     soxr_t soxr; /* NULL: equal rates */
 };
 
-syn_status syn_resampler_new(int32_t rate_in, int32_t rate_out, struct syn_resampler **out,
-                             struct syn_err *err)
+syn_status syn_resampler_check(int32_t rate_in, int32_t rate_out, struct syn_err *err)
 {
-    struct syn_resampler *r;
     if (rate_in < 1 || rate_in > MAX_RATE || rate_out < 1 || rate_out > MAX_RATE)
         return syn_fail(err, SYN_INVALID,
                         "sample rates %" PRId32 " and %" PRId32 ": must be in [1, %d]", rate_in,
@@ -26,6 +24,15 @@ syn_status syn_resampler_new(int32_t rate_in, int32_t rate_out, struct syn_resam
         return syn_fail(err, SYN_INVALID,
                         "sample rate %" PRId32 " to %" PRId32 ": must be less than %d times",
                         rate_in, rate_out, MAX_RATIO);
+    return SYN_OK;
+}
+
+syn_status syn_resampler_new(int32_t rate_in, int32_t rate_out, struct syn_resampler **out,
+                             struct syn_err *err)
+{
+    struct syn_resampler *r;
+    syn_status st = syn_resampler_check(rate_in, rate_out, err);
+    if (st != SYN_OK) return st;
     r = syn_calloc(1, sizeof *r);
     if (!r) return syn_fail(err, SYN_NO_MEMORY, "no memory for a resampler");
     if (rate_in != rate_out) {

@@ -17,7 +17,10 @@
 
 struct syn_resampler;
 
-/* SYN_INVALID: a rate outside [1, 2^20], or a ratio over 256 either way; SYN_NO_MEMORY. */
+/* SYN_INVALID: a rate outside [1, 2^20], or a ratio of 256 or more either way. */
+SYN_MUST_CHECK syn_status syn_resampler_check(int32_t rate_in, int32_t rate_out,
+                                              struct syn_err *err);
+/* As check; SYN_NO_MEMORY. */
 SYN_MUST_CHECK syn_status syn_resampler_new(int32_t rate_in, int32_t rate_out,
                                             struct syn_resampler **out, struct syn_err *err);
 void syn_resampler_free(struct syn_resampler *r); /* NULL-safe */

@@ -262,38 +262,59 @@ static syn_status check_wav_size(const struct syn_sound *s, enum syn_sound_type 
     return SYN_OK;
 }
 
-syn_status syn_sound_encode(const struct syn_sound *s, const struct syn_sound_encode_opts *opts,
-                            struct syn_buf *out, int64_t *clipped, struct syn_err *err)
+/* *o with its type resolved; failures without the format's name. */
+static syn_status check_encode(const struct syn_sound *s, struct syn_sound_encode_opts *o,
+                               struct syn_err *err)
 {
-    struct syn_sound_encode_opts o = *opts;
-    syn_status st = SYN_OK;
-    if (!known_format(o.format))
-        return syn_fail(err, SYN_INVALID, "format = %d: must be WAV or FLAC", (int)o.format);
-    if (!s->samples || s->frames < 1 || s->channels < 1 || s->rate < 1)
+    if (s->channels < 1 || s->rate < 1)
         return syn_fail(err, SYN_INVALID,
                         "sound of %" PRId64 " frames, %" PRId32 " channels at %" PRId32
                         " Hz: not one that syn_sound_init makes",
                         s->frames, s->channels, s->rate);
-    if (o.level < 0 || o.level > 8)
-        return syn_fail(err, SYN_INVALID, "level = %" PRId32 ": must be in [1, 8], or 0", o.level);
-    if ((unsigned)o.type >= SYN_SOUND_TYPE_COUNT)
+    if (o->level < 0 || o->level > 8)
+        return syn_fail(err, SYN_INVALID, "level = %" PRId32 ": must be in [1, 8], or 0", o->level);
+    if ((unsigned)o->type >= SYN_SOUND_TYPE_COUNT)
         return syn_fail(err, SYN_INVALID, "sample type = %d: must be one of u8 to f64",
-                        (int)o.type);
-    if (o.format == SYN_SOUND_FLAC && o.type > SYN_SOUND_S24)
+                        (int)o->type);
+    if (o->format == SYN_SOUND_FLAC && o->type > SYN_SOUND_S24)
         return syn_fail(err, SYN_INVALID, "sample type = %s: FLAC holds u8, s16 and s24",
-                        types[o.type].word);
-    if (o.type == SYN_SOUND_SAME) o.type = s->type;
-    if (o.format == SYN_SOUND_FLAC && o.type > SYN_SOUND_S24) o.type = SYN_SOUND_S24;
-    if (s->channels > formats[o.format].max_channels)
-        st = syn_fail(err, SYN_INVALID, "%" PRId32 " channels: must be at most %" PRId32,
-                      s->channels, formats[o.format].max_channels);
-    else if (s->rate > formats[o.format].max_rate)
-        st = syn_fail(err, SYN_INVALID, "sample rate = %" PRId32 ": must be at most %" PRId32,
-                      s->rate, formats[o.format].max_rate);
-    else if (o.format == SYN_SOUND_FLAC && s->rate > 65535 && s->rate % 10 != 0)
-        st = syn_fail(err, SYN_INVALID,
-                      "sample rate = %" PRId32 ": beyond 65535 must be a multiple of 10", s->rate);
-    else if (o.format == SYN_SOUND_WAV) st = check_wav_size(s, o.type, err);
+                        types[o->type].word);
+    if (o->type == SYN_SOUND_SAME) o->type = s->type;
+    if (o->format == SYN_SOUND_FLAC && o->type > SYN_SOUND_S24) o->type = SYN_SOUND_S24;
+    if (s->channels > formats[o->format].max_channels)
+        return syn_fail(err, SYN_INVALID, "%" PRId32 " channels: must be at most %" PRId32,
+                        s->channels, formats[o->format].max_channels);
+    if (s->rate > formats[o->format].max_rate)
+        return syn_fail(err, SYN_INVALID, "sample rate = %" PRId32 ": must be at most %" PRId32,
+                        s->rate, formats[o->format].max_rate);
+    if (o->format == SYN_SOUND_FLAC && s->rate > 65535 && s->rate % 10 != 0)
+        return syn_fail(err, SYN_INVALID,
+                        "sample rate = %" PRId32 ": beyond 65535 must be a multiple of 10",
+                        s->rate);
+    return o->format == SYN_SOUND_WAV && s->frames > 0 ? check_wav_size(s, o->type, err) : SYN_OK;
+}
+
+syn_status syn_sound_encode_check(const struct syn_sound *s,
+                                  const struct syn_sound_encode_opts *opts, struct syn_err *err)
+{
+    struct syn_sound_encode_opts o = *opts;
+    syn_status st;
+    if (!known_format(o.format))
+        return syn_fail(err, SYN_INVALID, "format = %d: must be WAV or FLAC", (int)o.format);
+    st = check_encode(s, &o, err);
+    return st == SYN_OK ? SYN_OK : syn_fail_in(err, st, "%s: ", formats[o.format].name);
+}
+
+syn_status syn_sound_encode(const struct syn_sound *s, const struct syn_sound_encode_opts *opts,
+                            struct syn_buf *out, int64_t *clipped, struct syn_err *err)
+{
+    struct syn_sound_encode_opts o = *opts;
+    syn_status st;
+    if (!known_format(o.format))
+        return syn_fail(err, SYN_INVALID, "format = %d: must be WAV or FLAC", (int)o.format);
+    st = s->samples && s->frames >= 1
+             ? check_encode(s, &o, err)
+             : syn_fail(err, SYN_INVALID, "a sound without samples: not one that syn_sound_init makes");
     if (st == SYN_OK) st = syn_sound_file_write(s, &o, out, clipped, err);
     return st == SYN_OK ? SYN_OK : syn_fail_in(err, st, "%s: ", formats[o.format].name);
 }

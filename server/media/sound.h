@@ -119,6 +119,11 @@ SYN_MUST_CHECK syn_status syn_sound_decode(const void *bytes, size_t n,
                                            struct syn_sound *out, struct syn_sound_report *report,
                                            struct syn_err *err);
 
+/* What encode would refuse of a sound of this form, whose samples are not looked at and may not be
+ * there. frames < 1: not known yet. */
+SYN_MUST_CHECK syn_status syn_sound_encode_check(const struct syn_sound *s,
+                                                 const struct syn_sound_encode_opts *opts,
+                                                 struct syn_err *err);
 /* WAV: exact sizes in the header, plain up to two channels, extensible beyond. SYN_INVALID: over
  * the format's own limits (FLAC: 8 channels; 655350 Hz, beyond 65535 multiples of 10);
  * SYN_TOO_LARGE: a WAV of 4 GiB; SYN_NUMERIC: a NaN or infinity. On success the caller owns *out.

@@ -177,6 +177,9 @@ SYN_MUST_CHECK syn_status syn_models_acquire(struct syn_models *ms, const char *
                                              const struct syn_variant *v,
                                              const atomic_bool *cancel, struct syn_loaded **out,
                                              struct syn_err *err);
+/* Only when it is loaded already; loads nothing and waits for nobody. False: it is not. */
+bool syn_models_acquire_loaded(struct syn_models *ms, const char *id, const struct syn_variant *v,
+                               struct syn_loaded **out);
 void syn_models_release(struct syn_models *ms, struct syn_loaded *l); /* NULL-safe */
 struct syn_model *syn_loaded_model(struct syn_loaded *l); /* borrowed until release */
 

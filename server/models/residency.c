@@ -313,17 +313,25 @@ static syn_status acquire_locked(struct syn_models *ms, struct syn_loaded *slot,
     }
 }
 
+/* NULL: v is none of the model's. */
+static struct syn_loaded *slot_of(struct syn_model_entry *e, const struct syn_variant *v)
+{
+    int32_t i = 0;
+    while (i < e->manifest.n_variants && v != &e->manifest.variant[i]) i++;
+    return i < e->manifest.n_variants ? &e->slot[i] : NULL;
+}
+
 syn_status syn_models_acquire(struct syn_models *ms, const char *id, const struct syn_variant *v,
                               const atomic_bool *cancel, struct syn_loaded **out,
                               struct syn_err *err)
 {
     struct syn_model_entry *e = syn_models_entry(ms, id);
+    struct syn_loaded *slot;
     uint64_t need;
-    int32_t i = 0;
     syn_status st;
     if (!e) return syn_fail(err, SYN_NOT_FOUND, "model '%.64s' is not here", id ? id : "");
-    while (i < e->manifest.n_variants && v != &e->manifest.variant[i]) i++;
-    if (i == e->manifest.n_variants)
+    slot = slot_of(e, v);
+    if (!slot)
         return syn_fail(err, SYN_NOT_FOUND, "model '%s' has no such variant", id);
     if (!ms->engine)
         return syn_fail(err, SYN_UNSUPPORTED, "models are only listed here: there is no engine");
@@ -333,10 +341,28 @@ syn_status syn_models_acquire(struct syn_models *ms, const char *id, const struc
                         "model '%s' needs %llu bytes: the budget for all models is %llu", id,
                         (unsigned long long)need, (unsigned long long)ms->budget);
     pthread_mutex_lock(&ms->mu);
-    st = acquire_locked(ms, &e->slot[i], cancel, err);
+    st = acquire_locked(ms, slot, cancel, err);
     pthread_mutex_unlock(&ms->mu);
-    if (st == SYN_OK) *out = &e->slot[i];
+    if (st == SYN_OK) *out = slot;
     return st;
+}
+
+bool syn_models_acquire_loaded(struct syn_models *ms, const char *id, const struct syn_variant *v,
+                               struct syn_loaded **out)
+{
+    struct syn_model_entry *e = syn_models_entry(ms, id);
+    struct syn_loaded *slot = e ? slot_of(e, v) : NULL;
+    bool ready;
+    if (!slot) return false;
+    pthread_mutex_lock(&ms->mu);
+    ready = slot->state == SYN_MODEL_READY;
+    if (ready) {
+        slot->users++;
+        slot->last_used = ++ms->clock;
+        *out = slot;
+    }
+    pthread_mutex_unlock(&ms->mu);
+    return ready;
 }
 
 void syn_models_release(struct syn_models *ms, struct syn_loaded *l)

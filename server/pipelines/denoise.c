@@ -457,6 +457,11 @@ static syn_status check_params(const struct syn_denoise_params *p, struct syn_er
     return SYN_OK;
 }
 
+syn_status syn_denoise_check(const struct syn_manifest *m, int32_t rate, struct syn_err *err)
+{
+    return syn_resampler_check(rate, (int32_t)syn_manifest_setting(m, "rate", 0), err);
+}
+
 syn_status syn_denoise_open(struct syn_models *models, const struct syn_manifest *m,
                             const struct syn_denoise_params *p, int32_t chunk_steps,
                             struct syn_sound *sound, const atomic_bool *cancel,

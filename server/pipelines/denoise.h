@@ -38,6 +38,10 @@ struct syn_denoise_report {
     int64_t chunks; /* run, over all channels */
 };
 
+/* A sound's rate against the model's: SYN_INVALID when it cannot be converted. */
+SYN_MUST_CHECK syn_status syn_denoise_check(const struct syn_manifest *m, int32_t rate,
+                                            struct syn_err *err);
+
 /* Takes the sound (on success *sound is emptied, on failure it is whole). The three networks stay
  * acquired until close; models, m and cancel must live as long. chunk_steps: frames a chunk; 0 =
  * 100. SYN_INVALID: a parameter, or a rate that cannot be converted; SYN_UNSUPPORTED: a model of

@@ -11,6 +11,10 @@
 #include <math.h>
 #include <string.h>
 
+#ifndef CMPLXF /* glibc gives it to GCC alone */
+#define CMPLXF(x, y) __builtin_complex((float)(x), (float)(y))
+#endif
+
 enum { MAX_FFT = 1 << 16, MAX_BANDS = 256, MAX_ORDER = 64, MAX_STEPS = 1 << 14 };
 
 static const double pi = 3.14159265358979323846;

@@ -158,15 +158,7 @@ void syn_params_check(const struct syn_param_spec *spec, int32_t n_spec, const s
 static const char *const picture_types[] = {"image/png", "image/jpeg", "image/webp", NULL};
 static const struct syn_kind_input upscale_inputs[] = {
     {"image", true, picture_types,
-     "The picture. Orientation and colour profile are applied; alpha, grey and 16 bits "
-                                   "are kept."},
-};
-
-static const struct syn_kind kinds[] = {
-    {"upscale", "Upscale",
-     "Makes a picture larger, or cleaner, with a super-resolution network. A partial, global "
-     "change: what the network adds is invented, not recovered.",
-     upscale_inputs, 1, syn_upscale_param_table, SYN_UPSCALE_N_PARAMS},
+     "The picture. Orientation and colour profile are applied; alpha, grey and 16 bits are kept."},
 };
 
 static const char *const sound_types[] = {"audio/wav", "audio/flac", NULL};
@@ -186,20 +178,30 @@ static const struct syn_kind_input stylize_inputs[] = {
     {"style", false, picture_types,
      "The picture whose style is taken; needed by models that have none of their own."},
 };
-static const struct syn_kind run_only[] = {
+static const struct syn_kind kinds[] = {
+    {"upscale", "Upscale",
+     "Makes a picture larger, or cleaner, with a super-resolution network. A partial, global "
+     "change: what the network adds is invented, not recovered.",
+     upscale_inputs, 1, syn_upscale_param_table, SYN_UPSCALE_N_PARAMS, syn_output_table,
+     SYN_OUTPUT_N_PARAMS, false, false},
     {SYN_STYLIZE_KIND, "Stylize",
      "Paints a picture anew in another style. A global change: strokes and colours are invented.",
-     stylize_inputs, 2, syn_stylize_param_table, SYN_STYLIZE_N_PARAMS},
-    {SYN_DENOISE_KIND, "Denoise speech",
-     "Takes the noise out of a recording of speech. A partial, global change: what is left is "
-     "filtered, nothing is invented.",
-     denoise_inputs, 1, syn_denoise_param_table, SYN_DENOISE_N_PARAMS},
+     stylize_inputs, 2, syn_stylize_param_table, SYN_STYLIZE_N_PARAMS, syn_output_table,
+     SYN_OUTPUT_N_PARAMS, false, false},
     {SYN_MATTE_KIND, "Matte",
      "Takes the subject of a picture from its background. A partial change: the subject's pixels "
      "are kept, how much of each counts is estimated.",
-     matte_inputs, 2, syn_matte_param_table, SYN_MATTE_N_PARAMS},
-    {SYN_TENSOR_KIND, "Tensor", "Runs a model once: named tensors in, named tensors out.", NULL, 0,
-     syn_tensor_param_table, SYN_TENSOR_N_PARAMS},
+     matte_inputs, 2, syn_matte_param_table, SYN_MATTE_N_PARAMS, syn_output_table,
+     SYN_OUTPUT_N_PARAMS, false, false},
+    {SYN_DENOISE_KIND, "Denoise speech",
+     "Takes the noise out of a recording of speech. A partial, global change: what is left is "
+     "filtered, nothing is invented.",
+     denoise_inputs, 1, syn_denoise_param_table, SYN_DENOISE_N_PARAMS, syn_sound_output_table,
+     SYN_SOUND_OUTPUT_N_PARAMS, false},
+    {SYN_TENSOR_KIND, "Tensor",
+     "Runs any ONNX model once: named tensors in, named tensors out, each a .npy file "
+     "(application/x-npy). The model names its inputs.",
+     NULL, 0, syn_tensor_param_table, SYN_TENSOR_N_PARAMS, NULL, 0, true, true},
 };
 
 int32_t syn_kinds_count(void)
@@ -219,9 +221,7 @@ const struct syn_kind *syn_kinds_find(const char *kind)
     return NULL;
 }
 
-const struct syn_kind *syn_kinds_find_run(const char *kind)
+bool syn_kind_takes(const struct syn_kind *k, const struct syn_manifest *m)
 {
-    for (size_t i = 0; i < sizeof run_only / sizeof run_only[0]; i++)
-        if (strcmp(run_only[i].kind, kind) == 0) return &run_only[i];
-    return syn_kinds_find(kind);
+    return strcmp(m->kind, k->kind) == 0 || (k->any_model && strcmp(m->format, "onnx") == 0);
 }

@@ -36,6 +36,9 @@ struct syn_param {
     bool boolean;           /* BOOL */
 };
 
+/* Of a NUMBER or an INTEGER. */
+double syn_param_as_double(const struct syn_param *p);
+
 /* One row of a kind's parameter table. */
 struct syn_param_spec {
     const char *name;
@@ -81,12 +84,16 @@ struct syn_kind {
     int32_t n_inputs;                  /* 0: the model names them */
     const struct syn_param_spec *param;
     int32_t n_params;
+    const struct syn_param_spec *output; /* of a job's "output" member */
+    int32_t n_output;
+    bool any_model;                    /* takes ONNX models of every kind, not its own alone */
+    bool many_outputs;                 /* as many as the model has; else one */
 };
 int32_t syn_kinds_count(void);
 const struct syn_kind *syn_kinds_at(int32_t i);
 const struct syn_kind *syn_kinds_find(const char *kind); /* NULL: unknown */
-/* Also the kinds that the daemon does not serve, but `synthd run` does. */
-const struct syn_kind *syn_kinds_find_run(const char *kind);
+/* Jobs of this kind may run on this model. */
+bool syn_kind_takes(const struct syn_kind *k, const struct syn_manifest *m);
 
 /* ---- kind "upscale" ---- */
 
@@ -104,7 +111,7 @@ SYN_MUST_CHECK syn_status syn_upscale_params_parse(const struct syn_param *p, in
 int32_t syn_upscale_params_effective(const struct syn_upscale_params *p,
                                      struct syn_param out[SYN_UPSCALE_N_PARAMS]);
 
-/* ---- a job's "output" member ---- */
+/* ---- the "output" member of a job that makes a picture ---- */
 
 struct syn_output_spec {
     enum syn_image_format format; /* UNKNOWN = "same": the input's */
@@ -115,7 +122,7 @@ struct syn_output_spec {
 };
 #define SYN_OUTPUT_N_PARAMS 5
 
-const struct syn_param_spec *syn_output_params(void); /* SYN_OUTPUT_N_PARAMS rows */
+extern const struct syn_param_spec syn_output_table[SYN_OUTPUT_N_PARAMS];
 /* As syn_upscale_params_parse. A member that the format cannot honour is unsupported_value. */
 SYN_MUST_CHECK syn_status syn_output_spec_parse(const struct syn_param *p, int32_t n,
                                                 struct syn_output_spec *out,

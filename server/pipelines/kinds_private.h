@@ -12,7 +12,6 @@ extern const struct syn_param_spec syn_upscale_param_table[SYN_UPSCALE_N_PARAMS]
 int32_t syn_upscale_largest_scale(const struct syn_manifest *m, int32_t noise);
 
 /* Values that syn_params_check has passed. */
-double syn_param_as_double(const struct syn_param *p);
 int32_t syn_param_as_int32(const struct syn_param *p);
 /* its index in s->words */
 int32_t syn_param_word(const struct syn_param_spec *s, const char *word);

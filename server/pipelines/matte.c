@@ -305,6 +305,26 @@ static syn_status check_network(struct matte *t, const struct syn_manifest *m, s
     return SYN_OK;
 }
 
+uint64_t syn_matte_bytes(const struct syn_manifest *m, const struct syn_image_info *image,
+                         const struct syn_image_info *background)
+{
+    const struct syn_variant *network = syn_manifest_network(m, "matte");
+    const uint64_t pixels = (uint64_t)image->width * (uint64_t)image->height;
+    const uint64_t sample = (uint64_t)image->bits / 8;
+    uint64_t bytes = pixels * (3 * sample + 6 + 4 * sample); /* colours, mask, result */
+    if (image->channels == 4) bytes += pixels * 3 * sample;  /* its own alpha */
+    if (background) { /* as it came, what is cut of it, that at the picture's size */
+        const uint64_t one = (uint64_t)background->channels * (uint64_t)background->bits / 8;
+        bytes += 2 * one * (uint64_t)background->width * (uint64_t)background->height;
+        bytes += one * pixels;
+    }
+    if (network)
+        bytes += 3 * sizeof(float) *
+                 (uint64_t)network_side(&network->picture, image->width) *
+                 (uint64_t)network_side(&network->picture, image->height);
+    return bytes;
+}
+
 static syn_status load(struct matte *t, const struct syn_manifest *m, const struct syn_image *image,
                        const atomic_bool *cancel, struct syn_err *err)
 {

@@ -39,6 +39,11 @@ SYN_MUST_CHECK syn_status syn_matte_params_parse(const struct syn_param *p, int3
 SYN_MUST_CHECK syn_status syn_matte_check(const struct syn_matte_params *p, bool has_background,
                                           enum syn_image_format format, struct syn_err *err);
 
+/* Bytes of all pictures that the job holds at one time, at most, from what the headers say; without
+ * the network's own workspace. background: NULL where there is none. */
+uint64_t syn_matte_bytes(const struct syn_manifest *m, const struct syn_image_info *image,
+                         const struct syn_image_info *background);
+
 struct syn_matte_report {
     int32_t width, height; /* of the network's picture */
     double coverage;       /* mean of alpha, 0..1 */

@@ -11,7 +11,7 @@ static const enum syn_image_format format_of_word[] = {SYN_IMAGE_PNG, SYN_IMAGE_
                                                        SYN_IMAGE_WEBP,
                                                        SYN_IMAGE_UNKNOWN};
 
-static const struct syn_param_spec table[SYN_OUTPUT_N_PARAMS] = {
+const struct syn_param_spec syn_output_table[SYN_OUTPUT_N_PARAMS] = {
     [P_FORMAT] = {"format", SYN_PARAM_STRING, 0, 0, format_words, "\"png\"",
                   "File format; same is the input's."},
     [P_QUALITY] = {"quality", SYN_PARAM_INTEGER, 1, 100, NULL, NULL,
@@ -22,11 +22,6 @@ static const struct syn_param_spec table[SYN_OUTPUT_N_PARAMS] = {
     [P_LEVEL] = {"level", SYN_PARAM_INTEGER, 1, 9, NULL, NULL,
                  "PNG: compression effort; by default 3."},
 };
-
-const struct syn_param_spec *syn_output_params(void)
-{
-    return table;
-}
 
 static const char *word_of(enum syn_image_format f)
 {
@@ -59,11 +54,12 @@ syn_status syn_output_spec_parse(const struct syn_param *p, int32_t n, struct sy
     const struct syn_param *v[SYN_OUTPUT_N_PARAMS];
     const int32_t before = errs->n + errs->n_more;
     struct syn_output_spec r = {.format = SYN_IMAGE_PNG};
-    syn_params_check(table, SYN_OUTPUT_N_PARAMS, p, n, v, errs);
+    syn_params_check(syn_output_table, SYN_OUTPUT_N_PARAMS, p, n, v, errs);
     if (errs->n + errs->n_more > before) return SYN_INVALID;
 
     if (v[P_FORMAT])
-        r.format = format_of_word[syn_param_word(&table[P_FORMAT], v[P_FORMAT]->string)];
+        r.format =
+            format_of_word[syn_param_word(&syn_output_table[P_FORMAT], v[P_FORMAT]->string)];
     check_format_members(v, r.format, errs);
     if (errs->n + errs->n_more > before) return SYN_INVALID;
     if (v[P_QUALITY]) r.quality = syn_param_as_int32(v[P_QUALITY]);

@@ -29,6 +29,11 @@ struct net {
     int32_t picture_at, other_at, out_at; /* places among the model's inputs and outputs */
 };
 
+struct sizes {
+    int32_t width, height;     /* of the photo as the network sees it, before it is mirrored */
+    int32_t padded_w, padded_h;
+};
+
 struct stylize {
     struct syn_pipeline base;
     struct syn_models *models;
@@ -37,8 +42,7 @@ struct stylize {
     struct net learn, paint;
     struct syn_image color, alpha, style, made;
     bool has_alpha;
-    int32_t width, height;     /* of the photo as the network sees it, before it is mirrored */
-    int32_t padded_w, padded_h;
+    struct sizes size;
     float *in, *vector;        /* of the running unit; the weights or the style vector */
     struct syn_shape vector_shape;
     int32_t step, n_steps, retries;
@@ -155,17 +159,17 @@ static syn_status next_paint(struct stylize *s, struct syn_unit *unit, struct sy
 {
     const struct syn_picture_form *f = &s->paint.variant->picture;
     struct syn_image small = {0};
-    const bool shrink = s->width != s->color.width || s->height != s->color.height;
-    syn_status st = shrink ? syn_image_resize(&s->color, s->width, s->height, SYN_FILTER_LANCZOS3,
-                                              &small, err)
+    const bool shrink = s->size.width != s->color.width || s->size.height != s->color.height;
+    syn_status st = shrink ? syn_image_resize(&s->color, s->size.width, s->size.height,
+                                              SYN_FILTER_LANCZOS3, &small, err)
                            : SYN_OK;
     if (st == SYN_OK)
-        st = fill(shrink ? &small : &s->color, f, s->padded_w, s->padded_h, &s->in, err);
+        st = fill(shrink ? &small : &s->color, f, s->size.padded_w, s->size.padded_h, &s->in, err);
     syn_image_deinit(&small);
     if (st != SYN_OK) return st;
     unit->model = s->paint.model;
     unit->n_in = 2;
-    unit->in[s->paint.picture_at] = picture_tensor(f, s->in, s->padded_w, s->padded_h);
+    unit->in[s->paint.picture_at] = picture_tensor(f, s->in, s->size.padded_w, s->size.padded_h);
     unit->in[s->paint.other_at] =
         (struct syn_tensor){.shape = s->vector_shape, .dtype = SYN_F32, .data = s->vector};
     return SYN_OK;
@@ -217,24 +221,24 @@ static syn_status take_picture(struct stylize *s, const struct syn_tensor *made,
                                struct syn_err *err)
 {
     const struct syn_picture_form *f = &s->paint.variant->picture;
-    const struct syn_tensor want = picture_tensor(f, NULL, s->padded_w, s->padded_h);
+    const struct syn_tensor want = picture_tensor(f, NULL, s->size.padded_w, s->size.padded_h);
     char is[64], must[64];
     if (made->dtype != SYN_F32 || !syn_shape_equal(&made->shape, &want.shape))
         return syn_fail(err, SYN_UNSUPPORTED, "network %s makes %s: must be f32 %s",
                         s->paint.variant->name, syn_shape_text(&made->shape, is, sizeof is),
                         syn_shape_text(&want.shape, must, sizeof must));
     /* 16 bits where it is still to be enlarged. */
-    const bool enlarge = s->width != s->color.width || s->height != s->color.height;
-    syn_status st = syn_image_init(&s->made, s->width, s->height, 3,
+    const bool enlarge = s->size.width != s->color.width || s->size.height != s->color.height;
+    syn_status st = syn_image_init(&s->made, s->size.width, s->size.height, 3,
                                    enlarge ? 16 : s->color.bits, err);
     if (st != SYN_OK) return st;
-    for (int32_t y = 0; y < s->height; y++)
-        for (int32_t x = 0; x < s->width; x++)
+    for (int32_t y = 0; y < s->size.height; y++)
+        for (int32_t x = 0; x < s->size.width; x++)
             for (int32_t c = 0; c < 3; c++)
                 put_sample(&s->made,
-                           3 * ((size_t)y * (size_t)s->width + (size_t)x) + (size_t)c,
-                           ((const float *)made->data)[place(f, c, x, y, s->padded_w,
-                                                             s->padded_h)]);
+                           3 * ((size_t)y * (size_t)s->size.width + (size_t)x) + (size_t)c,
+                           ((const float *)made->data)[place(f, c, x, y, s->size.padded_w,
+                                                             s->size.padded_h)]);
     return SYN_OK;
 }
 
@@ -269,8 +273,8 @@ static syn_status enlarge(struct stylize *s, struct syn_err *err)
     const size_t n = (size_t)w * (size_t)h;
     struct syn_image small = {0}, blurred = {0}, large = {0}, out = {0};
     syn_status st = syn_image_resize(&s->made, w, h, SYN_FILTER_BICUBIC, &large, err);
-    if (st == SYN_OK) st = syn_image_resize(&s->color, s->width, s->height, SYN_FILTER_LANCZOS3,
-                                            &small, err);
+    if (st == SYN_OK) st = syn_image_resize(&s->color, s->size.width, s->size.height,
+                                            SYN_FILTER_LANCZOS3, &small, err);
     if (st == SYN_OK) st = syn_image_resize(&small, w, h, SYN_FILTER_BICUBIC, &blurred, err);
     if (st == SYN_OK) st = syn_image_init(&out, w, h, 3, s->color.bits, err);
     if (st == SYN_OK) {
@@ -401,34 +405,59 @@ static int32_t padded(const struct syn_picture_form *f, int32_t n)
     return (n + multiple - 1) / multiple * multiple;
 }
 
-static void plan_sizes(struct stylize *s, const struct syn_picture_form *f, int32_t w, int32_t h)
+static struct sizes plan_sizes(const struct syn_picture_form *f, int32_t w, int32_t h)
 {
     const int32_t longer = w > h ? w : h;
-    s->width = w;
-    s->height = h;
+    struct sizes s = {w, h, f->side, f->side};
     if (!f->side) {
-        s->padded_w = padded(f, w);
-        s->padded_h = padded(f, h);
-        return;
+        s.padded_w = padded(f, w);
+        s.padded_h = padded(f, h);
+        return s;
     }
-    s->padded_w = s->padded_h = f->side;
-    if (longer <= f->side) return;
-    s->width = (int32_t)lround((double)w * f->side / longer);
-    s->height = (int32_t)lround((double)h * f->side / longer);
-    if (s->width < 1) s->width = 1;
-    if (s->height < 1) s->height = 1;
+    if (longer <= f->side) return s;
+    s.width = (int32_t)lround((double)w * f->side / longer);
+    s.height = (int32_t)lround((double)h * f->side / longer);
+    if (s.width < 1) s.width = 1;
+    if (s.height < 1) s.height = 1;
+    return s;
 }
 
-static syn_status check_memory(const struct stylize *s, const struct syn_image *im, uint64_t budget,
-                               struct syn_err *err)
+/* The network that makes the result. */
+static const char *painter(const struct syn_manifest *m)
 {
-    const uint64_t need = (uint64_t)im->width * (uint64_t)im->height * PICTURE_BYTES +
-                          (uint64_t)s->padded_w * (uint64_t)s->padded_h * PAINT_BYTES;
+    return syn_stylize_wants_picture(m) ? "transform" : "stylize";
+}
+
+uint64_t syn_stylize_bytes(const struct syn_manifest *m, int32_t width, int32_t height)
+{
+    const struct sizes s =
+        plan_sizes(&syn_manifest_network(m, painter(m))->picture, width, height);
+    return (uint64_t)width * (uint64_t)height * PICTURE_BYTES +
+           (uint64_t)s.padded_w * (uint64_t)s.padded_h * PAINT_BYTES;
+}
+
+syn_status syn_stylize_check_memory(const struct syn_manifest *m, int32_t width, int32_t height,
+                                    uint64_t budget, struct syn_err *err)
+{
+    const uint64_t need = syn_stylize_bytes(m, width, height);
     if (!budget || need <= budget) return SYN_OK;
     return syn_fail(err, SYN_TOO_LARGE,
                     "inputs.image: %dx%d needs %llu bytes to be painted whole: the limit is %llu; "
                     "make it smaller, or raise memory_budget_bytes",
-                    im->width, im->height, (unsigned long long)need, (unsigned long long)budget);
+                    width, height, (unsigned long long)need, (unsigned long long)budget);
+}
+
+syn_status syn_stylize_check_style(const struct syn_manifest *m, bool has_style,
+                                   struct syn_err *err)
+{
+    const bool by_picture = syn_stylize_wants_picture(m);
+    if (by_picture && !has_style)
+        return syn_fail(err, SYN_INVALID,
+                        "inputs.style is missing: %s takes the style of a picture", m->id);
+    if (!by_picture && has_style)
+        return syn_fail(err, SYN_INVALID, "inputs.style: %s has styles of its own: set style",
+                        m->id);
+    return SYN_OK;
 }
 
 /* The last step that may fail: from here on the pictures are the job's. */
@@ -456,13 +485,11 @@ syn_status syn_stylize_open(struct syn_models *models, const struct syn_manifest
                             struct syn_err *err)
 {
     const bool by_picture = syn_stylize_wants_picture(m);
-    const char *paint = by_picture ? "transform" : "stylize";
-    if (by_picture && !style)
-        return syn_fail(err, SYN_INVALID,
-                        "inputs.style is missing: %s takes the style of a picture", m->id);
-    if (!by_picture && style)
-        return syn_fail(err, SYN_INVALID, "inputs.style: %s has styles of its own: set style",
-                        m->id);
+    const char *paint = painter(m);
+    syn_status st = syn_stylize_check_style(m, style != NULL, err);
+    if (st == SYN_OK)
+        st = syn_stylize_check_memory(m, image->width, image->height, memory_budget_bytes, err);
+    if (st != SYN_OK) return st;
     struct stylize *s = syn_calloc(1, sizeof *s);
     if (!s) return syn_fail(err, SYN_NO_MEMORY, "no memory for a job");
     s->base.kind = &kind;
@@ -470,9 +497,8 @@ syn_status syn_stylize_open(struct syn_models *models, const struct syn_manifest
     s->m = m;
     s->params = *p;
     s->n_steps = !by_picture ? 1 : p->strength < 1 ? 3 : 2;
-    plan_sizes(s, &syn_manifest_network(m, paint)->picture, image->width, image->height);
-    syn_status st = check_memory(s, image, memory_budget_bytes, err);
-    if (st == SYN_OK && by_picture)
+    s->size = plan_sizes(&syn_manifest_network(m, paint)->picture, image->width, image->height);
+    if (by_picture)
         st = load(s, &s->learn, "predict", NULL, "style", cancel, err);
     if (st == SYN_OK)
         st = load(s, &s->paint, paint, by_picture ? "style" : "weights", "picture", cancel, err);

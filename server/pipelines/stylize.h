@@ -44,10 +44,19 @@ SYN_MUST_CHECK syn_status syn_stylize_params_parse(const struct syn_param *p, in
 /* The model takes its style from a picture. */
 bool syn_stylize_wants_picture(const struct syn_manifest *m);
 
+/* A style picture is there where the model takes one, and there alone. SYN_INVALID. */
+SYN_MUST_CHECK syn_status syn_stylize_check_style(const struct syn_manifest *m, bool has_style,
+                                                  struct syn_err *err);
+/* Bytes of the job's pictures and of the network's workspace together, for a photo of this size. */
+uint64_t syn_stylize_bytes(const struct syn_manifest *m, int32_t width, int32_t height);
+/* Those against the budget (0 = no limit): SYN_TOO_LARGE names needed bytes, limit and a way out. */
+SYN_MUST_CHECK syn_status syn_stylize_check_memory(const struct syn_manifest *m, int32_t width,
+                                                   int32_t height, uint64_t memory_budget_bytes,
+                                                   struct syn_err *err);
+
 /* Takes both pictures (on success they are emptied; on failure they are whole, but for hidden
- * colours under alpha 0). style: NULL where the model has its own. memory_budget_bytes: of the
- * job's pictures and of the network's workspace together, 0 = no limit; SYN_TOO_LARGE names needed
- * bytes, limit and a way out. SYN_INVALID: a style picture missing or too much. The networks stay
+ * colours under alpha 0). style: NULL where the model has its own. Fails as check_style and
+ * check_memory. The networks stay
  * acquired until close; models, m and cancel must live as long. */
 SYN_MUST_CHECK syn_status syn_stylize_open(struct syn_models *models, const struct syn_manifest *m,
                                            const struct syn_stylize_params *p,

@@ -273,12 +273,9 @@ static syn_status find_network(struct tensor_job *j, const char *name, struct sy
     return syn_fail(err, SYN_INVALID, "params.network is missing: %s has %s", m->id, all);
 }
 
-static syn_status load(struct tensor_job *j, const atomic_bool *cancel, struct syn_err *err)
+static syn_status look_at_model(struct tensor_job *j, struct syn_err *err)
 {
     struct syn_model_info info;
-    syn_status st =
-        syn_models_acquire(j->models, j->manifest->id, j->network, cancel, &j->loaded, err);
-    if (st != SYN_OK) return st;
     j->model = syn_loaded_model(j->loaded);
     syn_model_info(j->model, &info);
     if (info.n_inputs > SYN_MAX_UNIT_IO || info.n_outputs > SYN_MAX_UNIT_IO)
@@ -290,14 +287,20 @@ static syn_status load(struct tensor_job *j, const atomic_bool *cancel, struct s
     return SYN_OK;
 }
 
-syn_status syn_tensor_open(struct syn_models *models, const struct syn_manifest *m,
-                           const struct syn_tensor_params *p, struct syn_tensor_named *in,
-                           int32_t n_in, const atomic_bool *cancel, struct syn_pipeline **out,
-                           struct syn_err *err)
+static syn_status load(struct tensor_job *j, const atomic_bool *cancel, struct syn_err *err)
+{
+    syn_status st =
+        syn_models_acquire(j->models, j->manifest->id, j->network, cancel, &j->loaded, err);
+    /* INVALID is said of the request alone. */
+    if (st != SYN_OK) return st == SYN_INVALID ? SYN_UNSUPPORTED : st;
+    return look_at_model(j, err);
+}
+
+static syn_status new_job(struct syn_models *models, const struct syn_manifest *m,
+                          const struct syn_tensor_params *p, struct tensor_job **out,
+                          struct syn_err *err)
 {
     struct tensor_job *j;
-    int32_t from[SYN_MAX_UNIT_IO];
-    syn_status st;
     if (strcmp(m->format, "onnx") != 0)
         return syn_fail(err, SYN_UNSUPPORTED,
                         "model = \"%s\": kind tensor takes models of format onnx", m->id);
@@ -308,6 +311,37 @@ syn_status syn_tensor_open(struct syn_models *models, const struct syn_manifest 
     j->manifest = m;
     j->seed = p->seed;
     j->precision = m->pin_f32 ? SYN_PRECISION_F32 : p->precision;
+    *out = j;
+    return SYN_OK;
+}
+
+syn_status syn_tensor_check(struct syn_models *models, const struct syn_manifest *m,
+                            const struct syn_tensor_params *p, const struct syn_tensor_named *in,
+                            int32_t n_in, struct syn_err *err)
+{
+    struct tensor_job *j = NULL;
+    int32_t from[SYN_MAX_UNIT_IO];
+    syn_status st = new_job(models, m, p, &j, err);
+    if (st != SYN_OK) return st;
+    st = find_network(j, p->network, err);
+    if (st == SYN_OK && syn_models_acquire_loaded(models, m->id, j->network, &j->loaded)) {
+        st = look_at_model(j, err);
+        if (st == SYN_OK) st = choose_outputs(j, p->outputs, err);
+        if (st == SYN_OK) st = match_inputs(j, in, n_in, from, err);
+    }
+    close_kind(&j->base);
+    return st;
+}
+
+syn_status syn_tensor_open(struct syn_models *models, const struct syn_manifest *m,
+                           const struct syn_tensor_params *p, struct syn_tensor_named *in,
+                           int32_t n_in, const atomic_bool *cancel, struct syn_pipeline **out,
+                           struct syn_err *err)
+{
+    struct tensor_job *j = NULL;
+    int32_t from[SYN_MAX_UNIT_IO];
+    syn_status st = new_job(models, m, p, &j, err);
+    if (st != SYN_OK) return st;
     st = find_network(j, p->network, err);
     if (st == SYN_OK) st = load(j, cancel, err);
     if (st == SYN_OK) st = choose_outputs(j, p->outputs, err);
@@ -329,11 +363,12 @@ int32_t syn_tensor_results(const struct syn_pipeline *p)
     return ((const struct tensor_job *)p)->n_wanted;
 }
 
-void syn_tensor_result(const struct syn_pipeline *p, int32_t i, struct syn_tensor_named *out)
+void syn_tensor_take(struct syn_pipeline *p, int32_t i, struct syn_tensor_named *out)
 {
-    const struct tensor_job *j = (const struct tensor_job *)p;
+    struct tensor_job *j = (struct tensor_job *)p;
     struct syn_io io;
     io_at(j, true, j->wanted[i], &io);
     out->name = io.name;
     out->tensor = j->made[j->wanted[i]];
+    j->made[j->wanted[i]].data = NULL;
 }

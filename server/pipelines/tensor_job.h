@@ -37,16 +37,24 @@ struct syn_tensor_named {
 
 /* On success the tensors' data is the pipeline's, and in[].tensor empty; on failure they are whole.
  * SYN_INVALID: an input missing, unknown, given twice, or of another type or shape than stated; an
- * unknown network or output. SYN_UNSUPPORTED: over SYN_MAX_UNIT_IO inputs or outputs. Else as
- * syn_models_acquire. The network is held until close; models, m and cancel must live as long. */
+ * unknown network or output. SYN_UNSUPPORTED: over SYN_MAX_UNIT_IO inputs or outputs, or the
+ * model's files are malformed. Else as syn_models_acquire. The network is held until close; models, m and cancel must live as long. */
 SYN_MUST_CHECK syn_status syn_tensor_open(struct syn_models *models, const struct syn_manifest *m,
                                           const struct syn_tensor_params *p,
                                           struct syn_tensor_named *in, int32_t n_in,
                                           const atomic_bool *cancel, struct syn_pipeline **out,
                                           struct syn_err *err);
+/* What open would refuse of inputs of these types and shapes (their data may be NULL), as far as it
+ * can be told at once: the network's inputs and outputs are known while it is loaded, and nothing is
+ * loaded or waited for. SYN_INVALID; SYN_NO_MEMORY. */
+SYN_MUST_CHECK syn_status syn_tensor_check(struct syn_models *models, const struct syn_manifest *m,
+                                           const struct syn_tensor_params *p,
+                                           const struct syn_tensor_named *in, int32_t n_in,
+                                           struct syn_err *err);
 /* How many outputs there will be, and after the last unit each of them, in the order of the
- * parameter or of the network. Borrowed; they live until close. */
+ * parameter or of the network, once: the data is the caller's (syn_free), the name lives until
+ * close. */
 int32_t syn_tensor_results(const struct syn_pipeline *p);
-void syn_tensor_result(const struct syn_pipeline *p, int32_t i, struct syn_tensor_named *out);
+void syn_tensor_take(struct syn_pipeline *p, int32_t i, struct syn_tensor_named *out);
 
 #endif

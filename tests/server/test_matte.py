@@ -12,17 +12,7 @@ SIDE = 8
 
 
 def toys():
-    """alpha = the mean of (sample - 0.5) * 2 over the channels: white is 1, grey 0, black under 0."""
-    models = h.folder()
-    data = t.model(
-        [t.node("ReduceMean", ["x"], ["y"], axes=[1], keepdims=1)],
-        [("x", t.FLOAT, (1, 3, SIDE, SIDE))],
-        [("y", t.FLOAT, (1, 1, SIDE, SIDE))],
-    )
-    picture = {"layout": "nchw", "order": "rgb", "mean": 0.5, "scale": 2, "side": SIDE}
-    network = {"inputs": {"picture": "x"}, "outputs": {"alpha": "y"}, "picture": picture}
-    t.write_model(models, "bright", "matte", data, {"name": "matte", **network})
-    return models
+    return t.matte_toy(h.folder(), SIDE)
 
 
 def halves(x, _):

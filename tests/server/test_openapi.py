@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import harness
+import toy_onnx
 from api import keys_file
 from harness import Daemon, Skip, check, equal, folder, toy_model
 
@@ -47,20 +48,22 @@ def test_tables_agree():
     with Daemon() as server:
         kinds = server.get("/v1/kinds").json()["data"]
     equal([k["kind"] for k in kinds], schemas["JobSpec"]["properties"]["kind"]["enum"], "kinds")
-    kind = kinds[0]
-    equal(
-        {i["name"] for i in kind["inputs"]},
-        set(schemas["JobSpec"]["properties"]["inputs"]["properties"]),
-        "inputs",
-    )
-    for table, ours in (
-        (kind["params"], schemas["UpscaleParams"]),
-        (kind["output"], schemas["Output"]),
-    ):
-        equal(set(table["properties"]), set(ours["properties"]), "names")
-        for name, row in table["properties"].items():
-            said = {k: v for k, v in ours["properties"][name].items() if k != "description"}
-            equal({k: v for k, v in row.items() if k != "description"}, said, name)
+    forms = {f["properties"]["kind"]["const"]: f["properties"] for f in schemas["JobSpec"]["oneOf"]}
+    equal(set(forms), {k["kind"] for k in kinds}, "forms of a job")
+    for kind in kinds:
+        form = forms[kind["kind"]]
+        inputs = form["inputs"]
+        equal({i["name"] for i in kind["inputs"]}, set(inputs.get("properties", {})), kind["kind"])
+        needed = {i["name"] for i in kind["inputs"] if i["required"]}
+        equal(needed, set(inputs.get("required", [])), kind["kind"])
+        for member in ("params", "output"):
+            table, ours = kind[member], schemas[form[member]["$ref"].rsplit("/", 1)[1]]
+            what = f"{kind['kind']} {member}"
+            equal(ours["additionalProperties"], False, what)
+            equal(set(table["properties"]), set(ours.get("properties", {})), what)
+            for name, row in table["properties"].items():
+                said = {k: v for k, v in ours["properties"][name].items() if k != "description"}
+                equal({k: v for k, v in row.items() if k != "description"}, said, f"{what} {name}")
     with open(os.path.join(harness.ROOT, "server", "http", "problem.h"), encoding="utf-8") as f:
         codes = re.findall(r"^    X\((\w+), \d+", f.read(), re.M)
     check(len(codes) > 20, codes)
@@ -194,7 +197,7 @@ def run(server, *words):
 def test_schemathesis():
     if not os.access(SCHEMATHESIS, os.X_OK):
         raise Skip("no schemathesis here: scripts/install-deps --tests")
-    with Daemon(models=os.path.dirname(toy_model(folder(), "toy"))) as server:
+    with Daemon(models=toy_onnx.every_kind(os.path.dirname(toy_model(folder(), "toy")))) as server:
         run(server, "--checks", "all", "--exclude-checks", "positive_data_acceptance")
         # What the schema allows is taken. Not so for jobs: a text need not be a picture, nor
         # parameters fit together.

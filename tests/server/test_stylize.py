@@ -11,60 +11,8 @@ from harness import check, equal, run
 SIDE = 8
 
 
-def amend(models, name, **members):
-    path = os.path.join(models, name, "model.json")
-    with open(path, encoding="utf-8") as f:
-        manifest = json.load(f)
-    manifest.update(members)
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump(manifest, f)
-
-
 def toys():
-    """ "two": the picture times the first of two weights. "mean": the photo times the mean colour of the style."""
-    models = h.folder()
-    any_size = (1, 3, "h", "w")
-    data = t.model(
-        [t.node("Split", ["w"], ["w0", "w1"]), t.node("Mul", ["x", "w0"], ["y"])],
-        [("x", t.FLOAT, any_size), ("w", t.FLOAT, (2,))],
-        [("y", t.FLOAT, any_size)],
-    )
-    form = {"layout": "nchw", "order": "rgb", "mean": 0, "scale": 1, "side": 0, "multiple": 4}
-    network = {"inputs": {"picture": "x", "weights": "w"}, "outputs": {"picture": "y"}}
-    t.write_model(models, "two", "stylize", data, {"name": "stylize", "picture": form, **network})
-    amend(models, "two", settings={"styles": 2})
-
-    square = (1, SIDE, SIDE, 3)
-    mean = [t.node("ReduceMean", ["x"], ["s"], axes=[1, 2], keepdims=1), t.node("Mul", ["c", "v"], ["y"])]
-    learn = t.model(mean[:1], [("x", t.FLOAT, square)], [("s", t.FLOAT, (1, 1, 1, 3))])
-    paint = t.model(
-        mean[1:],
-        [("c", t.FLOAT, square), ("v", t.FLOAT, (1, 1, 1, 3))],
-        [("y", t.FLOAT, square)],
-    )
-    form = {"layout": "nhwc", "order": "rgb", "mean": 0, "scale": 1, "side": SIDE}
-    predict = {"inputs": {"picture": "x"}, "outputs": {"style": "s"}, "picture": form}
-    t.write_model(models, "mean", "stylize", learn, {"name": "predict", **predict})
-    with open(os.path.join(models, "mean", "paint.onnx"), "wb") as f:
-        f.write(paint)
-    sha = {n: t.hashlib.sha256(b).hexdigest() for n, b in (("toy", learn), ("paint", paint))}
-    transform = {
-        "name": "transform",
-        "file": "paint.onnx",
-        "picture": form,
-        "inputs": {"picture": "c", "style": "v"},
-        "outputs": {"picture": "y"},
-    }
-    amend(
-        models,
-        "mean",
-        files=[
-            {"name": "toy.onnx", "bytes": len(learn), "sha256": sha["toy"]},
-            {"name": "paint.onnx", "bytes": len(paint), "sha256": sha["paint"]},
-        ],
-        networks=[{"name": "predict", "file": "toy.onnx", **predict}, transform],
-    )
-    return models
+    return t.stylize_toys(h.folder(), SIDE)
 
 
 def file(data):

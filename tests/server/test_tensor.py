@@ -13,17 +13,7 @@ SPEECH, STATE = 0.28539938, 64.25275  # Silero's answers below
 
 
 def toys():
-    """A folder of models with "two": sum = a + b, product = a * b, a and b [n, 2]."""
-    models = h.folder()
-    shape = ("n", 2)
-    data = t.model(
-        [t.node("Add", ["a", "b"], ["sum"]), t.node("Mul", ["a", "b"], ["x/product"])],
-        [("a", t.FLOAT, shape), ("b", t.FLOAT, shape)],
-        [("sum", t.FLOAT, shape), ("x/product", t.FLOAT, shape)],
-    )
-    roles = {"inputs": {"left": "a"}, "outputs": {"product": "x/product"}}
-    t.write_model(models, "two", "tensor", data, {"name": "net", **roles})
-    return models
+    return t.tensor_toy(h.folder(), "two")
 
 
 def files():

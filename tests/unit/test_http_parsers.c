@@ -227,9 +227,10 @@ static void test_forms(void)
         {TYPE,
          "--XX\r\nContent-Disposition: form-data; "
          "name="
-         "\"0123456789012345678901234567890123456789012345678901234567890123456789\"\r\n\r\n1\r\n--"
+         "\"0123456789012345678901234567890123456789012345678901234567890123456789"
+         "0123456789012345678901234567890123456789012345678901234567890123456789\"\r\n\r\n1\r\n--"
          "XX--",
-         NULL, "over 63"},
+         NULL, "over 127"},
         {TYPE,
          "--XX\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: form-data; "
          "name=a\r\n\r\n1\r\n--XX--",

@@ -52,12 +52,28 @@ static void test_reads_what_numpy_writes(void)
     syn_free(t.data);
 }
 
+/* The header alone tells type, shape and size; what is refused there is refused whole. */
+static void test_probe(void)
+{
+    const float x[6] = {0, 1, 2, 3, 4, 5};
+    uint8_t file[512];
+    const uint8_t *data = NULL;
+    struct syn_tensor t = {.data = file};
+    struct syn_err err = {""};
+    size_t bytes = 0, n = make(file, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", x, sizeof x);
+    T_CHECK(syn_npy_probe(file, n, &t, &data, &bytes, &err) == SYN_OK && bytes == sizeof x && !t.data, "%s", err.text);
+    T_CHECK(t.dtype == SYN_F32 && t.shape.rank == 2 && t.shape.dim[1] == 3 && memcmp(data, x, sizeof x) == 0, "header");
+    T_CHECK(syn_npy_probe(file, n - 1, &t, &data, &bytes, &err) == SYN_TRUNCATED, "%s", err.text);
+    n = make(file, "{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 536870912)}", x, sizeof x);
+    T_CHECK(syn_npy_probe(file, n, &t, &data, &bytes, &err) == SYN_TOO_LARGE, "%s", err.text);
+}
+
 static void test_refuses(void)
 {
     uint8_t file[16] = "not numpy";
     struct syn_tensor t;
     struct syn_err err = {""};
-    T_CHECK(syn_npy_decode(file, sizeof file, 64, &t, &err) == SYN_INVALID, "magic");
+    T_CHECK(syn_npy_decode(file, sizeof file, 64, &t, &err) == SYN_UNSUPPORTED, "magic");
     refuse("{'descr': '>f4', 'fortran_order': False, 'shape': (2,)}", 8, SYN_UNSUPPORTED, "type >f4");
     refuse("{'descr': '|O', 'fortran_order': False, 'shape': (2,)}", 8, SYN_UNSUPPORTED, "type |O");
     refuse("{'descr': '<f4', 'fortran_order': True, 'shape': (2,)}", 8, SYN_UNSUPPORTED, "fortran_order");
@@ -74,6 +90,7 @@ static void test_refuses(void)
 int main(void)
 {
     test_reads_what_numpy_writes();
+    test_probe();
     test_refuses();
     return t_report();
 }

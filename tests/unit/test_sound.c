@@ -455,6 +455,34 @@ static void test_arguments(void)
     syn_sound_deinit(&s);
 }
 
+/* The check without samples refuses what encode refuses, with its words, and nothing else. */
+static void test_encode_check(void)
+{
+    static const int32_t channels[] = {1, 8, 9}, rates[] = {8000, 65535, 65537, 65540, 655360};
+    int32_t refused = 0;
+    for (size_t i = 0; i < 3 * 5 * 2 * SYN_SOUND_TYPE_COUNT; i++) {
+        const struct syn_sound_encode_opts opts = {
+            .format = i % 2 ? SYN_SOUND_FLAC : SYN_SOUND_WAV,
+            .type = (enum syn_sound_type)(i / 2 % SYN_SOUND_TYPE_COUNT)};
+        const size_t k = i / 2 / SYN_SOUND_TYPE_COUNT;
+        struct syn_sound s = tones(10, channels[k % 3], rates[k / 3], SYN_SOUND_S16), form = s;
+        struct syn_err a = {""}, b = {""};
+        struct syn_buf f = {0};
+        form.samples = NULL;
+        const syn_status checked = syn_sound_encode_check(&form, &opts, &a);
+        const syn_status encoded = syn_sound_encode(&s, &opts, &f, NULL, &b);
+        T_CHECK(checked == encoded && strcmp(a.text, b.text) == 0, "%zu: %s, %s", i, a.text,
+                b.text);
+        refused += checked != SYN_OK;
+        syn_buf_deinit(&f);
+        syn_sound_deinit(&s);
+    }
+    T_CHECK(refused > 20, "%d refused", refused);
+    T_CHECK(syn_sound_encode_check(&(struct syn_sound){.channels = 1, .rate = 1, .frames = -1},
+                                   &(struct syn_sound_encode_opts){0}, NULL) == SYN_INVALID,
+            "no format");
+}
+
 int main(void)
 {
     test_every_type();
@@ -469,5 +497,6 @@ int main(void)
     test_E01_boundary();
     test_no_memory();
     test_arguments();
+    test_encode_check();
     return t_report();
 }

@@ -132,7 +132,7 @@ static void test_finish_arguments(void)
             err.text);
     T_CHECK(t_state(s, id) == SYN_JOB_RUNNING, "still running");
     f.n_outputs = SYN_MAX_JOB_OUTPUTS + 1;
-    T_CHECK(syn_store_finish(s, &f, &err) == SYN_INVALID && strstr(err.text, "n_outputs = 5"), "%s",
+    T_CHECK(syn_store_finish(s, &f, &err) == SYN_INVALID && strstr(err.text, "n_outputs = 18"), "%s",
             err.text);
     f.n_outputs = 0;
     f.state = SYN_JOB_RUNNING;
@@ -263,8 +263,8 @@ static void test_submit_arguments(void)
     j = good, j.metadata = big;
     T_CHECK(submit_with(s, &j, NULL) == SYN_TOO_LARGE && strstr(err.text, "metadata"), "%s",
             err.text);
-    j = good, j.n_inputs = 5;
-    T_CHECK(submit_with(s, &j, NULL) == SYN_INVALID && strstr(err.text, "n_inputs = 5"), "%s",
+    j = good, j.n_inputs = SYN_MAX_JOB_INPUTS + 1;
+    T_CHECK(submit_with(s, &j, NULL) == SYN_INVALID && strstr(err.text, "n_inputs = 18"), "%s",
             err.text);
     j = good, j.n_inputs = 1, strcpy(j.input[0].sha256, sha);
     T_CHECK(submit_with(s, &j, NULL) == SYN_INVALID && strstr(err.text, "name"), "%s", err.text);

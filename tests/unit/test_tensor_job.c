@@ -69,11 +69,13 @@ static float speech_of(struct syn_models *ms, const struct syn_manifest *m, floa
     if (st == SYN_OK) st = syn_pipeline_drive(p, &drive, &err);
     T_CHECK(st == SYN_OK && syn_tensor_results(p) == 2, "%s", err.text);
     if (st == SYN_OK) {
-        syn_tensor_result(p, 0, &out);
+        syn_tensor_take(p, 0, &out);
         T_CHECK(strcmp(out.name, "output") == 0, "%s", out.name);
         speech = *(const float *)out.tensor.data;
-        syn_tensor_result(p, 1, &out);
+        syn_free(out.tensor.data);
+        syn_tensor_take(p, 1, &out);
         memcpy(state, out.tensor.data, STATE * sizeof *state);
+        syn_free(out.tensor.data);
     }
     syn_pipeline_close(p);
     free_inputs(in);

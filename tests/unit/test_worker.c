@@ -94,23 +94,22 @@ static syn_status run_task(struct syn_models *ms, const struct syn_task_request 
     struct syn_task *t = NULL;
     struct syn_buf out = {0};
     struct syn_err err = {""};
-    const char *media_type;
-    int32_t w = 0, h = 0;
+    struct syn_task_made made;
     char *result;
     enum syn_task_step step = SYN_STEP_OPEN;
     syn_status st = syn_task_open(ms, r, &limits, &t, &err);
-    if (st == SYN_OK) step = SYN_STEP_DECODE, st = syn_task_decode(t, in->data, in->size, &err);
+    if (st == SYN_OK) step = SYN_STEP_DECODE, st = syn_task_decode(t, "image", in->data, in->size, &err);
     if (st == SYN_OK) step = SYN_STEP_SIZE, st = syn_task_size(t, &err);
     if (st == SYN_OK) step = SYN_STEP_LOAD, st = syn_task_load(t, NULL, &err);
     if (st == SYN_OK) step = SYN_STEP_COMPUTE, st = syn_task_compute(t, &drive, &err);
     if (st == SYN_OK)
-        step = SYN_STEP_ENCODE, st = syn_task_encode(t, &out, &media_type, &w, &h, &err);
+        step = SYN_STEP_ENCODE, st = syn_task_encode(t, 0, &out, &made, &err);
     if (st == SYN_OK) {
         result = syn_task_result(t);
         if (!result) st = SYN_NO_MEMORY;
         syn_free(result);
     }
-    *code = st == SYN_OK ? "" : syn_task_code(step, st);
+    *code = st == SYN_OK ? "" : syn_task_code(t, step, st);
     syn_buf_deinit(&out);
     syn_task_close(t);
     return st;

@@ -1,5 +1,5 @@
 /* job_inputs.c - inputs of a job: blob ids, data URIs, base64, files of a form; looked at by their
- * headers, so that a hostile or unsupported picture never becomes a job. See job_spec.h. */
+ * headers, so that a hostile or unsupported file never becomes a job. See job_spec.h. */
 #include "kernels/base/alloc.h"
 #include "server/http/datauri.h"
 #include "server/http/families/native/job_spec.h"
@@ -23,12 +23,22 @@ struct syn_spec_input *syn_spec_input(struct syn_job_spec *s, const char *name)
     return NULL;
 }
 
+/* Names go into JSON again; those of a form's parts are bytes. */
+static bool name_ok(const char *name)
+{
+    const size_t n = strlen(name);
+    json_t *text = n && n <= SYN_MAX_JOB_NAME ? json_string(name) : NULL;
+    const bool ok = text != NULL;
+    json_decref(text);
+    return ok;
+}
+
 /* A new input of that name; NULL: an error was added. */
 static struct syn_spec_input *add_input(struct syn_job_spec *s, const char *name,
                                         const char *pointer)
 {
     struct syn_spec_input *in;
-    if (s->kind && !kind_input(s->kind, name)) {
+    if (s->kind && s->kind->n_inputs && !kind_input(s->kind, name)) {
         syn_problem_add(&s->p, pointer, SYN_CODE_unknown_field, "kind %s has no input of this name",
                         s->kind->kind);
         return NULL;
@@ -38,9 +48,10 @@ static struct syn_spec_input *add_input(struct syn_job_spec *s, const char *name
                         "given twice: as a part of the form and in inputs");
         return NULL;
     }
-    if (s->n_inputs == SYN_MAX_JOB_INPUTS || strlen(name) >= sizeof in->name) {
-        syn_problem_add(&s->p, pointer, SYN_CODE_unknown_field, "at most %d inputs",
-                        SYN_MAX_JOB_INPUTS);
+    if (s->n_inputs == SYN_MAX_JOB_INPUTS || !name_ok(name)) {
+        syn_problem_add(&s->p, pointer, SYN_CODE_unknown_field,
+                        "at most %d inputs, named by 1 to %d bytes of UTF-8", SYN_MAX_JOB_INPUTS,
+                        SYN_MAX_JOB_NAME);
         return NULL;
     }
     in = &s->input[s->n_inputs++];
@@ -118,96 +129,77 @@ void syn_spec_read_inputs(struct syn_job_spec *s, const json_t *inputs)
     }
 }
 
-/* Header of a blob: mapped, since its size is bounded by the upload limits only. */
-static syn_status probe_blob(struct syn_job_spec *s, struct syn_spec_input *in, struct syn_err *err)
+static bool look_at(struct syn_job_spec *s, const struct syn_spec_input *in, const void *bytes,
+                    size_t n)
 {
+    struct syn_task_fault fault;
+    if (!s->task || syn_task_probe(s->task, in->name, bytes, n, &fault)) return true;
+    syn_spec_add_fault(s, &fault);
+    return false;
+}
+
+/* Header of a blob: mapped, since its size is bounded by the upload limits only. False: an error was
+ * added. */
+static bool probe_blob(struct syn_job_spec *s, const struct syn_spec_input *in,
+                       const char *pointer)
+{
+    struct syn_err err;
     uint64_t bytes;
     int fd;
     void *map;
-    syn_status st =
-        syn_blob_open(syn_store_blobs(s->rq->http->opts.store), in->sha256, &fd, &bytes, err);
-    if (st != SYN_OK) return st;
+    bool ok;
+    const syn_status st =
+        syn_blob_open(syn_store_blobs(s->rq->http->opts.store), in->sha256, &fd, &bytes, &err);
+    if (st != SYN_OK) {
+        syn_problem_add(&s->p, pointer,
+                        st == SYN_NOT_FOUND ? SYN_CODE_unknown_blob : SYN_CODE_internal, "%s",
+                        st == SYN_NOT_FOUND ? err.text : "the server cannot read it");
+        return false;
+    }
     if (bytes == 0) {
         close(fd);
-        return syn_fail(err, SYN_UNSUPPORTED, "no bytes in it");
+        return look_at(s, in, "", 0);
     }
     map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, 0);
     close(fd);
-    if (map == MAP_FAILED)
-        return syn_fail(err, SYN_NO_MEMORY, "no memory to read %llu bytes",
+    if (map == MAP_FAILED) {
+        syn_problem_add(&s->p, pointer, SYN_CODE_out_of_memory, "no memory to read %llu bytes",
                         (unsigned long long)bytes);
-    st = syn_image_probe(map, (size_t)bytes, &in->info, err);
+        return false;
+    }
+    ok = look_at(s, in, map, (size_t)bytes);
     munmap(map, (size_t)bytes);
-    return st;
+    return ok;
 }
 
-static void too_large(struct syn_job_spec *s, const char *pointer, const char *what,
-                      uint64_t received, uint64_t limit)
+/* It was named, but what it was said to be is wrong already. */
+static bool was_tried(const struct syn_job_spec *s, const char *pointer)
 {
-    syn_problem_add(&s->p, pointer, SYN_CODE_payload_too_large, "%s = %llu: at most %llu", what,
-                    (unsigned long long)received, (unsigned long long)limit);
-    s->p.has_limit = s->p.has_received = true;
-    s->p.limit = limit;
-    s->p.received = received;
-}
-
-static void check_picture(struct syn_job_spec *s, struct syn_spec_input *in, const char *pointer)
-{
-    const struct syn_http_opts *o = &s->rq->http->opts;
-    const struct syn_kind_input *row = kind_input(s->kind, in->name);
-    const char *type = syn_image_media_type(in->info.format);
-    uint64_t pixels = (uint64_t)in->info.width * (uint64_t)in->info.height;
-    int32_t side = in->info.width > in->info.height ? in->info.width : in->info.height;
-    bool listed = false;
-    for (const char *const *t = row ? row->media_types : NULL; t && *t; t++)
-        listed |= type && !strcmp(*t, type);
-    if (row && row->media_types && !listed)
-        syn_problem_add(&s->p, pointer, SYN_CODE_unsupported_media,
-                        "%s: not a media type of this input", type ? type : "unknown");
-    else if (side > o->max_side)
-        too_large(s, pointer, "side in pixels", (uint64_t)side, (uint64_t)o->max_side);
-    else if (pixels > o->max_pixels) too_large(s, pointer, "pixels", pixels, o->max_pixels);
-    else if (in->info.frames > 1) too_large(s, pointer, "frames", (uint64_t)in->info.frames, 1);
-    else if (o->max_decoded_bytes && in->info.decode_bytes > o->max_decoded_bytes)
-        too_large(s, pointer, "bytes to decode", in->info.decode_bytes, o->max_decoded_bytes);
-    else in->probed = true;
+    for (size_t k = 0; k < json_array_size(s->p.errors); k++) {
+        const json_t *e = json_array_get(s->p.errors, k);
+        const char *at = json_string_value(json_object_get(e, "pointer"));
+        if (at && (!strcmp(at, pointer) || !strcmp(at, "/inputs"))) return true;
+    }
+    return false;
 }
 
 void syn_spec_probe_inputs(struct syn_job_spec *s)
 {
     char pointer[200];
+    s->inputs_ok = s->kind != NULL;
     for (int32_t i = 0; s->kind && i < s->kind->n_inputs; i++)
         if (s->kind->input[i].required && !syn_spec_input(s, s->kind->input[i].name)) {
-            bool tried = false;
             syn_json_pointer(pointer, sizeof pointer, "/inputs", s->kind->input[i].name);
-            for (size_t k = 0; k < json_array_size(s->p.errors); k++) {
-                const json_t *e = json_array_get(s->p.errors, k);
-                const char *at = json_string_value(json_object_get(e, "pointer"));
-                tried |= at && (!strcmp(at, pointer) || !strcmp(at, "/inputs"));
-            }
-            if (!tried)
+            s->inputs_ok = false;
+            if (!was_tried(s, pointer))
                 syn_problem_add(&s->p, pointer, SYN_CODE_missing_field, "needed: %s",
                                 s->kind->input[i].description);
         }
     for (int32_t i = 0; s->kind && i < s->n_inputs; i++) {
         struct syn_spec_input *in = &s->input[i];
-        struct syn_err err;
-        syn_status st;
-        if (in->missing) continue;
         syn_json_pointer(pointer, sizeof pointer, "/inputs", in->name);
-        st = in->bytes ? syn_image_probe(in->bytes, in->n, &in->info, &err)
-                       : probe_blob(s, in, &err);
-        if (st == SYN_OK) {
-            check_picture(s, in, pointer);
-            continue;
-        }
-        syn_problem_add(&s->p, pointer,
-                        st == SYN_UNSUPPORTED ? SYN_CODE_unsupported_media
-                        : st == SYN_TRUNCATED ? SYN_CODE_image_truncated
-                        : st == SYN_NO_MEMORY ? SYN_CODE_out_of_memory
-                        : st == SYN_TOO_LARGE ? SYN_CODE_payload_too_large
-                        : st == SYN_NOT_FOUND ? SYN_CODE_unknown_blob
-                                              : SYN_CODE_invalid_field,
-                        "%s", err.text);
+        in->probed = !in->missing && (in->bytes ? look_at(s, in, in->bytes, in->n)
+                                                : probe_blob(s, in, pointer));
+        s->inputs_ok = s->inputs_ok && in->probed;
     }
 }

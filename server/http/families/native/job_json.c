@@ -47,7 +47,8 @@ static json_t *outputs(const struct syn_job *j)
     json_t *list = json_array();
     for (int32_t i = 0; list && i < j->n_outputs; i++) {
         const struct syn_job_output *o = &j->output[i];
-        json_t *item = json_pack("{s:i, s:s, s:I, s:s, s:o}", "n", (int)i, "media_type",
+        json_t *item = json_pack("{s:i, s:o, s:s, s:I, s:s, s:o}", "n", (int)i, "name",
+                                 o->name[0] ? syn_json_utf8(o->name) : json_null(), "media_type",
                                  o->media_type, "bytes", (json_int_t)o->bytes, "sha256", o->sha256,
                                  "href", json_sprintf("/v1/jobs/%s/outputs/%d", j->id, (int)i));
         bool ok = item && put(item, "width", o->width ? json_integer(o->width) : json_null()) &&

@@ -1,6 +1,4 @@
-/* job_spec.c - see job_spec.h.
- *
- * Checklist for a new kind: read_params and resolve, beside its table in pipelines/kinds.h. */
+/* job_spec.c - see job_spec.h. What is particular to a kind a task knows (jobs/task.h). */
 #include "server/http/families/native/job_spec.h"
 #include "kernels/base/alloc.h"
 #include "server/http/json.h"
@@ -23,24 +21,24 @@ static void read_kind(struct syn_job_spec *s, const json_t *v)
                         "%.60s: GET /v1/kinds lists those there are", word);
 }
 
-/* Absent: the only model of the kind; several are a choice that is not ours. */
+/* Absent: the only model that the kind takes; several are a choice that is not ours. */
 static void default_model(struct syn_job_spec *s)
 {
     const struct syn_models *ms = s->rq->http->opts.models;
     int32_t n = 0;
     for (int32_t i = 0; i < syn_models_count(ms); i++)
-        if (!strcmp(syn_models_at(ms, i)->kind, s->kind->kind)) {
+        if (syn_kind_takes(s->kind, syn_models_at(ms, i))) {
             s->model = syn_models_at(ms, i);
             n++;
         }
     if (n == 1) return;
     s->model = NULL;
     if (n == 0)
-        syn_problem_add(&s->p, "/model", SYN_CODE_unknown_model, "no model of kind %s is installed",
-                        s->kind->kind);
+        syn_problem_add(&s->p, "/model", SYN_CODE_unknown_model,
+                        "no model for kind %s is installed", s->kind->kind);
     else
-        syn_problem_add(&s->p, "/model", SYN_CODE_missing_field, "needed: %d models are of kind %s",
-                        (int)n, s->kind->kind);
+        syn_problem_add(&s->p, "/model", SYN_CODE_missing_field,
+                        "needed: %d models are for kind %s", (int)n, s->kind->kind);
 }
 
 static void read_model(struct syn_job_spec *s, const json_t *v)
@@ -53,9 +51,10 @@ static void read_model(struct syn_job_spec *s, const json_t *v)
     } else if (!(s->model = syn_models_find(s->rq->http->opts.models, id))) {
         syn_problem_add(&s->p, "/model", SYN_CODE_unknown_model,
                         "%.60s: GET /v1/models lists those there are", id);
-    } else if (s->kind && strcmp(s->model->kind, s->kind->kind)) {
-        syn_problem_add(&s->p, "/model", SYN_CODE_unsupported_value, "%s is a model of kind %s", id,
-                        s->model->kind);
+    } else if (s->kind && !syn_kind_takes(s->kind, s->model)) {
+        syn_problem_add(&s->p, "/model", SYN_CODE_unsupported_value,
+                        "%s is a model of kind %s and format %s", id, s->model->kind,
+                        s->model->format);
         s->model = NULL;
     }
 }
@@ -94,37 +93,37 @@ static int32_t param_list(struct syn_job_spec *s, const json_t *v, const char *p
     return n;
 }
 
-static void read_params(struct syn_job_spec *s, const json_t *v)
+static void open_task(struct syn_job_spec *s)
 {
-    struct syn_param list[MAX_PARAMS], effective[SYN_UPSCALE_N_PARAMS];
-    const struct syn_param *value[MAX_PARAMS];
-    struct syn_field_errors errs;
-    int32_t n = param_list(s, v, "/params", list);
-    if (n < 0 || !s->kind) return;
-    memset(&errs, 0, sizeof errs);
-    if (!s->model) { /* what the table alone can tell */
-        syn_params_check(s->kind->param, s->kind->n_params, list, n, value, &errs);
-    } else if (syn_upscale_params_parse(list, n, s->model, &s->upscale, &errs) == SYN_OK) {
-        s->params =
-            syn_json_from_params(effective, syn_upscale_params_effective(&s->upscale, effective));
-        s->params_ok = true;
-    }
-    add_field_errors(s, "/params", &errs);
+    const struct syn_http_opts *o = &s->rq->http->opts;
+    const struct syn_task_limits limits = {.max_pixels = o->max_pixels,
+                                           .max_side = o->max_side,
+                                           .max_output_pixels = o->max_output_pixels,
+                                           .max_output_side = o->max_output_side,
+                                           .max_sound_seconds = o->max_sound_seconds,
+                                           .memory_budget_bytes = o->max_decoded_bytes};
+    struct syn_err err;
+    if (!s->kind) return;
+    if (syn_task_new(o->models, s->kind, s->model, &limits, &s->task, &err) != SYN_OK)
+        syn_problem_add(&s->p, "", SYN_CODE_out_of_memory, "%s", err.text);
 }
 
-static void read_output(struct syn_job_spec *s, const json_t *v)
+/* One of the two members that the kind's tables describe; the set that takes effect into *out. */
+static bool read_table(struct syn_job_spec *s, const json_t *v, const char *pointer,
+                       syn_status (*read)(struct syn_task *t, const struct syn_param *p, int32_t n,
+                                          struct syn_field_errors *errs),
+                       json_t *(*effective)(const struct syn_task *t), json_t **out)
 {
-    struct syn_param list[MAX_PARAMS], effective[SYN_OUTPUT_N_PARAMS];
+    struct syn_param list[MAX_PARAMS];
     struct syn_field_errors errs;
-    int32_t n = param_list(s, v, "/output", list);
-    if (n < 0) return;
+    const int32_t n = param_list(s, v, pointer, list);
+    bool ok;
+    if (n < 0 || !s->task) return false;
     memset(&errs, 0, sizeof errs);
-    if (syn_output_spec_parse(list, n, &s->output, &errs) == SYN_OK) {
-        s->output_json =
-            syn_json_from_params(effective, syn_output_spec_effective(&s->output, effective));
-        s->output_ok = true;
-    }
-    add_field_errors(s, "/output", &errs);
+    ok = read(s->task, list, n, &errs) == SYN_OK;
+    if (ok && s->model) *out = effective(s->task);
+    add_field_errors(s, pointer, &errs);
+    return ok;
 }
 
 static void read_rest(struct syn_job_spec *s, json_t *root)
@@ -166,39 +165,30 @@ static void refuse_unknown(struct syn_job_spec *s, json_t *root)
     }
 }
 
-/* What only picture and parameters together tell: sizes out, network, format. */
-static void resolve(struct syn_job_spec *s)
+void syn_spec_add_fault(struct syn_job_spec *s, const struct syn_task_fault *fault)
 {
-    const struct syn_http_opts *o = &s->rq->http->opts;
-    const struct syn_spec_input *in = syn_spec_input(s, "image");
-    struct syn_upscale_limits limits = {.memory_budget_bytes = o->max_decoded_bytes,
-                                        .max_output_pixels = o->max_output_pixels,
-                                        .max_output_side = o->max_output_side};
-    struct syn_upscale_plan plan;
-    struct syn_image_encode_opts encode;
-    struct syn_err err;
-    char pointer[64] = "/params", word[32];
-    if (!s->model || !s->params_ok || !in || !in->probed) return;
-    if (syn_upscale_resolve(s->model, &s->upscale, &limits, in->info.width, in->info.height, &plan,
-                            &err) != SYN_OK) {
-        size_t n = strcspn(err.text, " =");
-        snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : 0), err.text);
-        for (int32_t i = 0; i < s->kind->n_params; i++)
-            if (!strcmp(s->kind->param[i].name, word))
-                snprintf(pointer, sizeof pointer, "/params/%s", word);
-        syn_problem_add(&s->p, pointer, SYN_CODE_unsupported_value, "%s", err.text);
-        return;
-    }
-    s->digest = plan.variant->digest;
-    if (syn_upscale_check_pictures(&plan, &s->upscale, &limits, &in->info, &err) != SYN_OK) {
-        syn_problem_add(&s->p, "/params", SYN_CODE_payload_too_large, "%s", err.text);
-        s->p.has_limit = s->p.has_received = true;
-        s->p.limit = limits.memory_budget_bytes;
-        s->p.received = syn_upscale_picture_bytes(&plan, &s->upscale, &in->info);
-    }
-    if (s->output_ok && syn_output_spec_resolve(&s->output, in->info.format, plan.out_width,
-                                                plan.out_height, &encode, &err) != SYN_OK)
-        syn_problem_add(&s->p, "/output/format", SYN_CODE_unsupported_value, "%s", err.text);
+    char parent[16], pointer[200];
+    snprintf(parent, sizeof parent, "/%s", fault->member);
+    if (fault->name[0]) syn_json_pointer(pointer, sizeof pointer, parent, fault->name);
+    else snprintf(pointer, sizeof pointer, "%s", parent);
+    syn_problem_add(&s->p, pointer, syn_code_find(fault->code, SYN_CODE_invalid_field), "%s",
+                    fault->err.text);
+    if (!fault->limit && !fault->received) return;
+    s->p.has_limit = s->p.has_received = true;
+    s->p.limit = fault->limit;
+    s->p.received = fault->received;
+}
+
+/* What only inputs, parameters and output together tell: sizes, memory, format. */
+static void check_together(struct syn_job_spec *s)
+{
+    struct syn_task_fault fault[SYN_TASK_MAX_FAULTS];
+    int32_t n;
+    if (!s->model || !s->params_ok || !s->inputs_ok) return;
+    n = syn_task_check(s->task, fault);
+    for (int32_t i = 0; i < n; i++)
+        if (s->output_ok || strcmp(fault[i].member, "output")) syn_spec_add_fault(s, &fault[i]);
+    if (n == 0) snprintf(s->digest, sizeof s->digest, "%s", syn_task_digest(s->task));
 }
 
 json_t *syn_spec_root(struct syn_job_spec *s)
@@ -232,12 +222,15 @@ bool syn_spec_check(struct syn_job_spec *s, json_t *root)
     refuse_unknown(s, root);
     read_kind(s, json_object_get(root, "kind"));
     read_model(s, json_object_get(root, "model"));
-    read_params(s, json_object_get(root, "params"));
-    read_output(s, json_object_get(root, "output"));
+    open_task(s);
+    s->params_ok = read_table(s, json_object_get(root, "params"), "/params", syn_task_read_params,
+                              syn_task_params, &s->params);
+    s->output_ok = read_table(s, json_object_get(root, "output"), "/output", syn_task_read_output,
+                              syn_task_output, &s->output_json);
     read_rest(s, root);
     syn_spec_read_inputs(s, json_object_get(root, "inputs"));
     syn_spec_probe_inputs(s);
-    resolve(s);
+    check_together(s);
     if (syn_problem_close(&s->p)) {
         syn_metrics_rejected(s->rq->http->metrics, "invalid");
         return false;
@@ -252,6 +245,8 @@ void syn_spec_deinit(struct syn_job_spec *s)
 {
     for (int32_t i = 0; i < s->n_inputs; i++) syn_free(s->input[i].bytes);
     s->n_inputs = 0;
+    syn_task_close(s->task);
+    s->task = NULL;
     json_decref(s->params);
     json_decref(s->output_json);
     s->params = s->output_json = NULL;

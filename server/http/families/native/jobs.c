@@ -2,6 +2,7 @@
 #include "kernels/base/alloc.h"
 #include "server/http/families/native/native.h"
 #include "server/http/json.h"
+#include "server/media/npy.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +153,8 @@ void syn_native_list_jobs(struct syn_request *rq)
 
 static const struct {
     const char *type, *extension;
-} media[] = {{"image/png", "png"}, {"image/jpeg", "jpg"}, {"image/webp", "webp"}};
+} media[] = {{"image/png", "png"},  {"image/jpeg", "jpg"},  {"image/webp", "webp"},
+             {"audio/wav", "wav"},  {"audio/flac", "flac"}, {SYN_NPY_MEDIA_TYPE, "npy"}};
 
 static void send_output(struct syn_request *rq, const struct syn_job *j, int32_t n)
 {

@@ -11,7 +11,9 @@ static json_t *variants(const struct syn_manifest *m)
     json_t *list = json_array();
     for (int32_t i = 0; list && i < m->n_variants; i++) {
         const struct syn_variant *v = &m->variant[i];
-        json_t *item = json_pack("{s:i, s:s}", "scale", (int)v->scale, "digest", v->digest);
+        json_t *item = json_pack("{s:o, s:i, s:s}", "name",
+                                 v->name[0] ? json_string(v->name) : json_null(), "scale",
+                                 (int)v->scale, "digest", v->digest);
         if (!item ||
             json_object_set_new(
                 item, "noise", v->noise == SYN_NOISE_NONE ? json_null() : json_integer(v->noise)) ||
@@ -29,8 +31,8 @@ static json_t *model_json(struct syn_http *h, const struct syn_manifest *m)
     json_t *o;
     memset(&s, 0, sizeof s);
     syn_models_status(h->opts.models, m->id, &s);
-    o = json_pack("{s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "id", m->id,
-                  "object", "model", "created", (json_int_t)(h->started_ms / 1000), "owned_by",
+    o = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:s, s:o}", "id",
+                  m->id, "digest", m->digest, "object", "model", "created", (json_int_t)(h->started_ms / 1000), "owned_by",
                   "synthd", "kind", m->kind, "title", syn_json_utf8(m->title), "format", m->format,
                   "licence", syn_json_utf8(m->licence), "source", syn_json_utf8(m->source),
                   "trained_on", syn_json_utf8(m->trained_on), "label_term",
@@ -106,12 +108,12 @@ static json_t *inputs_json(const struct syn_kind *k)
     return list;
 }
 
-static json_t *models_of(struct syn_http *h, const char *kind)
+static json_t *models_of(struct syn_http *h, const struct syn_kind *k)
 {
     json_t *list = json_array();
     for (int32_t i = 0; list && i < syn_models_count(h->opts.models); i++) {
         const struct syn_manifest *m = syn_models_at(h->opts.models, i);
-        if (!strcmp(m->kind, kind) && json_array_append_new(list, json_string(m->id))) {
+        if (syn_kind_takes(k, m) && json_array_append_new(list, json_string(m->id))) {
             json_decref(list);
             return NULL;
         }
@@ -127,18 +129,19 @@ void syn_native_kinds(struct syn_request *rq)
         const struct syn_kind *k = syn_kinds_at(i);
         json_t *item =
             json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "kind", k->kind, "title", k->title,
-                      "description", k->description, "models", models_of(rq->http, k->kind),
+                      "description", k->description, "models", models_of(rq->http, k),
                       "inputs", inputs_json(k), "params", table_schema(k->param, k->n_params),
-                      "output", table_schema(syn_output_params(), SYN_OUTPUT_N_PARAMS));
+                      "output", table_schema(k->output, k->n_output));
         if (json_array_append_new(list, item)) {
             json_decref(list);
             list = NULL;
         }
     }
     limits =
-        json_pack("{s:I, s:I, s:I, s:i, s:I, s:i}", "max_body_bytes", (json_int_t)o->max_body_bytes,
-                  "max_blob_bytes", (json_int_t)o->max_blob_bytes, "max_pixels",
-                  (json_int_t)o->max_pixels, "max_side", (int)o->max_side, "max_output_pixels",
-                  (json_int_t)o->max_output_pixels, "max_output_side", (int)o->max_output_side);
+        json_pack("{s:I, s:I, s:I, s:i, s:I, s:i, s:i}", "max_body_bytes",
+                  (json_int_t)o->max_body_bytes, "max_blob_bytes", (json_int_t)o->max_blob_bytes,
+                  "max_pixels", (json_int_t)o->max_pixels, "max_side", (int)o->max_side,
+                  "max_output_pixels", (json_int_t)o->max_output_pixels, "max_output_side", (int)o->max_output_side,
+                  "max_sound_seconds", (int)o->max_sound_seconds);
     syn_reply_json(rq, 200, json_pack("{s:o, s:o}", "data", list, "limits", limits));
 }

@@ -111,7 +111,7 @@ static bool submit_job(struct syn_job_spec *s, const char *key, char id[SYN_JOB_
     snprintf(j.family, sizeof j.family, "native");
     snprintf(j.owner, sizeof j.owner, "%s", s->rq->owner);
     snprintf(j.model, sizeof j.model, "%s", s->model->id);
-    snprintf(j.model_digest, sizeof j.model_digest, "%s", s->digest ? s->digest : "");
+    snprintf(j.model_digest, sizeof j.model_digest, "%s", s->digest);
     j.priority = s->priority;
     j.params = params;
     j.output_spec = output;
