@@ -385,8 +385,8 @@ static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool to
     return SYN_OK;
 }
 
-/* An output leaves the run: its buffer where it is the only one in it and the heap's, else a copy.
- * */
+/* An output leaves the run: its buffer where it is the only one in it and the heap's, else a
+ * copy. */
 static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, bool again,
                             struct syn_tensor *out, struct syn_err *err)
 {

@@ -1,9 +1,9 @@
 /* threads.c - see threads.h.
  *
- * A loop is published by opening `door` and raising `round`; a helper that sees it goes in, pulls task
- * numbers from `next` until they run out, and comes out. The caller pulls too, then closes the door
- * and waits for those that are inside. A helper that the system did not run meanwhile never went in
- * and is not waited for: on a busy machine the caller has done its tasks instead.
+ * A loop is published by opening `door` and raising `round`; a helper that sees it goes in, pulls
+ * task numbers from `next` until they run out, and comes out. The caller pulls too, then closes the
+ * door and waits for those that are inside. A helper that the system did not run meanwhile never
+ * went in and is not waited for: on a busy machine the caller has done its tasks instead.
  * Sleeping is a futex on `round` (helpers) and on `door` (caller). */
 #include "kernels/base/threads.h"
 #include "kernels/base/alloc.h"

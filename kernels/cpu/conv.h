@@ -53,15 +53,15 @@ struct cpu_wino_in {
     void *v;                      /* out: [16 positions, v_position apart][tiles][16] */
     int64_t v_position;           /* elements */
 };
-/* The first for kernels of several 3x3 parts (conv_nested.c): one row of 4x4 inputs at every column, not
- * every second one, of up to four planes. */
+/* The first for kernels of several 3x3 parts (conv_nested.c): one row of 4x4 inputs at every
+ * column, not every second one, of up to four planes. */
 struct cpu_nested_in {
     const float *row[4][4];       /* of each channel, in four input rows */
     int32_t channels;
     int64_t n_cols;               /* pixels that may be read from there; the rest count as zero */
     int64_t px;                   /* columns wanted */
     float *lines;                 /* scratch: 16 lines of cpu_nested_line(px) */
-    void *v;                      /* out: [16 positions, v_position apart][px, whole 16s][4 channels] */
+    void *v; /* out: [16 positions, v_position apart][px, whole 16s][4 channels] */
     int64_t v_position;           /* elements */
 };
 static inline int64_t cpu_nested_line(int64_t px) { return (px + 3 + 15) / 16 * 16 + 16; }

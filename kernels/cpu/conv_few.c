@@ -6,9 +6,9 @@
  *          channels there are: a 9x9 convolution of 4 channels to 3 at 512x512 takes 1.3 ms instead
  *          of 9 (Zen 4, two cores, bf16).
  * Mapping: a task is a band of output rows of one chunk of columns. Input rows are turned into
- *          lines, one per channel (f32) or pair of channels (bf16), in a ring as tall as the kernel:
- *          each is turned once per band. Taps are places in the ring, in one table for each of its
- *          positions.
+ *          lines, one per channel (f32) or pair of channels (bf16), in a ring as tall as the
+ *          kernel: each is turned once per band. Taps are places in the ring, in one table for each
+ *          of its positions.
  * Tests:   tests/unit/test_cpu_conv.c against the reference. */
 #include "kernels/base/alloc.h"
 #include "kernels/base/half.h"

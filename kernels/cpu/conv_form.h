@@ -52,8 +52,9 @@ struct cpu_form_run {
 };
 struct cpu_form_run cpu_form_at(const struct cpu_form *f, const struct syn_run *r);
 
-/* The output side (y, residuals, constants) of a row of two output blocks, the last perhaps of one, from
- * output pixel (oy, ox) on, taking every step_w-th pixel. The caller fills in the input side. */
+/* The output side (y, residuals, constants) of a row of two output blocks, the last perhaps of one,
+ * from output pixel (oy, ox) on, taking every step_w-th pixel. The caller fills in the input
+ * side. */
 struct cpu_row cpu_form_block_row(const struct cpu_form *f, const struct cpu_form_run *run,
                                   int64_t n, int64_t block, int64_t oy, int64_t ox);
 /* The same from the group's first block on. */

@@ -11,8 +11,8 @@
  * Tests:    tests/unit/test_cpu_conv.c against the reference.
  *
  * The including file defines: ELEM (storage type), STEP (channels per FMA: 1 or 2), BCAST(p),
- * LOADW(p), FMA(acc, w, x), TO_STORED(v): sixteen f32 as bf16, and store_fours(p, v): four registers
- * of a channel each as sixteen pixels of four channels. */
+ * LOADW(p), FMA(acc, w, x), TO_STORED(v): sixteen f32 as bf16, and store_fours(p, v): four
+ * registers of a channel each as sixteen pixels of four channels. */
 
 #define MAX_PX_2 14
 #define MAX_PX_1 28
@@ -265,8 +265,8 @@ static void wino_out(const struct cpu_wino_out *w)
     }
 }
 
-/* The same transform for planes: at every column, so that parts of a kernel three columns apart find
- * theirs. */
+/* The same transform for planes: at every column, so that parts of a kernel three columns apart
+ * find theirs. */
 static void nested_in(const struct cpu_nested_in *w)
 {
     const int64_t line = cpu_nested_line(w->px),
@@ -305,10 +305,11 @@ static void nested_in(const struct cpu_nested_in *w)
         }
 }
 
-/* --- depthwise ---------------------------------------------------------------------------------- */
+/* --- depthwise -------------------------------------------------------------------------------- */
 
 /* Channels meet nobody but themselves, so a register holds sixteen of them for weights, inputs and
- * sums; seven pixels at a time hide the latency. Bound by the loads (and in bf16 their widening). */
+ * sums; seven pixels at a time hide the latency. Bound by the loads (and in bf16 their
+ * widening). */
 #define DEPTH_PX 7
 
 static inline __attribute__((always_inline)) void depth_piece(const struct cpu_row *r, int64_t px0,

@@ -95,11 +95,13 @@ static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool 
     const int64_t n_ci = c->ci - ci0 < CPU_BLOCK ? c->ci - ci0 : CPU_BLOCK;
     const int64_t n_co = c->co - co0 < n_out * CPU_BLOCK ? c->co - co0 : n_out * CPU_BLOCK,
                   run = n_out * CPU_BLOCK * step;
-    float g[2 * CPU_BLOCK][CPU_BLOCK * 9], u[CPU_WINO_POSITIONS], runs[CPU_WINO_POSITIONS][2 * CPU_BLOCK * 2];
+    float g[2 * CPU_BLOCK][CPU_BLOCK * 9], u[CPU_WINO_POSITIONS],
+        runs[CPU_WINO_POSITIONS][2 * CPU_BLOCK * 2];
     for (int64_t o = 0; o < n_co; o++)
         syn_value_floats(w, ((co0 + o) * c->ci + ci0) * 9, n_ci * 9, g[o]);
     for (int64_t k = 0; k < n_ci; k += step) {
-        int64_t at = group * CPU_WINO_POSITIONS * group_elements(c, bf16, 2) + (ci0 + k) * n_out * CPU_BLOCK;
+        int64_t at =
+            group * CPU_WINO_POSITIONS * group_elements(c, bf16, 2) + (ci0 + k) * n_out * CPU_BLOCK;
         memset(runs, 0, sizeof runs); /* channels past the last ones */
         for (int64_t o = 0; o < n_co; o++)
             for (int64_t s = 0; s < step && k + s < n_ci; s++) {

@@ -28,7 +28,8 @@ struct cpu_wino {
     int64_t v_pixel, v_block, v_position;   /* elements: between tiles, channel blocks, positions */
     int64_t m_position;
 };
-/* form, isa, packs and zero; the sizes are the caller's. *w zeroed before, good for deinit always. */
+/* form, isa, packs and zero; the sizes are the caller's. *w zeroed before, good for deinit
+ * always. */
 SYN_MUST_CHECK syn_status cpu_wino_init(struct cpu_wino *w, struct cpu_self *self,
                                         const struct syn_placement *p,
                                         const struct syn_place *place, int32_t node, bool bf16,

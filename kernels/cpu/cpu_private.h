@@ -28,8 +28,8 @@ struct cpu_self {
     struct cpu_quick_row *quick;      /* by operator */
 };
 
-/* What all row kernels ask of a convolution, grouped ones too; then *c is its form. The frame that they
- * need around the input is cpu_conv_direct_frame's. */
+/* What all row kernels ask of a convolution, grouped ones too; then *c is its form. The frame that
+ * they need around the input is cpu_conv_direct_frame's. */
 bool cpu_conv_rows_take(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
                         bool bf16, struct syn_conv *c);
 /* True when our row kernels run this convolution in this precision. */
@@ -68,7 +68,8 @@ SYN_MUST_CHECK syn_status cpu_conv_nested_prepare(struct cpu_self *self,
                                                   const struct syn_place *place, int32_t node,
                                                   struct syn_kernel *k, struct syn_err *err);
 
-/* The same with pixels in the lanes: few output channels, stride 1. The frame is the direct form's. */
+/* The same with pixels in the lanes: few output channels, stride 1. The frame is the direct
+ * form's. */
 bool cpu_conv_few_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
                         bool bf16);
 SYN_MUST_CHECK syn_status cpu_conv_few_prepare(struct cpu_self *self, const struct syn_placement *p,

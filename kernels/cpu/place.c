@@ -25,7 +25,8 @@
 
 struct traits { /* per value, while placing */
     bool conv_reads, input;
-    bool pad_reads; /* a PAD whose result convolutions read: rounded there anyway, and best written where it goes */
+    /* a PAD whose result convolutions read: rounded there anyway, and best written where it goes */
+    bool pad_reads;
     bool feeds_conv; /* a convolution reads it, or something made from it */
     bool planes;     /* only convolutions that want it so read it, or Transposes alone know it */
     bool is_read, otherwise; /* by a node; by another than a Transpose */
@@ -37,8 +38,8 @@ static bool is_conv(const struct syn_node *n)
     return n->op && (n->id == SYN_OP_CONV || n->id == SYN_OP_CONV_TRANSPOSE);
 }
 
-/* Pictures in another order, NHWC, that a Transpose alone reads or makes: planes of them would be rows
- * of something else, so they lie dense. */
+/* Pictures in another order, NHWC, that a Transpose alone reads or makes: planes of them would be
+ * rows of something else, so they lie dense. */
 static void gather_turned(const struct syn_graph *g, struct traits *t)
 {
     for (int32_t i = 0; i < g->n_nodes; i++)
@@ -179,7 +180,8 @@ static syn_dtype dtype_of(const struct cpu_self *self, const struct syn_placemen
                           bool blocked, const struct traits *t)
 {
     const struct syn_shape *s = &p->g->value[v].shape;
-    if (t[v].input && !t[v].pad_reads && s->dim[1] <= FEW_CHANNELS && self->own_f32 && self->own_bf16)
+    if (t[v].input && !t[v].pad_reads && s->dim[1] <= FEW_CHANNELS && self->own_f32 &&
+        self->own_bf16)
         return SYN_F32;
     if (!t[v].feeds_conv && s->dim[1] <= CPU_BLOCK) return SYN_F32;
     return p->bf16 && blocked && s->dim[2] * s->dim[3] > 1 ? SYN_BF16 : SYN_F32;
@@ -264,8 +266,8 @@ static void place_views(const struct syn_placement *p, struct syn_place *place,
     }
 }
 
-/* Nobody but PADs to planes and Transposes read it, which ask no alignment: it may lie in the caller's
- * memory. */
+/* Nobody but PADs to planes and Transposes read it, which ask no alignment: it may lie in the
+ * caller's memory. */
 static bool only_moved(const struct syn_graph *g, int32_t v, const struct traits *t)
 {
     int32_t readers = 0;

@@ -147,11 +147,12 @@ struct part {
 };
 
 /* product of R and h for the part's numbers of gates [first, last). */
-static void times_state(const struct recurrent_run *run, const float *h, struct part q, int32_t first,
-                        int32_t last)
+static void times_state(const struct recurrent_run *run, const float *h, struct part q,
+                        int32_t first, int32_t last)
 {
     const int64_t n = run->p.hidden;
-    for (int32_t g = first; g < last; g++) /* blocks may begin before the part where it is the whole */
+    for (int32_t g = first; g < last;
+         g++) /* blocks may begin before the part where it is the whole */
         for (int64_t b = (g * n + q.j) / BLOCK * BLOCK; b < g * n + q.j + q.m; b += BLOCK)
             run->taps(h, run->r + b * n, run->off, n, 0, run->product + b, BLOCK);
 }

@@ -40,7 +40,8 @@ static void affine_row(const float *x, float *y, int64_t n, float factor, float 
 {
     for (int64_t i = 0; i < n; i++) y[i] = x[i] * factor + offset;
 }
-const struct cpu_rowwise cpu_rowwise_portable = {softmax_row, norm_row, sum_row, moments_row, affine_row};
+const struct cpu_rowwise cpu_rowwise_portable = {softmax_row, norm_row, sum_row, moments_row,
+                                                 affine_row};
 
 const struct cpu_rowwise *cpu_rowwise_best(void)
 {

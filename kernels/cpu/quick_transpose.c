@@ -9,7 +9,7 @@
 #include "kernels/ops/check.h"
 #include <string.h>
 
-#define SIDE 64                              /* of a square: its lines stay in the first-level cache */
+#define SIDE 64 /* of a square: its lines stay in the first-level cache */
 #define TASK_ELEMENTS ((int64_t)1 << 14)     /* less is not worth a second thread */
 
 struct plan {
@@ -17,7 +17,8 @@ struct plan {
     int64_t dim[SYN_MAX_RANK], from[SYN_MAX_RANK], to[SYN_MAX_RANK]; /* elements an axis moves by */
     int32_t inner;               /* the axis that x runs along; the last: runs */
     size_t bytes;                /* of an element */
-    int64_t outer, squares_i, squares_j; /* positions of the other axes; squares of inner and last */
+    int64_t outer, squares_i,
+        squares_j; /* positions of the other axes; squares of inner and last */
     int64_t units, per_task;
     const char *x;
     char *y;

@@ -15,7 +15,8 @@ struct cpu_rowwise {
     float (*sum)(const float *x, int64_t n);
     /* sum += x - shift, square += (x - shift)^2 */
     void (*moments)(const float *x, int64_t n, float shift, double *sum, double *square);
-    void (*affine)(const float *x, float *y, int64_t n, float factor, float offset); /* y = x * factor + offset */
+    void (*affine)(const float *x, float *y, int64_t n, float factor,
+                   float offset); /* y = x * factor + offset */
 };
 const struct cpu_rowwise *cpu_rowwise_best(void);
 extern const struct cpu_rowwise cpu_rowwise_portable;

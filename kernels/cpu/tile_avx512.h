@@ -1,5 +1,5 @@
-/* tile_avx512.h - the tile of 8 rows by up to 48 columns in 24 registers, for products of f32 and of
- * bf16 pairs. See tile.h.
+/* tile_avx512.h - the tile of 8 rows by up to 48 columns in 24 registers, for products of f32 and
+ * of bf16 pairs. See tile.h.
  *
  * Use:     define TILE_NAME (the function) and TILE_MULTIPLY_ADD(sum, a, b) (sum + a*b, sixteen
  *          lanes), then include.

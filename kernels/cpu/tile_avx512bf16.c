@@ -1,4 +1,5 @@
-/* tile_avx512bf16.c - the tile on pairs of bf16 numbers: twice the products of a step. See tile.h. */
+/* tile_avx512bf16.c - the tile on pairs of bf16 numbers: twice the products of a step. See
+ * tile.h. */
 #define TILE_NAME cpu_tile_avx512bf16
 #define TILE_MULTIPLY_ADD(sum, a, b) _mm512_dpbf16_ps(sum, (__m512bh)(b), (__m512bh)(a))
 #include "kernels/cpu/tile_avx512.h"

@@ -1,5 +1,5 @@
-/* transpose.c - pictures between NHWC and the places of this backend: NHWC networks have a Transpose
- * at either end, which so costs what bringing the picture in and out costs anyway.
+/* transpose.c - pictures between NHWC and the places of this backend: NHWC networks have a
+ * Transpose at either end, which so costs what bringing the picture in and out costs anyway.
  *
  * NHWC values that a Transpose alone reads or makes lie dense (place.c); a row of them is turned
  * into rows of channel blocks or planes, or back.

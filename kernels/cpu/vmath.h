@@ -1,5 +1,5 @@
-/* vmath.h - exp, log, tanh, erf and logistic of a register of floats, for any instruction set: include
- * vec_avx512.h or vec_avx2.h first.
+/* vmath.h - exp, log, tanh, erf and logistic of a register of floats, for any instruction set:
+ * include vec_avx512.h or vec_avx2.h first.
  *
  * Errors:  exp, log within 2 units in the last place; tanh, sigmoid within 4; erf 2e-7 absolute.
  *          Against libm over all of the range by tests/unit/test_quick.c. NaN stays NaN, infinities

@@ -175,8 +175,7 @@ SYN_MUST_CHECK syn_status syn_graph_fold_node(struct syn_graph *g, int32_t node,
                                               struct syn_err *err);
 
 /* Runs a node's reference on tensors of their true types: converts for SYN_OP_FLOAT. c->in has
- * data; c->out has shape, dtype and data (or is absent), but for SYN_OP_MAKES, which fills them.
- * */
+ * data; c->out has shape, dtype and data (or is absent), but for SYN_OP_MAKES, which fills them. */
 SYN_MUST_CHECK syn_status syn_op_reference(struct syn_op_call *c, struct syn_err *err);
 
 /* Reads element i of a constant of any type as float. */

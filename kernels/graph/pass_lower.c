@@ -1,5 +1,6 @@
-/* pass_lower.c - see passes.h: ONNX's general operators become our own rank-4 forms where those do the same, so that
- * convolutions of pictures meet the passes and kernels made for them. Shapes are known; f32 alone. */
+/* pass_lower.c - see passes.h: ONNX's general operators become our own rank-4 forms where those do
+ * the same, so that convolutions of pictures meet the passes and kernels made for them. Shapes are
+ * known; f32 alone. */
 #include "kernels/graph/op_words.h"
 #include "kernels/graph/passes.h"
 #include "kernels/graph/rewrite.h"
@@ -14,7 +15,10 @@ struct lower { /* the node under the knife */
     const struct syn_value *x, *y; /* first operand, first output */
 };
 
-static bool is_picture(const struct syn_value *v) { return v->dtype == SYN_F32 && v->shape.rank == 4; }
+static bool is_picture(const struct syn_value *v)
+{
+    return v->dtype == SYN_F32 && v->shape.rank == 4;
+}
 static bool given(const struct syn_node *n, int32_t k) { return k < n->n_in && n->in[k] >= 0; }
 static const char *text_of(const struct syn_node *n, const char *name)
 {
@@ -23,16 +27,21 @@ static const char *text_of(const struct syn_node *n, const char *name)
 }
 
 /* Puts a node of our own with these operands and attributes in n's place. */
-static syn_status put(struct lower *l, syn_op_id id, int32_t n_in, const int32_t *in, int32_t n_attrs,
-                      const struct syn_attr *attrs, struct syn_err *err)
+static syn_status put(struct lower *l, syn_op_id id, int32_t n_in, const int32_t *in,
+                      int32_t n_attrs, const struct syn_attr *attrs, struct syn_err *err)
 {
-    const struct syn_node_spec spec = {.id = id, .name = l->n->name, .n_in = n_in, .in = in, .n_attrs = n_attrs,
-                                       .attrs = attrs, .n_out = 1};
+    const struct syn_node_spec spec = {.id = id,
+                                       .name = l->n->name,
+                                       .n_in = n_in,
+                                       .in = in,
+                                       .n_attrs = n_attrs,
+                                       .attrs = attrs,
+                                       .n_out = 1};
     return syn_rewrite_put(l->r, l->n, &spec, err);
 }
 
-/* Strides, dilations and pads (top, left, bottom, right) of a 2-D window; auto_pad resolved. False when that is no
- * form of ours. k: the window. */
+/* Strides, dilations and pads (top, left, bottom, right) of a 2-D window; auto_pad resolved. False
+ * when that is no form of ours. k: the window. */
 struct window2 {
     int64_t stride[2], dil[2], pads[4], k[2];
 };
@@ -81,22 +90,26 @@ static syn_status lower_conv_transpose(struct lower *l, struct syn_err *err)
     const struct syn_value *w = &l->r->g->value[n->in[1]];
     const struct syn_attr *extra = syn_attr_list(n->op, n->attr, "output_padding");
     struct window2 v;
-    if (!is_picture(l->x) || !is_picture(l->y) || !w->data || w->shape.rank != 4 || *text_of(n, "auto_pad") == 'S' ||
-        syn_attr_list(n->op, n->attr, "output_shape")->n || !read_window(l, w->shape.dim + 2, &v))
+    if (!is_picture(l->x) || !is_picture(l->y) || !w->data || w->shape.rank != 4 ||
+        *text_of(n, "auto_pad") == 'S' || syn_attr_list(n->op, n->attr, "output_shape")->n ||
+        !read_window(l, w->shape.dim + 2, &v))
         return SYN_OK;
-    const int64_t out_pad[2] = {extra->n == 2 ? extra->v.i[0] : 0, extra->n == 2 ? extra->v.i[1] : 0};
+    const int64_t out_pad[2] = {extra->n == 2 ? extra->v.i[0] : 0,
+                                extra->n == 2 ? extra->v.i[1] : 0};
     const struct syn_attr attrs[] = {
-        syn_attr_of_int("group", syn_attr_int(n->op, n->attr, "group")), syn_attr_of_ints("strides", 2, v.stride),
-        syn_attr_of_ints("dilations", 2, v.dil), syn_attr_of_ints("pads", 4, v.pads),
-        syn_attr_of_ints("output_padding", 2, out_pad)};
+        syn_attr_of_int("group", syn_attr_int(n->op, n->attr, "group")),
+        syn_attr_of_ints("strides", 2, v.stride), syn_attr_of_ints("dilations", 2, v.dil),
+        syn_attr_of_ints("pads", 4, v.pads), syn_attr_of_ints("output_padding", 2, out_pad)};
     return put(l, SYN_OP_CONV_TRANSPOSE, n->n_in, n->in, 5, attrs, err);
 }
 
-/* The output has the size that rounding down gives: ceil_mode, whose last window differs among frameworks, adds none. */
+/* The output has the size that rounding down gives: ceil_mode, whose last window differs among
+ * frameworks, adds none. */
 static bool is_floor(const struct lower *l, const struct window2 *w)
 {
     for (int d = 0; d < 2; d++) {
-        const int64_t room = l->x->shape.dim[2 + d] + w->pads[d] + w->pads[2 + d] - w->dil[d] * (w->k[d] - 1) - 1;
+        const int64_t room =
+            l->x->shape.dim[2 + d] + w->pads[d] + w->pads[2 + d] - w->dil[d] * (w->k[d] - 1) - 1;
         if (room < 0 || room / w->stride[d] + 1 != l->y->shape.dim[2 + d]) return false;
     }
     return true;
@@ -108,13 +121,16 @@ static syn_status lower_pool(struct lower *l, struct syn_err *err)
     const bool max = n->id == SYN_OP_MAX_POOL_ND;
     const struct syn_attr *kernel = syn_attr_list(n->op, n->attr, "kernel_shape");
     struct window2 v;
-    if (!is_picture(l->x) || !is_picture(l->y) || kernel->n != 2 || (n->n_out > 1 && n->out[1] >= 0) ||
-        !read_window(l, kernel->v.i, &v) || !is_floor(l, &v))
+    if (!is_picture(l->x) || !is_picture(l->y) || kernel->n != 2 ||
+        (n->n_out > 1 && n->out[1] >= 0) || !read_window(l, kernel->v.i, &v) || !is_floor(l, &v))
         return SYN_OK;
-    struct syn_attr attrs[6] = {syn_attr_of_ints("kernel", 2, v.k), syn_attr_of_ints("strides", 2, v.stride),
-                                syn_attr_of_ints("dilations", 2, v.dil), syn_attr_of_ints("pads", 4, v.pads),
-                                syn_attr_of_int("ceil_mode", 0)};
-    if (!max) attrs[5] = syn_attr_of_int("count_include_pad", syn_attr_int(n->op, n->attr, "count_include_pad"));
+    struct syn_attr attrs[6] = {
+        syn_attr_of_ints("kernel", 2, v.k), syn_attr_of_ints("strides", 2, v.stride),
+        syn_attr_of_ints("dilations", 2, v.dil), syn_attr_of_ints("pads", 4, v.pads),
+        syn_attr_of_int("ceil_mode", 0)};
+    if (!max)
+        attrs[5] =
+            syn_attr_of_int("count_include_pad", syn_attr_int(n->op, n->attr, "count_include_pad"));
     return put(l, max ? SYN_OP_MAX_POOL : SYN_OP_AVERAGE_POOL, 1, n->in, max ? 5 : 6, attrs, err);
 }
 
@@ -128,14 +144,19 @@ static syn_status lower_pad(struct lower *l, struct syn_err *err)
                                                  : SYN_PAD_CONSTANT;
     int64_t p[MAX_INTS], four[4];
     double value = 0;
-    if (!is_picture(l->x) || how < 0 || given(n, 3) || syn_rewrite_list(l->r->g, n, 1, "pads", p, MAX_INTS) != 8) return SYN_OK;
-    if (given(n, 2) ? !syn_rewrite_number(l->r->g, n->in[2], &value) : (value = syn_attr_float(n->op, n->attr, "value"), false))
+    if (!is_picture(l->x) || how < 0 || given(n, 3) ||
+        syn_rewrite_list(l->r->g, n, 1, "pads", p, MAX_INTS) != 8)
+        return SYN_OK;
+    if (given(n, 2) ? !syn_rewrite_number(l->r->g, n->in[2], &value)
+                    : (value = syn_attr_float(n->op, n->attr, "value"), false))
         return SYN_OK;
     if (p[0] || p[1] || p[4] || p[5]) return SYN_OK;
     four[0] = p[2], four[1] = p[3], four[2] = p[6], four[3] = p[7];
     for (int i = 0; i < 4; i++)
-        if (four[i] < 0 || (how == SYN_PAD_REFLECT && four[i] >= l->x->shape.dim[2 + i % 2])) return SYN_OK;
-    const struct syn_attr attrs[] = {syn_attr_of_ints("pads", 4, four), syn_attr_of_int("mode", how),
+        if (four[i] < 0 || (how == SYN_PAD_REFLECT && four[i] >= l->x->shape.dim[2 + i % 2]))
+            return SYN_OK;
+    const struct syn_attr attrs[] = {syn_attr_of_ints("pads", 4, four),
+                                     syn_attr_of_int("mode", how),
                                      syn_attr_of_float("value", value)};
     return put(l, SYN_OP_PAD, 1, n->in, 3, attrs, err);
 }
@@ -176,7 +197,8 @@ static syn_status lower_mean(struct lower *l, struct syn_err *err)
 
 static syn_status lower_instance_norm(struct lower *l, struct syn_err *err)
 {
-    const struct syn_attr attr = syn_attr_of_float("epsilon", syn_attr_float(l->n->op, l->n->attr, "epsilon"));
+    const struct syn_attr attr =
+        syn_attr_of_float("epsilon", syn_attr_float(l->n->op, l->n->attr, "epsilon"));
     return is_picture(l->x) ? put(l, SYN_OP_CHANNEL_NORM, 3, l->n->in, 1, &attr, err) : SYN_OK;
 }
 
@@ -186,7 +208,8 @@ static syn_status lower_depth_to_space(struct lower *l, struct syn_err *err)
     const struct syn_attr attrs[] = {
         syn_attr_of_int("r", syn_attr_int(l->n->op, l->n->attr, "blocksize")),
         syn_attr_of_int("mode", to_space && !strcmp(text_of(l->n, "mode"), "CRD") ? 0 : 1)};
-    return is_picture(l->x) ? put(l, to_space ? SYN_OP_PIXEL_SHUFFLE : SYN_OP_PIXEL_UNSHUFFLE, 1, l->n->in, 2, attrs, err)
+    return is_picture(l->x) ? put(l, to_space ? SYN_OP_PIXEL_SHUFFLE : SYN_OP_PIXEL_UNSHUFFLE, 1,
+                                  l->n->in, 2, attrs, err)
                             : SYN_OK;
 }
 
@@ -194,7 +217,8 @@ static syn_status lower_depth_to_space(struct lower *l, struct syn_err *err)
 static int32_t resize_coord(const char *t, const struct syn_shape *y)
 {
     if (!strcmp(t, "half_pixel")) return SYN_COORD_HALF_PIXEL;
-    if (!strcmp(t, "pytorch_half_pixel")) return y->dim[2] > 1 && y->dim[3] > 1 ? SYN_COORD_HALF_PIXEL : -1;
+    if (!strcmp(t, "pytorch_half_pixel"))
+        return y->dim[2] > 1 && y->dim[3] > 1 ? SYN_COORD_HALF_PIXEL : -1;
     if (!strcmp(t, "asymmetric")) return SYN_COORD_ASYMMETRIC;
     return !strcmp(t, "align_corners") ? SYN_COORD_ALIGN_CORNERS : -1;
 }
@@ -215,17 +239,23 @@ static syn_status lower_resize(struct lower *l, struct syn_err *err)
     const struct syn_node *n = l->n;
     const bool old = n->opset < 11; /* Resize-10 and Upsample: asymmetric, floor */
     const int32_t mode = resize_mode(text_of(n, "mode")),
-                  coord = old ? SYN_COORD_ASYMMETRIC : resize_coord(text_of(n, "coordinate_transformation_mode"), &l->y->shape),
+                  coord = old ? SYN_COORD_ASYMMETRIC
+                              : resize_coord(text_of(n, "coordinate_transformation_mode"),
+                                             &l->y->shape),
                   how = old ? SYN_ROUND_FLOOR : resize_round(text_of(n, "nearest_mode"));
-    const bool by_scale = n->n_in > 2 && n->in[2] >= 0 && l->r->g->value[n->in[2]].shape.dim[0] == 4;
-    if (!is_picture(l->x) || !is_picture(l->y) || mode < 0 || coord < 0 || old || syn_attr_int(n->op, n->attr, "antialias") ||
-        syn_attr_int(n->op, n->attr, "exclude_outside") || syn_attr_list(n->op, n->attr, "axes")->n ||
+    const bool by_scale =
+        n->n_in > 2 && n->in[2] >= 0 && l->r->g->value[n->in[2]].shape.dim[0] == 4;
+    if (!is_picture(l->x) || !is_picture(l->y) || mode < 0 || coord < 0 || old ||
+        syn_attr_int(n->op, n->attr, "antialias") ||
+        syn_attr_int(n->op, n->attr, "exclude_outside") ||
+        syn_attr_list(n->op, n->attr, "axes")->n ||
         (mode == SYN_RESIZE_BICUBIC && coord == SYN_COORD_ALIGN_CORNERS) ||
         l->x->shape.dim[0] != l->y->shape.dim[0] || l->x->shape.dim[1] != l->y->shape.dim[1])
         return SYN_OK;
-    struct syn_attr attrs[6] = {syn_attr_of_int("mode", mode), syn_attr_of_int("coord", coord),
-                                syn_attr_of_int("round", how),
-                                syn_attr_of_float("cubic_a", syn_attr_float(n->op, n->attr, "cubic_coeff_a"))};
+    struct syn_attr attrs[6] = {
+        syn_attr_of_int("mode", mode), syn_attr_of_int("coord", coord),
+        syn_attr_of_int("round", how),
+        syn_attr_of_float("cubic_a", syn_attr_float(n->op, n->attr, "cubic_coeff_a"))};
     if (by_scale) {
         const struct syn_value *s = &l->r->g->value[n->in[2]];
         if (!s->data || s->dtype != SYN_F32) return SYN_OK;
@@ -243,12 +273,13 @@ static bool is_nothing(const struct lower *l)
 {
     const struct syn_node *n = l->n;
     if (n->id == SYN_OP_DROPOUT)
-        return (n->n_out < 2 || n->out[1] < 0) && (!given(n, 2) || syn_rewrite_is(l->r->g, n->in[2], 0));
+        return (n->n_out < 2 || n->out[1] < 0) &&
+               (!given(n, 2) || syn_rewrite_is(l->r->g, n->in[2], 0));
     return n->id == SYN_OP_IDENTITY || (n->id == SYN_OP_CAST && l->x->dtype == l->y->dtype);
 }
 
-/* From opset 7 on a slope broadcasts as any operand does: [c,1,1] is one number per channel. Our own form, and the passes that
- * know it, have that as [c]. */
+/* From opset 7 on a slope broadcasts as any operand does: [c,1,1] is one number per channel. Our
+ * own form, and the passes that know it, have that as [c]. */
 static syn_status lower_prelu(struct lower *l, struct syn_err *err)
 {
     const struct syn_value v = l->r->g->value[l->n->in[1]];
@@ -258,7 +289,8 @@ static syn_status lower_prelu(struct lower *l, struct syn_err *err)
     int64_t n;
     syn_status st;
     if (!channels || l->n->opset < 7 || !v.data || v.dtype != SYN_F32 || v.shape.rank < 3 ||
-        !syn_shape_elements(&v.shape, &n) || n != channels || v.shape.dim[v.shape.rank - 3] != channels)
+        !syn_shape_elements(&v.shape, &n) || n != channels ||
+        v.shape.dim[v.shape.rank - 3] != channels)
         return SYN_OK;
     st = syn_graph_constant(l->r->g, "", SYN_F32, &flat, v.data, &in[1], err);
     if (st != SYN_OK) return st;
@@ -295,11 +327,13 @@ syn_status syn_pass_lower(struct syn_graph *g, struct syn_err *err)
     syn_status st = syn_rewrite_open(&r, g, err);
     for (int32_t i = 0, n = g->n_nodes; st == SYN_OK && i < n; i++) {
         struct lower l = {&r, &g->node[i], NULL, NULL};
-        if (!l.n->op || l.n->n_in < 1 || l.n->in[0] < 0 || l.n->n_out < 1 || l.n->out[0] < 0) continue;
+        if (!l.n->op || l.n->n_in < 1 || l.n->in[0] < 0 || l.n->n_out < 1 || l.n->out[0] < 0)
+            continue;
         l.x = &g->value[l.n->in[0]];
         l.y = &g->value[l.n->out[0]];
         if (is_nothing(&l)) syn_rewrite_bypass(&r, l.n, l.n->in[0]);
-        else if ((st = lower_node(&l, err)) != SYN_OK) st = syn_fail_in(err, st, "%s: ", g->node[i].name);
+        else if ((st = lower_node(&l, err)) != SYN_OK)
+            st = syn_fail_in(err, st, "%s: ", g->node[i].name);
     }
     syn_rewrite_close(&r);
     return st;

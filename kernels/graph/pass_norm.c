@@ -5,8 +5,8 @@
  *     n = d * (1 / s)                                            (its instance norm, exported)
  * followed by a product with gamma and a sum with beta where they are there, or
  *     k = (1 / s) * gamma; y = x * k + (beta - mean(x) * k)      (TensorFlow's fused form)
- * Means over the last axis make a LayerNormalization; over the two spatial ones, for pictures whose shapes are known,
- * a CHANNEL_NORM. */
+ * Means over the last axis make a LayerNormalization; over the two spatial ones, for pictures whose
+ * shapes are known, a CHANNEL_NORM. */
 #include "kernels/graph/op_words.h"
 #include "kernels/graph/passes.h"
 #include "kernels/graph/rewrite.h"
@@ -80,20 +80,26 @@ static bool match_back(const struct syn_rewrite *r, const struct syn_node *root,
     return centred(r, m->d, &m->x, &m->mean) == m->over;
 }
 
-static int32_t other_of(const struct syn_node *n, int32_t value) { return n->in[n->in[0] == value]; }
+static int32_t other_of(const struct syn_node *n, int32_t value)
+{
+    return n->in[n->in[0] == value];
+}
 
 /* May `value` be gamma or beta of this norm? */
 static bool is_per_channel(const struct syn_rewrite *r, const struct norm *m, int32_t value)
 {
     const struct syn_value *v = &r->g->value[value], *x = &r->g->value[m->x];
     int64_t n;
-    if (m->over == OVER_LAST) return v->data && v->shape.rank == 1; /* a length that fits is checked by the shape function */
+    if (m->over == OVER_LAST)
+        return v->data &&
+               v->shape.rank == 1; /* a length that fits is checked by the shape function */
     return v->shape.rank >= 3 && v->shape.rank <= 4 && syn_shape_elements(&v->shape, &n) &&
            n == x->shape.dim[1] && v->shape.dim[v->shape.rank - 3] == n;
 }
 
 /* The reader of `value` that is this kind of node with a per-channel other side. */
-static struct syn_node *apply_reader(const struct syn_rewrite *r, const struct norm *m, int32_t value, syn_op_id id)
+static struct syn_node *apply_reader(const struct syn_rewrite *r, const struct norm *m,
+                                     int32_t value, syn_op_id id)
 {
     struct syn_node *n = syn_rewrite_reader(r, value);
     return n && n->id == id && is_per_channel(r, m, other_of(n, value)) ? n : NULL;
@@ -111,14 +117,16 @@ static void match_affine(const struct syn_rewrite *r, struct norm *m)
     m->end = n;
 }
 
-/* k = inv * gamma is read by x * k and by mean * k; the second is taken from beta, and the two are summed. */
+/* k = inv * gamma is read by x * k and by mean * k; the second is taken from beta, and the two are
+ * summed. */
 static bool match_tf(const struct syn_rewrite *r, int32_t inv, struct norm *m)
 {
     const struct syn_graph *g = r->g;
     struct syn_node *scale = syn_rewrite_reader(r, inv);
     int32_t xk = -1, mk = -1, k;
     struct syn_node *sum, *difference;
-    if (!scale || scale->id != SYN_OP_MUL || !is_per_channel(r, m, other_of(scale, inv))) return false;
+    if (!scale || scale->id != SYN_OP_MUL || !is_per_channel(r, m, other_of(scale, inv)))
+        return false;
     k = scale->out[0];
     if (r->uses[k] != 2) return false;
     for (int32_t i = 0; i < g->n_nodes; i++) {
@@ -127,7 +135,8 @@ static bool match_tf(const struct syn_rewrite *r, int32_t inv, struct norm *m)
         if (other_of(n, k) == m->x) xk = n->out[0];
         if (other_of(n, k) == m->mean) mk = n->out[0];
     }
-    if (xk < 0 || mk < 0 || !(sum = syn_rewrite_reader(r, xk)) || sum->id != SYN_OP_ADD) return false;
+    if (xk < 0 || mk < 0 || !(sum = syn_rewrite_reader(r, xk)) || sum->id != SYN_OP_ADD)
+        return false;
     difference = syn_rewrite_only(r, other_of(sum, xk), SYN_OP_SUB);
     if (!difference || difference->in[1] != mk || r->uses[mk] != 1 ||
         !is_per_channel(r, m, difference->in[0]))
@@ -145,15 +154,18 @@ static bool match_on(const struct syn_rewrite *r, const struct syn_node *root, s
     int32_t x, mean, inv;
     if (!n) return false;
     m->gamma = m->beta = -1;
-    if (n->id == SYN_OP_DIV && n->in[1] == root->out[0] && centred(r, n->in[0], &x, &mean) == m->over && x == m->x) {
+    if (n->id == SYN_OP_DIV && n->in[1] == root->out[0] &&
+        centred(r, n->in[0], &x, &mean) == m->over && x == m->x) {
         m->end = n;
         match_affine(r, m);
         return true;
     }
-    if (n->id != SYN_OP_RECIPROCAL && !(n->id == SYN_OP_DIV && syn_rewrite_is(r->g, n->in[0], 1))) return false;
+    if (n->id != SYN_OP_RECIPROCAL && !(n->id == SYN_OP_DIV && syn_rewrite_is(r->g, n->in[0], 1)))
+        return false;
     inv = n->out[0];
     n = syn_rewrite_reader(r, inv);
-    if (n && n->id == SYN_OP_MUL && centred(r, other_of(n, inv), &x, &mean) == m->over && x == m->x) {
+    if (n && n->id == SYN_OP_MUL && centred(r, other_of(n, inv), &x, &mean) == m->over &&
+        x == m->x) {
         m->end = n;
         match_affine(r, m);
         return true;
@@ -164,9 +176,16 @@ static bool match_on(const struct syn_rewrite *r, const struct syn_node *root, s
 static syn_status put_layer(struct syn_rewrite *r, const struct norm *m, struct syn_err *err)
 {
     const int32_t in[3] = {m->x, m->gamma, m->beta};
-    const struct syn_attr attrs[] = {syn_attr_of_int("axis", -1), syn_attr_of_float("epsilon", m->epsilon)};
-    const struct syn_node_spec spec = {.id = SYN_OP_LAYER_NORMALIZATION, .name = m->end->name, .opset = 17,
-                                       .n_in = m->beta >= 0 ? 3 : 2, .in = in, .n_attrs = 2, .attrs = attrs, .n_out = 1};
+    const struct syn_attr attrs[] = {syn_attr_of_int("axis", -1),
+                                     syn_attr_of_float("epsilon", m->epsilon)};
+    const struct syn_node_spec spec = {.id = SYN_OP_LAYER_NORMALIZATION,
+                                       .name = m->end->name,
+                                       .opset = 17,
+                                       .n_in = m->beta >= 0 ? 3 : 2,
+                                       .in = in,
+                                       .n_attrs = 2,
+                                       .attrs = attrs,
+                                       .n_out = 1};
     return syn_rewrite_put(r, m->end, &spec, err);
 }
 
@@ -174,8 +193,13 @@ static syn_status put_channel(struct syn_rewrite *r, const struct norm *m, struc
 {
     const int32_t in[3] = {m->x, m->gamma, m->beta};
     const struct syn_attr attrs[] = {syn_attr_of_float("epsilon", m->epsilon)};
-    const struct syn_node_spec spec = {.id = SYN_OP_CHANNEL_NORM, .name = m->end->name, .n_in = 3, .in = in,
-                                       .n_attrs = 1, .attrs = attrs, .n_out = 1};
+    const struct syn_node_spec spec = {.id = SYN_OP_CHANNEL_NORM,
+                                       .name = m->end->name,
+                                       .n_in = 3,
+                                       .in = in,
+                                       .n_attrs = 1,
+                                       .attrs = attrs,
+                                       .n_out = 1};
     return syn_rewrite_put(r, m->end, &spec, err);
 }
 
@@ -204,7 +228,8 @@ static struct syn_attr *attr_of(struct syn_node *n, const char *name)
 }
 
 /* The norm moves to the later node's place, so that all its operands come before it. */
-static struct syn_node *stand_in(struct syn_rewrite *r, struct syn_node *norm, struct syn_node *later)
+static struct syn_node *stand_in(struct syn_rewrite *r, struct syn_node *norm,
+                                 struct syn_node *later)
 {
     const int32_t out = later->out[0];
     *later = *norm;
@@ -220,9 +245,11 @@ static bool fuse_act(struct syn_rewrite *r, struct syn_node *n)
                     : n->id == SYN_OP_LEAKY_RELU ? SYN_ACT_LEAKY
                     : n->id == SYN_OP_SIGMOID    ? SYN_ACT_SIGMOID
                                                  : SYN_ACT_NONE;
-    struct syn_node *norm = act == SYN_ACT_NONE ? NULL : syn_rewrite_only(r, n->in[0], SYN_OP_CHANNEL_NORM);
+    struct syn_node *norm =
+        act == SYN_ACT_NONE ? NULL : syn_rewrite_only(r, n->in[0], SYN_OP_CHANNEL_NORM);
     double alpha;
-    if (!norm || norm->n_in > 3 || syn_attr_int(norm->op, norm->attr, "act") != SYN_ACT_NONE) return false;
+    if (!norm || norm->n_in > 3 || syn_attr_int(norm->op, norm->attr, "act") != SYN_ACT_NONE)
+        return false;
     alpha = n->id == SYN_OP_LEAKY_RELU ? syn_attr_float(n->op, n->attr, "alpha") : 0;
     norm = stand_in(r, norm, n);
     attr_of(norm, "act")->v.i1 = act;

@@ -41,8 +41,8 @@ struct syn_ncnn_layer {
     uint32_t keys;
     int32_t (*build)(struct syn_ncnn_build *b, const int32_t *in, int32_t n_in);
 };
-/* NULL when there is no such layer. Input and Split are in the table; ncnn.c handles their names.
- * */
+/* NULL when there is no such layer. Input and Split are in the table; ncnn.c handles their
+ * names. */
 const struct syn_ncnn_layer *syn_ncnn_layer_find(const char *type, size_t type_n);
 
 /* Fails with "line 7: Convolution conv1: <text>". Keeps an earlier failure. */

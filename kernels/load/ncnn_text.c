@@ -1,5 +1,5 @@
-/* ncnn_text.c - see ncnn_text.h. Numbers are read here and not by strtod, which follows the locale.
- * */
+/* ncnn_text.c - see ncnn_text.h. Numbers are read here and not by strtod, which follows the
+ * locale. */
 #include "kernels/load/ncnn_text.h"
 #include <math.h>
 #include <string.h>

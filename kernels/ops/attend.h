@@ -31,7 +31,8 @@ struct syn_attend {
     int64_t mask_keys;           /* further ones are not seen */
     bool causal;                 /* key j where j <= i + offset */
     int64_t left, right, past;   /* window around i + offset; -1: none. offset = past... */
-    const struct syn_tensor *lengths; /* ...or with these, one a first dimension, length - queries */
+    const struct syn_tensor
+        *lengths;     /* ...or with these, one a first dimension, length - queries */
     bool zero_unseen; /* Attention's: a row that sees nothing is zero. Else NaN, as Softmax says */
     bool zero_nan;    /* a weight that is NaN counts as zero */
 };

@@ -13,9 +13,10 @@
  *          in double anyway); interleaved, num_heads, rotary_embedding_dim; alpha.
  * Maths:   scores = scale q.k; softcap * tanh(scores / softcap); + mask; softmax; times v. A mask
  *          of minus infinity makes the score that, also of a NaN: what is not looked at counts for
- *          nothing, whatever it holds. Query i sees key j where j <= i + offset (causal) and i + offset - left <= j <= i + offset +
- *          right, offset = past length, or nonpad - sq. A row that sees nothing is zero. More
- *          query than key heads: each key head serves a run of them.
+ *          nothing, whatever it holds. Query i sees key j where j <= i + offset (causal) and i +
+ *          offset - left <= j <= i + offset + right, offset = past length, or nonpad - sq. A row
+ *          that sees nothing is zero. More query than key heads: each key head serves a run of
+ *          them.
  * Layer:   kernels/ops.   Threads: pure functions. */
 #include "kernels/base/alloc.h"
 #include "kernels/graph/element.h"

@@ -60,8 +60,8 @@ static syn_status result(struct syn_op_call *c, const struct conv_nd *p, syn_dty
     return syn_ops_result(c, 0, &y, t, err);
 }
 
-/* The sum of one output at position o: x and w point at the channels of its group and its filter.
- * */
+/* The sum of one output at position o: x and w point at the channels of its group and its
+ * filter. */
 static double dot(const struct conv_nd *p, const float *x, const float *w, const int64_t *o,
                   int64_t plane, int64_t taps)
 {

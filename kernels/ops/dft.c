@@ -9,8 +9,8 @@
  *          onesided the input is the first n/2 + 1 of a conjugate-symmetric spectrum and the output
  *          real, [..., n, 1], n = 2*(length - 1) where dft_length is not given. STFT: frames of
  *          frame_length every frame_step, each times window.
- * Layer:   kernels/ops.   Threads: pure functions.   Ownership: tables and two lines while it runs.
- *          */
+ * Layer:   kernels/ops.   Threads: pure functions.   Ownership: tables and two lines while it
+ * runs. */
 #include "kernels/base/alloc.h"
 #include "kernels/ops/body.h"
 #include "kernels/ops/fft.h"

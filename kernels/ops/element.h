@@ -43,8 +43,8 @@ extern const struct syn_attr_spec syn_element_old_attrs[];
 #define SYN_ELEMENT_OLD_ATTRS                                                                      \
     {"broadcast", SYN_ATTR_INT, 0, 0, 1}, {"axis", SYN_ATTR_INT, -1e9, -1e9, SYN_MAX_RANK - 1}
 
-/* The walk over all of c's operands; every one of them is given. No rows when the result is empty.
- * */
+/* The walk over all of c's operands; every one of them is given. No rows when the result is
+ * empty. */
 void syn_element_walk_begin(struct syn_element_walk *w, const struct syn_op_call *c);
 void syn_element_walk_next(struct syn_element_walk *w); /* to the next row */
 

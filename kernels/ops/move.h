@@ -48,8 +48,8 @@ SYN_MUST_CHECK syn_status syn_move_index(const struct syn_op_call *c, int32_t op
                                          const char *word, int64_t i, int64_t n, int64_t *out,
                                          struct syn_err *err);
 
-/* Axes of an operand or attribute, counted from the front, each at most once; none given: *n = -1.
- * */
+/* Axes of an operand or attribute, counted from the front, each at most once; none given: *n =
+ * -1. */
 SYN_MUST_CHECK syn_status syn_move_axes(const struct syn_op_call *c, int32_t operand, int32_t rank,
                                         int32_t axes[SYN_MAX_RANK], int32_t *n,
                                         struct syn_err *err);

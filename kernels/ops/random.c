@@ -10,8 +10,8 @@
  * Maths:   normal mean + scale*z; uniform low + (high - low)*u, held below high in the output's
  *          type where that is possible; Bernoulli 1 where u < p; Multinomial: the first class at
  *          which the sum of exp(x - max) reaches u times the whole.
- * Layer:   kernels/ops.   Threads: pure but for the host's count.   Ownership: allocates nothing.
- *          */
+ * Layer:   kernels/ops.   Threads: pure but for the host's count.   Ownership: allocates
+ * nothing. */
 #include "kernels/base/rng.h"
 #include "kernels/ops/window.h"
 #include <inttypes.h>

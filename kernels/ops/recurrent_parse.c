@@ -54,8 +54,8 @@ float syn_gate_apply(const struct syn_gate *g, float clip, float x)
     return apply(g, (double)x);
 }
 
-/* The activations of all directions in order; alphas and betas go to those that take one, in order.
- * */
+/* The activations of all directions in order; alphas and betas go to those that take one, in
+ * order. */
 static syn_status parse_gates(const struct syn_op_call *c, int32_t each,
                               const char *const *fallback, struct syn_recurrent *p,
                               struct syn_err *err)

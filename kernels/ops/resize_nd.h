@@ -2,8 +2,8 @@
  * reference and for
  * backends. Words and rules in resize_nd.c.
  *
- * Layer:   kernels/ops.   Threads: pure functions.   Ownership: taps are the caller's until freed.
- *          */
+ * Layer:   kernels/ops.   Threads: pure functions.   Ownership: taps are the caller's until
+ * freed. */
 #ifndef SYN_OPS_RESIZE_ND_H
 #define SYN_OPS_RESIZE_ND_H
 
@@ -52,8 +52,8 @@ struct syn_resize_nd_taps {
     bool identity;   /* output o reads pixel o alone */
 };
 
-/* Checks and reads a call's attributes and the data of scales, sizes and roi, which must be known.
- * */
+/* Checks and reads a call's attributes and the data of scales, sizes and roi, which must be
+ * known. */
 SYN_MUST_CHECK syn_status syn_resize_nd_parse(const struct syn_op_call *c, struct syn_resize_nd *r,
                                               struct syn_err *err);
 /* How many places an output of the axis reads; what output o reads, places clamped to the axis;

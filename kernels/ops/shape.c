@@ -124,8 +124,8 @@ static syn_status concat_reference(const struct syn_op_call *c, struct syn_err *
     return SYN_OK;
 }
 
-/* The window's length on one axis: `like` if given, else `size` if given, else what the cuts leave.
- * */
+/* The window's length on one axis: `like` if given, else `size` if given, else what the cuts
+ * leave. */
 static int64_t crop_length(int64_t like, int64_t size, int64_t in, int64_t before, int64_t after)
 {
     return like > 0 ? like : size > 0 ? size : in - before - after;

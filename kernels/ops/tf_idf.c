@@ -77,8 +77,8 @@ static syn_status tf_shape(struct syn_op_call *c, struct syn_err *err)
     return syn_ops_result(c, 0, &y, SYN_F32, err);
 }
 
-/* The coordinate of the n-gram at element `at` of x with distance d; -1 when the pool has no such.
- * */
+/* The coordinate of the n-gram at element `at` of x with distance d; -1 when the pool has no
+ * such. */
 static int64_t look_up(const struct syn_op_call *c, const struct grams *g, int64_t n, int64_t at,
                        int64_t d)
 {

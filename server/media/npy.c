@@ -103,8 +103,8 @@ static syn_status header(struct text *t, struct syn_tensor *out, struct syn_err 
 }
 
 /* As syn_npy_probe, for at most so many bytes of elements. */
-static syn_status look(const void *file, size_t n, size_t max_bytes, struct syn_tensor *t, const uint8_t **data,
-                       size_t *bytes, struct syn_err *err)
+static syn_status look(const void *file, size_t n, size_t max_bytes, struct syn_tensor *t,
+                       const uint8_t **data, size_t *bytes, struct syn_err *err)
 {
     static const char magic[6] = "\x93NUMPY";
     const uint8_t *p = file;
@@ -112,8 +112,10 @@ static syn_status look(const void *file, size_t n, size_t max_bytes, struct syn_
     int64_t elements;
     struct syn_tensor out = {.shape = {.rank = 0}};
     syn_status st;
-    if (n < 10 || memcmp(p, magic, 6) != 0) return syn_fail(err, SYN_UNSUPPORTED, "npy: not a .npy file");
-    if (p[6] < 1 || p[6] > 3) return syn_fail(err, SYN_UNSUPPORTED, "npy: version %d: must be 1 to 3", p[6]);
+    if (n < 10 || memcmp(p, magic, 6) != 0)
+        return syn_fail(err, SYN_UNSUPPORTED, "npy: not a .npy file");
+    if (p[6] < 1 || p[6] > 3)
+        return syn_fail(err, SYN_UNSUPPORTED, "npy: version %d: must be 1 to 3", p[6]);
     if (p[6] == 1) length = p[8] | (size_t)p[9] << 8, at = 10;
     else if (n < 12) return syn_fail(err, SYN_TRUNCATED, "npy: header");
     else length = p[8] | (size_t)p[9] << 8 | (size_t)p[10] << 16 | (size_t)p[11] << 24, at = 12;
@@ -126,28 +128,33 @@ static syn_status look(const void *file, size_t n, size_t max_bytes, struct syn_
     if (!syn_shape_elements(&out.shape, &elements) ||
         !syn_mul((size_t)elements, syn_dtype_bytes(out.dtype), &size) || size > max_bytes)
         return syn_fail(err, SYN_TOO_LARGE, "npy: more than %zu bytes of elements", max_bytes);
-    if (size > n - at) return syn_fail(err, SYN_TRUNCATED, "npy: %zu bytes of elements: %zu are there", size, n - at);
-    if (size < n - at) return syn_fail(err, SYN_INVALID, "npy: %zu bytes after the elements", n - at - size);
+    if (size > n - at)
+        return syn_fail(err, SYN_TRUNCATED, "npy: %zu bytes of elements: %zu are there", size,
+                        n - at);
+    if (size < n - at)
+        return syn_fail(err, SYN_INVALID, "npy: %zu bytes after the elements", n - at - size);
     *t = out;
     *data = p + at;
     *bytes = size;
     return SYN_OK;
 }
 
-syn_status syn_npy_probe(const void *file, size_t n, struct syn_tensor *t, const uint8_t **data, size_t *bytes,
-                         struct syn_err *err)
+syn_status syn_npy_probe(const void *file, size_t n, struct syn_tensor *t, const uint8_t **data,
+                         size_t *bytes, struct syn_err *err)
 {
     return look(file, n, SIZE_MAX, t, data, bytes, err);
 }
 
-syn_status syn_npy_decode(const void *data, size_t n, size_t max_bytes, struct syn_tensor *t, struct syn_err *err)
+syn_status syn_npy_decode(const void *data, size_t n, size_t max_bytes, struct syn_tensor *t,
+                          struct syn_err *err)
 {
     struct syn_tensor out = {.shape = {.rank = 0}};
     const uint8_t *from = NULL;
     size_t bytes = 0;
     syn_status st = look(data, n, max_bytes, &out, &from, &bytes, err);
     if (st != SYN_OK) return st;
-    if (!(out.data = syn_alloc(bytes ? bytes : 1))) return syn_fail(err, SYN_NO_MEMORY, "npy: no memory");
+    if (!(out.data = syn_alloc(bytes ? bytes : 1)))
+        return syn_fail(err, SYN_NO_MEMORY, "npy: no memory");
     if (bytes) memcpy(out.data, from, bytes);
     if (out.dtype == SYN_BOOL)
         for (size_t i = 0; i < bytes; i++) ((uint8_t *)out.data)[i] = ((uint8_t *)out.data)[i] != 0;

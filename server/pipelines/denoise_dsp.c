@@ -2,8 +2,8 @@
  *
  * Layer:   server/pipelines.   Threads: as the header.
  * FFT:     a real transform of fft points as a complex one of half as many (even samples real, odd
- *          ones imaginary), that one by Stockham's passes of radix 2, 3 and 5. Twiddles in double.
- *          */
+ *          ones imaginary), that one by Stockham's passes of radix 2, 3 and 5. Twiddles in
+ * double. */
 #include "server/pipelines/denoise_dsp.h"
 #include "kernels/base/alloc.h"
 #include <complex.h>

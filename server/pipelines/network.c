@@ -20,8 +20,8 @@ static int32_t common_multiple(int32_t a, int32_t b)
     return a / x * b;
 }
 
-/* One geometry that serves every stage: the widest halo, the common alignment, the picture's trim.
- * */
+/* One geometry that serves every stage: the widest halo, the common alignment, the picture's
+ * trim. */
 static syn_status find_geometry(struct syn_network *n, const struct syn_manifest *m,
                                 struct syn_err *err)
 {

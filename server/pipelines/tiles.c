@@ -163,8 +163,8 @@ static struct choice cheapest(const struct syn_tile_net *net, int32_t width, int
             if (!best.found || area < best.area || (area == best.area && tiles < best.tiles))
                 best = (struct choice){x.window, y.window, area, tiles, true};
         }
-        /* The window is the shortest for its number of columns: any less makes it one column more.
-         * */
+        /* The window is the shortest for its number of columns: any less makes it one column
+         * more. */
         if (syn_tile_axis_init(&x, net, width, w, NULL) != SYN_OK || x.window <= shortest) break;
         w = x.window - net->align;
     }

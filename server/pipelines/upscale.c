@@ -444,8 +444,8 @@ static syn_status cut_pass(struct upscale *u, struct pass *p,
     return SYN_OK;
 }
 
-/* Opens the networks, the first pass's last so that it stays held, and cuts every pass's picture.
- * */
+/* Opens the networks, the first pass's last so that it stays held, and cuts every pass's
+ * picture. */
 static syn_status plan_passes(struct upscale *u, const struct syn_upscale_limits *limits, int32_t w,
                               int32_t h, struct syn_err *err)
 {
