@@ -106,6 +106,7 @@ struct recurrent_run {
     int64_t rows;
     cpu_tile_fn *tile;
     cpu_taps_fn *taps;
+    cpu_pair_fn *pair; /* NULL: none */
     cpu_step_fn *apply;
     const int64_t *off;
     float *product, *h, *h2, *c_state, *spare;
@@ -146,15 +147,21 @@ struct part {
     int64_t j, m;
 };
 
-/* product of R and h for the part's numbers of gates [first, last). */
+/* product of R and h for the part's numbers of gates [first, last). Blocks may begin before the part
+ * where that is the whole. */
 static void times_state(const struct recurrent_run *run, const float *h, struct part q,
                         int32_t first, int32_t last)
 {
     const int64_t n = run->p.hidden;
-    for (int32_t g = first; g < last;
-         g++) /* blocks may begin before the part where it is the whole */
-        for (int64_t b = (g * n + q.j) / BLOCK * BLOCK; b < g * n + q.j + q.m; b += BLOCK)
+    for (int32_t g = first; g < last; g++) {
+        const int64_t end = g * n + q.j + q.m;
+        int64_t b = (g * n + q.j) / BLOCK * BLOCK;
+        for (; run->pair && b + BLOCK < end; b += 2 * BLOCK)
+            run->pair(h, run->r + b * n, run->r + (b + BLOCK) * n, n, run->product + b,
+                      run->product + b + BLOCK);
+        for (; b < end; b += BLOCK)
             run->taps(h, run->r + b * n, run->off, n, 0, run->product + b, BLOCK);
+    }
 }
 
 static const double no_args[2] = {0, 0};
@@ -306,6 +313,7 @@ static void recurrent_run(const struct syn_op_call *c, const void *packed, void 
                                 .x = c->in[SYN_RNN_X].data,
                                 .tile = cpu_tile_best(),
                                 .taps = cpu_taps_best(),
+                                .pair = cpu_pair_best(),
                                 .apply = cpu_step_best()};
     const struct syn_recurrent *p = &run.p;
     struct layout l;

@@ -49,3 +49,11 @@ cpu_taps_fn *cpu_taps_best(void)
 #endif
     return cpu_taps_portable;
 }
+
+cpu_pair_fn *cpu_pair_best(void)
+{
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) return cpu_pair_avx512;
+#endif
+    return NULL;
+}

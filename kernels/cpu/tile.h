@@ -54,5 +54,12 @@ void cpu_taps_portable(const float *a, const float *x, const int64_t *off, int64
 void cpu_taps_avx512(const float *a, const float *x, const int64_t *off, int64_t k, float bias,
                      float *y, int64_t cols);
 cpu_taps_fn *cpu_taps_best(void);
+/* Two rows of 64 at once: y0[j] = sum over k of a[k] * x0[64 * k + j], and y1 of x1 likewise. NULL where
+ * there is nothing better than one after the other. */
+typedef void cpu_pair_fn(const float *a, const float *x0, const float *x1, int64_t k, float *y0,
+                         float *y1);
+void cpu_pair_avx512(const float *a, const float *x0, const float *x1, int64_t k, float *y0,
+                     float *y1);
+cpu_pair_fn *cpu_pair_best(void);
 
 #endif

@@ -435,6 +435,13 @@ static bool is_other_type(const struct syn_graph *g, const struct operand *o)
     return g->value[o->value].producer < 0 && g->value[o->value].dtype != SYN_F32;
 }
 
+/* Keys or values are weights: those are linear layers, whose products have them packed once. */
+static bool is_layers(const struct syn_graph *g, const struct attention *m)
+{
+    return !g->value[m->q.value].data &&
+           (g->value[m->k.value].data || g->value[m->v.value].data);
+}
+
 static syn_status put(struct syn_rewrite *r, const struct attention *m, struct syn_err *err)
 {
     const int32_t in[] = {m->q.value, m->k.value, m->v.value, m->mask, m->factor[0], m->factor[1]};
@@ -460,6 +467,7 @@ syn_status syn_pass_attention(struct syn_graph *g, struct syn_err *err)
         struct attention m;
         if (!g->node[i].op || g->node[i].n_in < 2 || !match(&r, &g->node[i], &m)) continue;
         if (is_other_type(g, &m.q) || is_other_type(g, &m.k) || is_other_type(g, &m.v)) continue;
+        if (is_layers(g, &m)) continue;
         st = put(&r, &m, err);
     }
     syn_rewrite_close(&r);

@@ -311,7 +311,7 @@ static void test_left_alone(void)
 static void test_other_readers(void)
 {
     struct builder b;
-    int32_t s, p, y;
+    int32_t s, p, y, k, v;
     begin(&b);
     s = binary(&b, SYN_OP_MAT_MUL, queries(&b), keys(&b));
     p = softmax(&b, s, -1);
@@ -324,8 +324,15 @@ static void test_other_readers(void)
     expect(&b, p, -1, "weights are an output");
     begin(&b); /* the scale's product is read twice: it stays beside the attention */
     s = binary(&b, SYN_OP_MUL, queries(&b), one(&b, 0.5f));
-    y = binary(&b, SYN_OP_MAT_MUL, softmax(&b, binary(&b, SYN_OP_MAT_MUL, s, keys(&b)), -1), random_value(&b, DIMS(SK, SIZE)));
-    expect(&b, binary(&b, SYN_OP_ADD, y, s), 3, "scaled queries read twice");
+    k = binary(&b, SYN_OP_ADD, keys(&b), one(&b, 0.5f)); /* made, not weights: see the next */
+    v = binary(&b, SYN_OP_ADD, random_value(&b, DIMS(SK, SIZE)), one(&b, 0.25f));
+    y = binary(&b, SYN_OP_MAT_MUL, softmax(&b, binary(&b, SYN_OP_MAT_MUL, s, k), -1), v);
+    expect(&b, binary(&b, SYN_OP_ADD, y, s), 6, "scaled queries read twice");
+    begin(&b); /* linear layers about a softmax */
+    s = binary(&b, SYN_OP_ADD, queries(&b), one(&b, 0.5f));
+    y = binary(&b, SYN_OP_MAT_MUL, softmax(&b, binary(&b, SYN_OP_MAT_MUL, s, keys(&b)), -1),
+               values(&b));
+    expect(&b, y, -1, "keys and values that are weights");
 }
 
 int main(void)
