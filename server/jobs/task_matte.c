@@ -104,24 +104,17 @@ static json_t *result(const struct syn_task *t)
     return NULL;
 }
 
-const struct syn_task_kind syn_task_matte = {.kind = SYN_MATTE_KIND,
-                                             .units = "networks",
-                                             .bytes = sizeof(struct matte),
-                                             .medium = SYN_MEDIUM_PICTURE,
-                                             .read_params = read_params,
-                                             .read_output = syn_picture_read_output,
-                                             .unset = unset,
-                                             .output = syn_picture_output,
-                                             .probe = syn_picture_probe,
-                                             .memory = memory,
-                                             .check = check,
-                                             .check_output = check_output,
-                                             .decode = syn_picture_decode,
-                                             .load = load,
-                                             .finish = syn_picture_finish,
-                                             .report = report,
-                                             .encode = syn_picture_encode,
-                                             .result = result,
-                                             .cut_short = syn_picture_cut_short,
-                                             .held_bytes = syn_picture_held_bytes,
-                                             .close = syn_picture_close};
+const struct syn_task_kind syn_task_matte = {
+    SYN_PICTURE_SLOTS,
+    .kind = SYN_MATTE_KIND,
+    .units = "networks",
+    .bytes = sizeof(struct matte),
+    .read_params = read_params,
+    .unset = unset,
+    .memory = memory,
+    .check = check,
+    .check_output = check_output,
+    .load = load,
+    .report = report,
+    .result = result,
+};

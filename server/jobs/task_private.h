@@ -128,5 +128,12 @@ uint64_t syn_picture_held_bytes(const struct syn_task *t);
 void syn_picture_close(struct syn_task *t);
 /* {"color":...,"input":{...}}: of the first input; NULL without memory. */
 struct json_t *syn_picture_result(const struct syn_task *t);
+/* The slots that every such kind fills alike. */
+#define SYN_PICTURE_SLOTS                                                                          \
+    .medium = SYN_MEDIUM_PICTURE, .read_output = syn_picture_read_output,                          \
+    .output = syn_picture_output, .probe = syn_picture_probe, .decode = syn_picture_decode,        \
+    .finish = syn_picture_finish, .encode = syn_picture_encode,                                    \
+    .cut_short = syn_picture_cut_short, .held_bytes = syn_picture_held_bytes,                      \
+    .close = syn_picture_close
 
 #endif

@@ -112,24 +112,17 @@ static json_t *result(const struct syn_task *t)
     return NULL;
 }
 
-const struct syn_task_kind syn_task_stylize = {.kind = SYN_STYLIZE_KIND,
-                                               .units = "networks",
-                                               .bytes = sizeof(struct stylize),
-                                               .medium = SYN_MEDIUM_PICTURE,
-                                               .read_params = read_params,
-                                               .read_output = syn_picture_read_output,
-                                               .unset = unset,
-                                               .output = syn_picture_output,
-                                               .probe = syn_picture_probe,
-                                               .memory = memory,
-                                               .check = check,
-                                               .check_output = syn_picture_check_output,
-                                               .decode = syn_picture_decode,
-                                               .load = load,
-                                               .finish = syn_picture_finish,
-                                               .report = report,
-                                               .encode = syn_picture_encode,
-                                               .result = result,
-                                               .cut_short = syn_picture_cut_short,
-                                               .held_bytes = syn_picture_held_bytes,
-                                               .close = syn_picture_close};
+const struct syn_task_kind syn_task_stylize = {
+    SYN_PICTURE_SLOTS,
+    .kind = SYN_STYLIZE_KIND,
+    .units = "networks",
+    .bytes = sizeof(struct stylize),
+    .read_params = read_params,
+    .unset = unset,
+    .memory = memory,
+    .check = check,
+    .check_output = syn_picture_check_output,
+    .load = load,
+    .report = report,
+    .result = result,
+};
