@@ -61,7 +61,6 @@ static void dense_run(const struct syn_kernel *k, const struct syn_run *r)
                               syn_place_at(r, s->place, s->out[i]));
 }
 
-static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
 
 /* Room in scratch for a dense f32 copy; IN_PLACE when the value lies dense in its own type. */
 static bool scratch_for(const struct syn_place *p, const struct syn_tensor *t, size_t *used,
@@ -73,7 +72,7 @@ static bool scratch_for(const struct syn_place *p, const struct syn_tensor *t, s
     if (!syn_shape_elements(&t->shape, &n) || !syn_mul((size_t)n, sizeof(float), &bytes))
         return false;
     *at = *used;
-    return syn_add(*used, rounded(bytes), used);
+    return syn_add(*used, syn_aligned(bytes), used);
 }
 
 /* A constant as the node's code can read it: f32 for rows of floats, aligned for all. */
@@ -114,7 +113,7 @@ static syn_status take_quick(struct dense_state *s, const struct syn_quick *cons
         st = s->quick->pack(&s->call, constants, &s->packed, &k->weight_bytes, err);
     if (st == SYN_OK && s->quick->scratch) {
         s->quick_at = k->scratch_bytes;
-        if (!syn_add(k->scratch_bytes, rounded(s->quick->scratch(&s->call, s->packed, threads)),
+        if (!syn_add(k->scratch_bytes, syn_aligned(s->quick->scratch(&s->call, s->packed, threads)),
                      &k->scratch_bytes))
             st = syn_fail(err, SYN_TOO_LARGE, "scratch over 2^63 bytes");
     }

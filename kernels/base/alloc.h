@@ -15,6 +15,12 @@ extern "C" {
 
 #define SYN_ALIGN 64 /* one cache line, one AVX-512 register */
 
+/* The next multiple of SYN_ALIGN; for sums of sizes that are known to fit. */
+static inline size_t syn_aligned(size_t n)
+{
+    return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1);
+}
+
 /* *out = a * b or a + b; false (and *out untouched) on overflow. */
 static inline bool syn_mul(size_t a, size_t b, size_t *out)
 {

@@ -185,8 +185,7 @@ static void lay_out(struct few *d, struct syn_kernel *k)
     d->cols = ((c->wo + d->chunks - 1) / d->chunks + 15) / 16 * 16;
     d->line = (d->cols + (c->kw - 1) * c->dil_w + 15) / 16 * 16;
     d->line += d->line % 64 == 0 ? 16 : 0; /* lines must not share cache sets */
-    d->ring_bytes = (size_t)(d->slots * d->words * d->line) * sizeof(uint32_t);
-    d->ring_bytes = (d->ring_bytes + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1);
+    d->ring_bytes = syn_aligned((size_t)(d->slots * d->words * d->line) * sizeof(uint32_t));
     k->scratch_bytes = (size_t)d->threads * d->ring_bytes;
     /* a band's first rows are turned for it alone: eight per thread, but not much less than
      * those */

@@ -34,17 +34,15 @@ bool cpu_conv_nested_takes(const struct cpu_self *self, const struct syn_placeme
 {
     struct syn_conv c;
     int64_t parts;
-    if (!p->winograd || !self->wino || p->g->node[node].id != SYN_OP_CONV ||
-        !cpu_conv_direct_takes(self, p, node, false) ||
-        (p->bf16 && !cpu_conv_direct_takes(self, p, node, true)))
-        return false;
+    if (!p->winograd || !self->wino || p->g->node[node].id != SYN_OP_CONV) return false;
     if (!cpu_conv_of(p, node, &c) || c.stride_h != 1 || c.stride_w != 1 || c.dil_h != 1 ||
         c.dil_w != 1)
         return false;
     parts = ((c.kh + 2) / 3) * ((c.kw + 2) / 3);
     return c.ci <= MOST_CHANNELS && c.co >= CPU_BLOCK && c.kh <= 3 * MOST_PARTS &&
            c.kw <= 3 * MOST_PARTS && c.kh * c.kw >= 25 && c.kh * c.kw >= 6 * parts && c.ho >= 4 &&
-           c.wo >= 8;
+           c.wo >= 8 && cpu_conv_direct_takes(self, p, node, false) &&
+           (!p->bf16 || cpu_conv_direct_takes(self, p, node, true));
 }
 
 static void nested_free(void *state)
@@ -193,11 +191,6 @@ static void nested_run(const struct syn_kernel *k, const struct syn_run *r)
 
 /* --- preparing ------------------------------------------------------------------------------ */
 
-static size_t aligned(int64_t n, size_t size)
-{
-    return ((size_t)n * size + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1);
-}
-
 static void lay_out(struct nested *d, struct syn_kernel *k)
 {
     struct cpu_wino *w = &d->core;
@@ -214,9 +207,10 @@ static void lay_out(struct nested *d, struct syn_kernel *k)
     w->m_position = 2 * w->tiles * CPU_BLOCK;
     d->band = w->tile_rows / ((int64_t)d->threads * 4);
     d->band = d->band < 1 ? 1 : d->band > 16 ? 16 : d->band;
-    d->lines_bytes = aligned(4 * MOST_CHANNELS * cpu_nested_line(px), sizeof(float));
-    d->v_bytes = aligned(CPU_WINO_POSITIONS * w->v_position, w->form.bf16 ? 2 : 4);
-    d->m_bytes = aligned(CPU_WINO_POSITIONS * w->m_position, sizeof(float));
+    d->lines_bytes = syn_aligned((size_t)(4 * MOST_CHANNELS * cpu_nested_line(px)) * sizeof(float));
+    d->v_bytes =
+        syn_aligned((size_t)(CPU_WINO_POSITIONS * w->v_position) * (w->form.bf16 ? 2 : 4));
+    d->m_bytes = syn_aligned((size_t)(CPU_WINO_POSITIONS * w->m_position) * sizeof(float));
     k->scratch_bytes = (size_t)d->threads * (d->lines_bytes + d->v_bytes + d->m_bytes);
 }
 

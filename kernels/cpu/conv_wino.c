@@ -272,11 +272,6 @@ static void wino_run(const struct syn_kernel *k, const struct syn_run *r)
 
 /* --- preparing ------------------------------------------------------------------------------ */
 
-static size_t aligned(int64_t n, size_t size)
-{
-    return ((size_t)n * size + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1);
-}
-
 static void lay_out(struct wino *own, struct syn_kernel *k)
 {
     struct cpu_wino *w = &own->core;
@@ -290,9 +285,10 @@ static void lay_out(struct wino *own, struct syn_kernel *k)
     w->m_position = 2 * w->tiles * CPU_BLOCK;
     own->band = w->tile_rows / ((int64_t)own->threads * 8);
     own->band = own->band < 1 ? 1 : own->band > 8 ? 8 : own->band;
-    own->lines_bytes = aligned(4 * (2 * w->tiles + 2) * CPU_BLOCK, sizeof(float));
-    own->v_bytes = aligned(CPU_WINO_POSITIONS * w->v_position, w->form.bf16 ? 2 : 4);
-    own->m_bytes = aligned(CPU_WINO_POSITIONS * w->m_position, sizeof(float));
+    own->lines_bytes = syn_aligned((size_t)(4 * (2 * w->tiles + 2) * CPU_BLOCK) * sizeof(float));
+    own->v_bytes =
+        syn_aligned((size_t)(CPU_WINO_POSITIONS * w->v_position) * (w->form.bf16 ? 2 : 4));
+    own->m_bytes = syn_aligned((size_t)(CPU_WINO_POSITIONS * w->m_position) * sizeof(float));
     k->scratch_bytes = (size_t)own->threads * (own->lines_bytes + own->v_bytes + own->m_bytes);
 }
 

@@ -218,8 +218,6 @@ static void apply_task(void *ctx, int64_t task)
     }
 }
 
-static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
-
 static void norm_run(const struct syn_kernel *k, const struct syn_run *r)
 {
     const struct norm *s = k->state;
@@ -228,7 +226,7 @@ static void norm_run(const struct syn_kernel *k, const struct syn_run *r)
         .s = s, .x = syn_place_at(r, s->place, s->in[X]), .y = syn_place_at(r, s->place, s->out)};
     run.res = s->in[RES] >= 0 ? syn_place_at(r, s->place, s->in[RES]) : NULL;
     run.band = (struct band *)scratch;
-    scratch += rounded((size_t)cpu_grid_tasks(&s->grid) * sizeof *run.band);
+    scratch += syn_aligned((size_t)cpu_grid_tasks(&s->grid) * sizeof *run.band);
     for (int32_t i = SCALE; i <= BIAS; i++) { /* scale and bias as plain floats */
         const struct syn_value *v = s->in[i] >= 0 ? &s->value[s->in[i]] : NULL;
         int64_t n = 0;
@@ -238,7 +236,7 @@ static void norm_run(const struct syn_kernel *k, const struct syn_run *r)
             syn_place_gather(&s->place[s->in[i]], &v->shape, syn_place_at(r, s->place, s->in[i]),
                              (float *)scratch);
         run.affine[i] = (float *)scratch;
-        scratch += rounded((size_t)n * sizeof(float));
+        scratch += syn_aligned((size_t)n * sizeof(float));
     }
     syn_pool_run(r->pool, cpu_grid_tasks(&s->grid), sum_task, &run);
     syn_pool_run(r->pool, cpu_grid_tasks(&s->grid), apply_task, &run);
@@ -277,11 +275,11 @@ syn_status cpu_norm_prepare(struct cpu_self *self, const struct syn_placement *p
     s->line = cpu_rowwise_best();
     s->step = cpu_step_best();
     s->act_step = step_of(s->act.act);
-    k->scratch_bytes = rounded((size_t)cpu_grid_tasks(&s->grid) * sizeof(struct band));
+    k->scratch_bytes = syn_aligned((size_t)cpu_grid_tasks(&s->grid) * sizeof(struct band));
     for (int32_t i = SCALE; i <= BIAS; i++)
         if (s->in[i] >= 0)
             k->scratch_bytes +=
-                rounded((size_t)(s->shape.dim[0] * s->shape.dim[1]) * sizeof(float));
+                syn_aligned((size_t)(s->shape.dim[0] * s->shape.dim[1]) * sizeof(float));
     k->impl = !s->rows                         ? "norm planes"
               : s->rows == &cpu_norm_portable ? "norm rows"
                                               : "norm_avx512";

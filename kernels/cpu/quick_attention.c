@@ -64,7 +64,6 @@ struct unit {
     struct syn_attend_at at[QUERIES];
 };
 
-static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
@@ -74,9 +73,9 @@ static int64_t columns_of(const struct syn_attend *a) { return up(a->v_size, 16)
 static size_t slot_bytes(const struct syn_attend *a)
 {
     const size_t row = QUERIES * sizeof(float);
-    return rounded(sizeof(struct slot)) + rounded((size_t)(a->size + 1) * row) + 2 * KEYS * row +
+    return syn_aligned(sizeof(struct slot)) + syn_aligned((size_t)(a->size + 1) * row) + 2 * KEYS * row +
            (size_t)columns_of(a) * (QUERIES + KEYS) * sizeof(float) +
-           rounded((size_t)(CPU_TILE_ROWS * up(a->size, 2)) * sizeof(float));
+           syn_aligned((size_t)(CPU_TILE_ROWS * up(a->size, 2)) * sizeof(float));
 }
 
 static struct slot *slot_of(const struct attention_run *r, int64_t i)
@@ -84,8 +83,8 @@ static struct slot *slot_of(const struct attention_run *r, int64_t i)
     const size_t row = QUERIES * sizeof(float);
     uint8_t *at = r->scratch + (size_t)i * r->slot_bytes;
     struct slot *s = (struct slot *)at;
-    s->q = (float *)(at += rounded(sizeof *s));
-    s->s = (float *)(at += rounded((size_t)(r->a.size + 1) * row));
+    s->q = (float *)(at += syn_aligned(sizeof *s));
+    s->s = (float *)(at += syn_aligned((size_t)(r->a.size + 1) * row));
     s->mask = (float *)(at += KEYS * row);
     s->v = (float *)(at += KEYS * row);
     s->y = s->v + KEYS * columns_of(&r->a);

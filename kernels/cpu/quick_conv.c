@@ -215,10 +215,9 @@ struct conv_run {
     cpu_taps_fn *taps;
 };
 
-static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
 static size_t table_bytes(const struct geometry *g)
 {
-    return rounded((size_t)taps_of(g) * sizeof(int64_t));
+    return syn_aligned((size_t)taps_of(g) * sizeof(int64_t));
 }
 
 static size_t conv_scratch(const struct syn_op_call *c, const void *packed, int32_t threads)
@@ -227,7 +226,7 @@ static size_t conv_scratch(const struct syn_op_call *c, const void *packed, int3
     (void)threads;
     if (!read_geometry(c, &g)) return 0;
     return table_bytes(&g) +
-           (fits(packed, &g) || is_depthwise(&g) ? 0 : rounded(packed_floats(&g) * sizeof(float)));
+           (fits(packed, &g) || is_depthwise(&g) ? 0 : syn_aligned(packed_floats(&g) * sizeof(float)));
 }
 
 /* Input row iy of one channel from column x0 on: `n` columns every step-th, zeros outside. */

@@ -22,8 +22,6 @@ struct product {
 };
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
-
 static struct syn_shape batch_of(const struct syn_shape *s)
 {
     struct syn_shape b = *s;
@@ -94,7 +92,7 @@ static size_t product_scratch(const struct syn_op_call *c, const void *packed, i
     struct product p;
     (void)threads;
     return !packed && read_product(c, &p) && p.b_transposed
-               ? rounded((size_t)(p.k * p.n) * sizeof(float))
+               ? syn_aligned((size_t)(p.k * p.n) * sizeof(float))
                : 0;
 }
 

@@ -17,8 +17,6 @@
 #define MOST_GATES 4
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b * b; }
-static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
-
 static bool is_usual(const struct syn_recurrent *p, int32_t d)
 {
     const bool lstm = p->gates == 4;
@@ -83,11 +81,11 @@ static struct layout layout_of(const struct syn_recurrent *p, bool packed)
 {
     const int64_t rows = p->gates * p->hidden;
     struct layout l = {0};
-    l.gates = packed ? 0 : rounded((size_t)p->dirs * direction_floats(p) * sizeof(float));
-    l.off = l.gates + rounded((size_t)(p->seq * p->batch * rows) * sizeof(float));
-    l.step = l.off + rounded((size_t)p->hidden * sizeof(int64_t));
+    l.gates = packed ? 0 : syn_aligned((size_t)p->dirs * direction_floats(p) * sizeof(float));
+    l.off = l.gates + syn_aligned((size_t)(p->seq * p->batch * rows) * sizeof(float));
+    l.step = l.off + syn_aligned((size_t)p->hidden * sizeof(int64_t));
     l.total =
-        l.step + rounded((size_t)(up(rows, BLOCK) + 4 * up(p->hidden, BLOCK)) * sizeof(float));
+        l.step + syn_aligned((size_t)(up(rows, BLOCK) + 4 * up(p->hidden, BLOCK)) * sizeof(float));
     return l;
 }
 

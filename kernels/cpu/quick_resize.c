@@ -63,8 +63,6 @@ struct resize {
 };
 
 static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static size_t rounded(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
-
 /* Every output reads the pixel of its own number. */
 static bool stays(const struct syn_resize_nd_axis *ax)
 {
@@ -130,12 +128,12 @@ struct tables { /* in scratch */
 /* Where the parts lie; base NULL counts bytes alone. */
 static struct tables tables_of(const struct resize *z, uint8_t *base, int32_t threads)
 {
-    const size_t rows = rounded((size_t)(z->row.out * z->rows_width) * 4),
-                 cols = rounded((size_t)(z->padded * z->cols_width) * 4),
-                 groups = rounded((size_t)(z->padded / GROUP) * 4);
+    const size_t rows = syn_aligned((size_t)(z->row.out * z->rows_width) * 4),
+                 cols = syn_aligned((size_t)(z->padded * z->cols_width) * 4),
+                 groups = syn_aligned((size_t)(z->padded / GROUP) * 4);
     struct tables t = {.slot = (size_t)(z->rows_width * z->padded)};
     if ((size_t)z->col.in > t.slot) t.slot = (size_t)z->col.in;
-    t.slot = rounded(t.slot * 4) / 4;
+    t.slot = syn_aligned(t.slot * 4) / 4;
     t.bytes = 2 * rows + 2 * cols + groups + (size_t)threads * t.slot * 4;
     if (!base) return t;
     t.row_at = (int32_t *)base;

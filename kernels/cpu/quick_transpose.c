@@ -6,6 +6,7 @@
  * Tests:   tests/unit/test_quick.c against the reference. */
 #include "kernels/cpu/lines.h"
 #include "kernels/cpu/quick.h"
+#include "kernels/cpu/rows.h"
 #include "kernels/ops/check.h"
 #include <string.h>
 
@@ -110,10 +111,7 @@ static void transpose_run(const struct syn_op_call *c, const void *packed, void 
     read_plan(c, &p);
     const int32_t last = p.rank - 1;
     p.x = c->in[0].data, p.y = c->out[0].data;
-#if defined(__x86_64__)
-    p.wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-#endif
+    p.wide = cpu_has_avx512();
     p.outer = p.squares_i = p.squares_j = 1;
     for (int32_t d = 0; d < p.rank; d++) {
         n *= p.dim[d];

@@ -3,13 +3,15 @@
 #include "kernels/base/half.h"
 #include <string.h>
 
-#if defined(__x86_64__)
-static bool is_wide(void)
+bool cpu_has_avx512(void)
 {
+#if defined(__x86_64__)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-}
+#else
+    return false;
 #endif
+}
 
 void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64_t count, float *to)
 {
@@ -19,7 +21,7 @@ void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64
     }
     const uint16_t *from = (const uint16_t *)base + at;
 #if defined(__x86_64__)
-    if (is_wide()) {
+    if (cpu_has_avx512()) {
         cpu_row_widen_avx512(from, count, to);
         return;
     }
@@ -39,7 +41,7 @@ void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t co
     }
     uint16_t *to = (uint16_t *)base + at;
 #if defined(__x86_64__)
-    if (is_wide()) {
+    if (cpu_has_avx512()) {
         cpu_row_narrow_avx512(from, count, to);
         return;
     }

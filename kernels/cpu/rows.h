@@ -27,6 +27,9 @@ void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64
 void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t count,
                    const float *from);
 
+/* The CPU has what files named *_avx512.c are compiled for. */
+bool cpu_has_avx512(void);
+
 /* bf16 alone, for CPUs with AVX-512; the two above use them there. */
 void cpu_row_widen_avx512(const uint16_t *from, int64_t count, float *to);
 void cpu_row_narrow_avx512(const float *from, int64_t count, uint16_t *to);

@@ -3,7 +3,6 @@
 #include "kernels/base/alloc.h"
 #include <stdlib.h>
 
-static size_t round_up(size_t n) { return (n + SYN_ALIGN - 1) & ~(size_t)(SYN_ALIGN - 1); }
 
 static int by_size(const void *a, const void *b)
 {
@@ -29,9 +28,9 @@ static size_t lowest_gap(const struct syn_lifetime *b, struct syn_lifetime **pla
         if (placed[i]->first <= b->last && b->first <= placed[i]->last) overlap[m++] = placed[i];
     qsort(overlap, (size_t)m, sizeof *overlap, by_offset);
     for (int32_t i = 0; i < m; i++) {
-        if (overlap[i]->offset >= at && overlap[i]->offset - at >= round_up(b->bytes)) break;
-        if (overlap[i]->offset + round_up(overlap[i]->bytes) > at)
-            at = overlap[i]->offset + round_up(overlap[i]->bytes);
+        if (overlap[i]->offset >= at && overlap[i]->offset - at >= syn_aligned(b->bytes)) break;
+        if (overlap[i]->offset + syn_aligned(overlap[i]->bytes) > at)
+            at = overlap[i]->offset + syn_aligned(overlap[i]->bytes);
     }
     return at;
 }
@@ -46,7 +45,7 @@ syn_status syn_memory_plan(struct syn_lifetime *buffer, int32_t n, bool share, s
     for (int32_t i = 0; i < n; i++) {
         if (!buffer[i].bytes) continue;
         if (buffer[i].bytes > PTRDIFF_MAX - SYN_ALIGN ||
-            !syn_add(total, round_up(buffer[i].bytes), &total) || total > PTRDIFF_MAX) {
+            !syn_add(total, syn_aligned(buffer[i].bytes), &total) || total > PTRDIFF_MAX) {
             syn_free(order);
             return syn_fail(err, SYN_TOO_LARGE, "memory plan: buffers over 2^63 bytes");
         }
@@ -55,8 +54,8 @@ syn_status syn_memory_plan(struct syn_lifetime *buffer, int32_t n, bool share, s
     if (share) qsort(order, (size_t)m, sizeof *order, by_size);
     for (int32_t i = 0; i < m; i++) {
         order[i]->offset = share ? lowest_gap(order[i], order, i, order + n) : end;
-        if (order[i]->offset + round_up(order[i]->bytes) > end)
-            end = order[i]->offset + round_up(order[i]->bytes);
+        if (order[i]->offset + syn_aligned(order[i]->bytes) > end)
+            end = order[i]->offset + syn_aligned(order[i]->bytes);
     }
     *peak = end;
     syn_free(order);
@@ -71,7 +70,7 @@ size_t syn_memory_bound(const struct syn_lifetime *buffer, int32_t n)
         for (int32_t k = 0; buffer[i].bytes && k < n; k++)
             if (buffer[k].bytes && buffer[k].first <= buffer[i].first &&
                 buffer[i].first <= buffer[k].last)
-                alive += round_up(buffer[k].bytes);
+                alive += syn_aligned(buffer[k].bytes);
         if (alive > most) most = alive;
     }
     return most;
