@@ -159,6 +159,7 @@ static syn_status tensor_bytes(const struct syn_tensor *t, uint64_t *bytes, stru
 {
     int64_t n;
     size_t size;
+    *bytes = 0; /* compilers do not see that a failure is never SYN_OK */
     if (!syn_shape_elements(&t->shape, &n) || !syn_mul((size_t)n, syn_dtype_bytes(t->dtype), &size))
         return syn_fail(err, SYN_TOO_LARGE, "a value of over 2^40 elements");
     *bytes = size;
