@@ -227,8 +227,10 @@ static _Noreturn void on_error(j_common_ptr lib)
     case JERR_SOF_UNSUPPORTED:
     case JERR_CONVERSION_NOTIMPL:
     case JERR_FRACT_SAMPLE_NOTIMPL:
-    case JERR_NOT_COMPILED:
-    case JERR_ARITH_NOTIMPL: st = SYN_UNSUPPORTED; break;
+#if JPEG_LIB_VERSION < 70 /* later ones (Ubuntu) do arithmetic coding and have no such message */
+    case JERR_ARITH_NOTIMPL:
+#endif
+    case JERR_NOT_COMPILED: st = SYN_UNSUPPORTED; break;
     default:
         if (r->ran_out) st = SYN_TRUNCATED;
     }
