@@ -319,16 +319,6 @@ static syn_status done(struct syn_pipeline *p, const struct syn_unit *unit, stru
     return st;
 }
 
-static syn_status numeric(struct syn_pipeline *p, struct syn_unit *unit, bool *again,
-                          struct syn_err *err)
-{
-    (void)p;
-    (void)unit;
-    (void)err;
-    *again = false; /* it was f32 already */
-    return SYN_OK;
-}
-
 static syn_status finish_sound(struct syn_pipeline *p, struct syn_sound *out, struct syn_err *err)
 {
     struct denoise *d = (struct denoise *)p;
@@ -365,7 +355,6 @@ static void close_kind(struct syn_pipeline *p)
 static const struct syn_pipeline_kind kind = {.kind = SYN_DENOISE_KIND,
                                               .next = next,
                                               .done = done,
-                                              .numeric = numeric,
                                               .finish_sound = finish_sound,
                                               .progress = progress,
                                               .close = close_kind};

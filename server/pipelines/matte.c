@@ -120,16 +120,6 @@ static syn_status done(struct syn_pipeline *p, const struct syn_unit *unit, stru
     return st;
 }
 
-static syn_status numeric(struct syn_pipeline *p, struct syn_unit *unit, bool *again,
-                          struct syn_err *err)
-{
-    (void)p;
-    (void)err;
-    *again = unit->precision != SYN_PRECISION_F32;
-    unit->precision = SYN_PRECISION_F32;
-    return SYN_OK;
-}
-
 /* ---- over the background ---- */
 
 /* The middle of im in the shape of w:h. */
@@ -269,7 +259,6 @@ static void close_kind(struct syn_pipeline *p)
 static const struct syn_pipeline_kind kind = {.kind = SYN_MATTE_KIND,
                                               .next = next,
                                               .done = done,
-                                              .numeric = numeric,
                                               .finish = finish,
                                               .progress = progress,
                                               .close = close_kind};

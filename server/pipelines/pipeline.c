@@ -11,6 +11,16 @@ static double now_seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* Once more in f32, where it was not f32 already. */
+static syn_status wider(struct syn_pipeline *p, struct syn_unit *unit, bool *again,
+                        struct syn_err *err)
+{
+    if (p->kind->numeric) return p->kind->numeric(p, unit, again, err);
+    *again = unit->precision != SYN_PRECISION_F32;
+    unit->precision = SYN_PRECISION_F32;
+    return SYN_OK;
+}
+
 static syn_status run_unit(struct syn_pipeline *p, struct syn_unit *unit, const atomic_bool *cancel,
                            struct syn_err *err)
 {
@@ -24,7 +34,7 @@ static syn_status run_unit(struct syn_pipeline *p, struct syn_unit *unit, const 
                             : syn_model_run(unit->model, unit->in, unit->made, &opts, err);
         if (st != SYN_NUMERIC) return st;
         bool again = false;
-        syn_status asked = p->kind->numeric(p, unit, &again, err);
+        syn_status asked = wider(p, unit, &again, err);
         if (asked != SYN_OK) return asked;
         if (!again) return st;
     }

@@ -47,8 +47,8 @@ struct syn_pipeline_kind {
                        struct syn_err *err);
     syn_status (*done)(struct syn_pipeline *p, const struct syn_unit *unit, struct syn_err *err);
     /* Called when the unit's run gave SYN_NUMERIC. *again = true: *unit now holds the run to do in
-     * its
-     * place (wider arithmetic). false: nothing wider is left, the job fails. */
+     * its place (wider arithmetic). false: nothing wider is left, the job fails. NULL: a model's
+     * run goes once more in f32. */
     syn_status (*numeric)(struct syn_pipeline *p, struct syn_unit *unit, bool *again,
                           struct syn_err *err);
     /* Moves the finished picture to *out (caller deinits). Once, after next said no more. NULL: the

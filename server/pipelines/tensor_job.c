@@ -220,16 +220,6 @@ static syn_status done(struct syn_pipeline *p, const struct syn_unit *unit, stru
 }
 
 /* any_value: no run gives SYN_NUMERIC but one whose arithmetic cannot go on. */
-static syn_status numeric(struct syn_pipeline *p, struct syn_unit *unit, bool *again,
-                          struct syn_err *err)
-{
-    (void)p;
-    (void)err;
-    *again = unit->precision != SYN_PRECISION_F32;
-    unit->precision = SYN_PRECISION_F32;
-    return SYN_OK;
-}
-
 static void progress(const struct syn_pipeline *p, int64_t *units, int64_t *total)
 {
     *units = ((const struct tensor_job *)p)->ran;
@@ -250,7 +240,6 @@ static void close_kind(struct syn_pipeline *p)
 static const struct syn_pipeline_kind kind = {.kind = SYN_TENSOR_KIND,
                                               .next = next,
                                               .done = done,
-                                              .numeric = numeric,
                                               .progress = progress,
                                               .close = close_kind};
 
