@@ -14,9 +14,7 @@
  *   gain.
  * - 1x1 values (squeeze-and-excite vectors) are f32. Everything of another rank is dense f32.
  * - A concat along channels whose parts are multiples of 16 is one buffer and its parts are views
- *   of it: a dense block writes side by side and nothing is copied. Concats are taken from the last
- *   to the first, so that the largest of a growing family owns the buffer and the smaller ones are
- *   its beginnings. */
+ *   of it: a dense block writes side by side and nothing is copied. */
 #include "kernels/base/alloc.h"
 #include "kernels/cpu/cpu_private.h"
 #include <string.h>
@@ -118,62 +116,6 @@ static bool is_blocked(const struct syn_placement *p, int32_t v, const struct tr
     const struct syn_shape *s = &p->g->value[v].shape;
     return s->rank == 4 && p->g->value[v].dtype == SYN_F32 && !t[v].planes &&
            (t[v].conv_reads || s->dim[1] > FEW_CHANNELS);
-}
-
-/* May the operands of this concat lie in its result's buffer at all? */
-static bool can_view(const struct syn_placement *p, const struct syn_node *n,
-                     const struct traits *t)
-{
-    const struct syn_graph *g = p->g;
-    const int32_t out = n->out[0];
-    if (syn_attr_int(n->op, n->attr, "axis") != 1 || !is_blocked(p, out, t) ||
-        g->value[out].shape.dim[0] != 1)
-        return false;
-    for (int32_t k = 0; k < n->n_in; k++) {
-        const int32_t v = n->in[k];
-        if (g->value[v].data || !is_blocked(p, v, t) || g->value[v].shape.dim[1] % CPU_BLOCK != 0)
-            return false;
-        for (int32_t other = 0; other < k; other++)
-            if (n->in[other] == v) return false; /* one value can't lie in two places */
-    }
-    return true;
-}
-
-/* The operands lie side by side in one other buffer already (a larger concat took them): so does
- * the result. */
-static bool is_beginning(const struct syn_placement *p, const struct syn_node *n,
-                         const struct syn_place *place, const int64_t *first_channel)
-{
-    const int32_t root = place[n->in[0]].root;
-    int64_t at = first_channel[n->in[0]];
-    if (root == n->in[0] || place[n->out[0]].root != n->out[0]) return false;
-    for (int32_t k = 0; k < n->n_in; k++) {
-        if (place[n->in[k]].root != root || first_channel[n->in[k]] != at) return false;
-        at += p->g->value[n->in[k]].shape.dim[1];
-    }
-    return true;
-}
-
-/* Called for concats from the last to the first, so whoever reads this one's result has been seen:
- * an operand is taken (root is not itself) or free, and never the owner of views. */
-static void view_concat(const struct syn_placement *p, const struct syn_node *n,
-                        struct syn_place *place, const struct traits *t, int64_t *first_channel)
-{
-    const int32_t out = n->out[0];
-    int64_t at = first_channel[out]; /* 0 unless the result is a view */
-    if (!can_view(p, n, t)) return;
-    if (is_beginning(p, n, place, first_channel)) {
-        place[out].root = place[n->in[0]].root;
-        first_channel[out] = first_channel[n->in[0]];
-        return;
-    }
-    for (int32_t k = 0; k < n->n_in; k++) { /* the free ones move in; taken ones will be copied */
-        if (place[n->in[k]].root == n->in[k]) {
-            place[n->in[k]].root = place[out].root;
-            first_channel[n->in[k]] = at;
-        }
-        at += p->g->value[n->in[k]].shape.dim[1];
-    }
 }
 
 static syn_dtype dtype_of(const struct cpu_self *self, const struct syn_placement *p, int32_t v,
@@ -293,14 +235,16 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
     int64_t *first_channel = syn_calloc((size_t)g->n_values + 1, sizeof *first_channel);
     /* the PAD whose result it lies in */
     int32_t *pad_of = syn_calloc((size_t)g->n_values + 1, sizeof *pad_of);
-    syn_status st = t && first_channel && pad_of ? SYN_OK
-                                                 : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
+    bool *movable = syn_calloc((size_t)g->n_values + 1, sizeof *movable);
+    syn_status st = t && first_channel && pad_of && movable
+                        ? SYN_OK
+                        : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
     if (st != SYN_OK) goto done;
     for (int32_t v = 0; v < g->n_values; v++) place[v].root = v, pad_of[v] = -1;
     gather_traits(self, p, t);
-    for (int32_t i = g->n_nodes - 1; p->concat_views && i >= 0; i--)
-        if (g->node[i].op && g->node[i].id == SYN_OP_CONCAT)
-            view_concat(p, &g->node[i], place, t, first_channel);
+    for (int32_t v = 0; v < g->n_values; v++)
+        movable[v] = is_blocked(p, v, t) && g->value[v].shape.dim[0] == 1;
+    if (p->concat_views) syn_place_concats(p, movable, CPU_BLOCK, place, first_channel);
     for (int32_t i = 0; p->concat_views && i < g->n_nodes; i++)
         if (g->node[i].op && g->node[i].id == SYN_OP_PAD) view_pad(self, p, i, place, t, pad_of);
     for (int32_t v = 0; v < g->n_values; v++) { /* one frame for the whole family */
@@ -321,6 +265,7 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
             o->external = -1 - i, o->bytes = 0;
     }
 done:
+    syn_free(movable);
     syn_free(pad_of);
     syn_free(first_channel);
     syn_free(t);
