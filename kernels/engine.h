@@ -38,9 +38,10 @@ typedef enum syn_precision {
     SYN_PRECISION_AUTO, /* what the device measured as quickest (engine_info.precision) */
     SYN_PRECISION_F32,
     SYN_PRECISION_BF16,
+    SYN_PRECISION_F16,  /* on devices that compute in it: SYN_UNSUPPORTED on a CPU */
     SYN_PRECISION_COUNT
 } syn_precision;
-const char *syn_precision_word(syn_precision p); /* "auto" "f32" "bf16" */
+const char *syn_precision_word(syn_precision p); /* "auto" "f32" "bf16" "f16" */
 
 /* Rewrite passes; each can be turned off, results then stay equal to rounding. */
 enum {
@@ -69,9 +70,13 @@ enum {
 };
 
 struct syn_engine_opts {
-    /* "auto", "cpu", "ref" (scalar references: slow, the definition); NULL = auto. "cpu:own" and
-     * "cpu:onednn" take only our or only oneDNN's convolutions, for comparisons. */
+    /* "auto" (the first CUDA device where there is one, else the CPU), "cpu", "cuda:N" ("cuda" is
+     * 0), "ref" (scalar references: slow, the definition); NULL = auto. "cpu:own" and "cpu:onednn"
+     * take only our or only oneDNN's convolutions, for comparisons. */
     const char *device;
+    /* the file that CUDA devices come from; NULL = synthd-cuda.so beside the program, or in
+     * ../lib/synthd from there */
+    const char *cuda_plugin;
     int32_t threads;        /* 0 = what the cgroup and affinity allow */
     syn_precision precision; /* AUTO = by measurement */
     uint64_t workspace_limit_bytes; /* what needs more is refused (SYN_TOO_LARGE); 0 = no limit */
@@ -80,8 +85,9 @@ struct syn_engine_opts {
 
 struct syn_engine_info {
     char device[64];        /* "cpu (avx512_bf16, 2 threads)" */
-    char backend[32];       /* "cpu", "ref" */
-    syn_precision precision; /* what AUTO means here: F32 or BF16 */
+    char backend[32];       /* "cpu", "cuda", "ref" */
+    char note[160];         /* why "auto" is not the CUDA device, where one might be; or empty */
+    syn_precision precision; /* what AUTO means here: F32, BF16 or F16 */
     int32_t threads;
     double f32_gflops, bf16_gflops; /* of the start-up measurement; 0 = not measured */
     uint64_t workspace_bytes;       /* held now: plans' workspace, and blocks that flows keep */
@@ -89,7 +95,7 @@ struct syn_engine_info {
     uint64_t weight_bytes;          /* packed weights of all cached plans and of flows */
 };
 
-/* SYN_UNSUPPORTED: no such device here. */
+/* SYN_UNSUPPORTED: no such device here, or not in this precision; says what is missing. */
 SYN_MUST_CHECK syn_status syn_engine_open(const struct syn_engine_opts *opts,
                                           struct syn_engine **out, struct syn_err *err);
 void syn_engine_close(struct syn_engine *e); /* NULL-safe; all models closed before */

@@ -9,6 +9,7 @@
 #define SYN_ENGINE_PRIVATE_H
 
 #include "kernels/backend/flow.h"
+#include "kernels/backend/library.h"
 #include "kernels/backend/program.h"
 #include "kernels/engine.h"
 #include "kernels/load/mapfile.h"
@@ -21,11 +22,13 @@ struct syn_engine {
     const struct syn_backend *backend;
     void *self;
     struct syn_backend_info info;   /* immutable after open */
+    struct syn_library *library;    /* that the backend came from; NULL: built in */
+    char note[160];                 /* see syn_engine_info; immutable after open */
     syn_precision precision;        /* what AUTO means; immutable after open */
     uint64_t workspace_limit;       /* immutable after open; 0 = none */
     pthread_mutex_t build_lock;     /* place and prepare: one at a time */
     pthread_mutex_t run_lock;
-    void *workspace;                /* guarded by run_lock; from mmap */
+    void *workspace;                /* guarded by run_lock; the backend's memory, or from mmap */
     _Atomic uint64_t workspace_bytes;
     _Atomic uint64_t block_bytes;   /* that flows keep for their next run */
     _Atomic uint64_t workspace_peak, weight_bytes;
@@ -66,6 +69,10 @@ struct syn_plan {
     struct syn_plan_info info;      /* immutable */
 };
 
+/* AUTO as what the device does; SYN_UNSUPPORTED: F16 on a device without it. */
+SYN_MUST_CHECK syn_status syn_engine_settle(const struct syn_engine *e, syn_precision asked,
+                                            syn_precision *out, struct syn_err *err);
+
 void syn_plans_free(struct syn_model *m); /* all of them; none in use */
 
 /* A general model bound to its inputs' shapes as a program. */
@@ -92,7 +99,8 @@ void syn_engine_note_peak(struct syn_engine *e);
 /* A program's step as syn_plan_step and syn_model_step tell it. */
 void syn_step_describe(const struct syn_program *p, int32_t index, struct syn_step_info *info);
 
-/* engine->run_lock is held. The engine's one workspace, at least this large. */
+/* engine->run_lock is held. The engine's one workspace, at least this large; a smaller one is given
+ * back before. */
 SYN_MUST_CHECK syn_status syn_engine_workspace(struct syn_engine *e, uint64_t bytes,
                                                struct syn_err *err);
 

@@ -5,7 +5,6 @@
 #include "kernels/graph/passes.h"
 #include "kernels/ops/ops.h"
 #include <string.h>
-#include <sys/mman.h>
 
 /* Multiply-adds of convolutions and dense layers. */
 static int64_t multiply_adds(const struct syn_graph *g)
@@ -60,15 +59,11 @@ static struct syn_placement placement(const struct syn_model *m, const struct sy
 {
     struct syn_placement p = {.g = g,
                               .bf16 = precision == SYN_PRECISION_BF16,
+                              .f16 = precision == SYN_PRECISION_F16,
                               .concat_views = (m->passes & SYN_PASS_CONCAT_VIEWS) != 0,
                               .winograd = (m->passes & SYN_PASS_WINOGRAD) != 0,
                               .lanes = (m->passes & SYN_PASS_LANES) != 0};
     return p;
-}
-
-static syn_precision settle(const struct syn_model *m, syn_precision p)
-{
-    return p == SYN_PRECISION_AUTO ? m->engine->precision : p;
 }
 
 static bool same_inputs(const struct syn_plan *p, const struct syn_shape *in_shapes)
@@ -176,9 +171,10 @@ done:
 syn_status syn_plan_get(struct syn_model *m, int32_t stage, const struct syn_shape *in_shapes,
                         syn_precision precision, struct syn_plan **out, struct syn_err *err)
 {
-    const syn_precision pr = settle(m, precision);
+    syn_precision pr;
     struct syn_plan *p, *dropped;
-    syn_status st = SYN_OK;
+    syn_status st = syn_engine_settle(m->engine, precision, &pr, err);
+    if (st != SYN_OK) return st;
     pthread_mutex_lock(&m->lock);
     p = find(m, stage, in_shapes, pr);
     pthread_mutex_unlock(&m->lock);
@@ -225,9 +221,11 @@ syn_status syn_plan_estimate(struct syn_model *m, int32_t stage, const struct sy
 {
     struct syn_graph *g = NULL;
     size_t peak = 0;
-    syn_status st = specialise(m, stage, in_shapes, &g, NULL, err);
+    syn_precision pr;
+    syn_status st = syn_engine_settle(m->engine, precision, &pr, err);
+    if (st == SYN_OK) st = specialise(m, stage, in_shapes, &g, NULL, err);
     if (st == SYN_OK) {
-        struct syn_placement how = placement(m, g, settle(m, precision));
+        struct syn_placement how = placement(m, g, pr);
         how.dry = true;
         pthread_mutex_lock(&m->engine->build_lock);
         st = syn_program_estimate(m->engine->backend, m->engine->self, &how,
@@ -260,26 +258,6 @@ void syn_plan_step(const struct syn_plan *p, int32_t index, struct syn_step_info
 }
 
 /* --- running -------------------------------------------------------------------------------- */
-
-/* engine->run_lock is held. Pages of a larger workspace are given back before it is asked for
- * anew. */
-syn_status syn_engine_workspace(struct syn_engine *e, uint64_t bytes, struct syn_err *err)
-{
-    void *at;
-    if (bytes <= e->workspace_bytes) return SYN_OK;
-    if (e->workspace) munmap(e->workspace, e->workspace_bytes);
-    e->workspace = NULL;
-    atomic_store(&e->workspace_bytes, 0);
-    at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
-        return syn_fail(err, SYN_NO_MEMORY, "workspace: no memory for %llu bytes",
-                        (unsigned long long)bytes);
-    madvise(at, bytes, MADV_HUGEPAGE);
-    e->workspace = at;
-    atomic_store(&e->workspace_bytes, bytes);
-    syn_engine_note_peak(e);
-    return SYN_OK;
-}
 
 #define SCAN_CHUNK ((int64_t)1 << 16)
 struct scan {

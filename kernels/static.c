@@ -104,6 +104,7 @@ static syn_status build(struct syn_model *m, const struct syn_shape *in, syn_pre
     struct syn_static *s = syn_calloc(1, sizeof *s);
     struct syn_graph *g = NULL;
     struct syn_placement how = {.bf16 = precision == SYN_PRECISION_BF16,
+                                .f16 = precision == SYN_PRECISION_F16,
                                 .concat_views = (m->passes & SYN_PASS_CONCAT_VIEWS) != 0,
                                 .winograd = (m->passes & SYN_PASS_WINOGRAD) != 0,
                                 .lanes = (m->passes & SYN_PASS_LANES) != 0};
@@ -200,10 +201,10 @@ syn_status syn_static_get(struct syn_model *m, const struct syn_tensor *in, syn_
 {
     struct syn_shape *shape = NULL;
     struct syn_static *s = NULL, *dropped = NULL;
-    syn_status st = SYN_OK;
+    syn_status st;
     *out = NULL;
     if (!(m->passes & SYN_PASS_PROGRAM) || atomic_load(&m->only_flow)) return SYN_OK;
-    if (precision == SYN_PRECISION_AUTO) precision = m->engine->precision;
+    if ((st = syn_engine_settle(m->engine, precision, &precision, err)) != SYN_OK) return st;
     if (!(shape = syn_calloc((size_t)m->graph->n_inputs + 1, sizeof *shape)))
         return syn_fail(err, SYN_NO_MEMORY, "program: no memory");
     if ((st = shapes_of(m, in, shape, err)) != SYN_OK) goto done;

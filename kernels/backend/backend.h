@@ -13,6 +13,7 @@
 #include "kernels/base/threads.h"
 #include "kernels/backend/quick.h"
 #include "kernels/graph/graph.h"
+#include <stdatomic.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -62,6 +63,7 @@ struct syn_backend_info {
     char device[64];
     int32_t threads;
     bool bf16_quicker;           /* what AUTO precision means */
+    bool has_f16;                /* computes in f16, which is then what AUTO means */
     double f32_gflops, bf16_gflops;
 };
 
@@ -69,6 +71,7 @@ struct syn_backend_opts {
     int32_t threads;             /* 0 = syn_cpu_count() */
     const char *tuning_file;     /* measurements kept between starts; NULL = none */
     int32_t bf16;                /* 1: measure; 0: the caller wants f32 only */
+    int32_t device;              /* which of several: the N of "cuda:N" */
     const char
         *only; /* "own" or "onednn": convolutions by these alone (tests, comparisons); NULL: the
                                     quickest. What the build or the CPU lacks is SYN_UNSUPPORTED */
@@ -76,7 +79,7 @@ struct syn_backend_opts {
 
 struct syn_placement {           /* what place() is asked */
     const struct syn_graph *g;
-    bool bf16;
+    bool bf16, f16;              /* not both */
     bool concat_views;           /* the pass SYN_PASS_CONCAT_VIEWS */
     bool winograd;               /* the pass SYN_PASS_WINOGRAD */
     bool lanes;                  /* the pass SYN_PASS_LANES */
@@ -84,6 +87,8 @@ struct syn_placement {           /* what place() is asked */
      * run */
     bool dry;
 };
+
+struct syn_program;
 
 /* Statuses: SYN_NO_MEMORY, SYN_UNSUPPORTED (names the node). */
 struct syn_backend {
@@ -107,6 +112,16 @@ struct syn_backend {
     /* Quick ways to run an operator on dense tensors, best first, ending with NULL; NULL: none.
      * The slot may be NULL (references only). */
     const struct syn_quick *const *(*quick)(void *self, syn_op_id id);
+
+    /* The rest is for devices with a memory of their own; NULL: programs run in host memory. */
+    /* The workspace, aligned to SYN_ALIGN. SYN_NO_MEMORY says how much was free. */
+    syn_status (*memory_new)(void *self, size_t bytes, void **out, struct syn_err *err);
+    void (*memory_free)(void *self, void *at);
+    /* Does what syn_program_run promises, r holding device addresses but for in and out. May keep
+     * what it recorded in p->recorded, which forget then frees when the program ends. */
+    syn_status (*run)(void *self, struct syn_program *p, const struct syn_run *r,
+                      const atomic_bool *cancel, bool profile, struct syn_err *err);
+    void (*forget)(void *self, struct syn_program *p);
 };
 
 extern const struct syn_backend syn_backend_ref; /* scalar references */
@@ -133,6 +148,12 @@ static inline int64_t syn_place_row(const struct syn_place *p, int64_t n, int64_
  * overflow. */
 bool syn_place_shape(struct syn_place *p, const struct syn_shape *s, int32_t block, int32_t frame,
                      syn_dtype dtype, size_t *bytes);
+
+/* Concats along channels without copies: operands that may move (movable[v]) and have a multiple of
+ * `granule` channels become views of the result's buffer: their place's root is set (place[v].root
+ * = v before), and first_channel[v] (zeros before) is where in the root they begin. */
+void syn_place_concats(const struct syn_placement *p, const bool *movable, int32_t granule,
+                       struct syn_place *place, int64_t *first_channel);
 
 /* A node run on dense tensors, by a quick version that takes it (list: best first, NULL-ended; may
  * be NULL) or by its reference: operands that lie otherwise are gathered into scratch as f32,

@@ -156,6 +156,7 @@ done:
 void syn_program_free(struct syn_program *p)
 {
     if (!p) return;
+    if (p->recorded) p->backend->forget(p->self, p);
     for (int32_t i = 0; i < p->n_steps; i++) kernel_free(&p->step[i].kernel);
     syn_graph_free(p->g);
     syn_free(p->place);
@@ -179,6 +180,7 @@ syn_status syn_program_run(struct syn_program *p, void *workspace, const void *c
         .scratch = (char *)workspace + p->scratch_at,
         .pool = p->backend->pool(p->self),
     };
+    if (p->backend->run) return p->backend->run(p->self, p, &r, cancel, profile, err);
     for (int32_t i = 0; i < p->n_steps; i++) {
         struct syn_program_step *s = &p->step[i];
         double start = profile ? syn_seconds_now() : 0;

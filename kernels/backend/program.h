@@ -28,6 +28,7 @@ struct syn_program {
     size_t peak_bytes;          /* workspace: values, then scratch */
     size_t scratch_at;
     uint64_t weight_bytes;
+    void *recorded;             /* the backend's: see its run */
 };
 
 /* Only the workspace's peak, nothing packed or kept. Scratch counts but for that of convolutions

@@ -2,6 +2,7 @@
 #include "server/cli/local.h"
 #include "kernels/base/alloc.h"
 #include "server/cli/paths.h"
+#include <stdlib.h>
 #include <string.h>
 
 bool syn_local_precision(const char *word, syn_precision *out)
@@ -31,7 +32,8 @@ static syn_status open_engine(struct syn_local *l, const struct syn_local_opts *
     struct syn_engine_opts opts = {.device = o->device,
                                    .threads = (int32_t)o->threads,
                                    .precision = l->precision,
-                                   .tuning_file = tuning};
+                                   .tuning_file = tuning,
+                                   .cuda_plugin = getenv(SYN_CUDA_PLUGIN_ENV)};
     syn_status st = syn_engine_open(&opts, &l->engine, err);
     syn_free(tuning);
     return st == SYN_OK ? st : syn_fail_in(err, st, "--device = \"%s\": ", o->device);
@@ -58,7 +60,7 @@ int syn_local_open(struct syn_local *l, const struct syn_local_opts *o, bool wit
     syn_status st = SYN_OK;
     memset(l, 0, sizeof *l);
     if (!syn_local_precision(o->precision, &l->precision))
-        return syn_complain(SYN_EXIT_USAGE, "--precision = \"%s\": must be auto, f32 or bf16",
+        return syn_complain(SYN_EXIT_USAGE, "--precision = \"%s\": must be auto, f32, bf16 or f16",
                             o->precision);
     if (with_engine) st = open_engine(l, o, &err);
     if (st == SYN_OK) st = open_models(l, o, &err);

@@ -7,6 +7,10 @@
 #include "server/cli/args.h"
 #include "server/models/models.h"
 
+/* Names the file that CUDA devices come from (see syn_engine_opts): for builds that are not
+ * installed. */
+#define SYN_CUDA_PLUGIN_ENV "SYNTHD_CUDA_PLUGIN"
+
 /* What --device, --threads, --precision, --models and --data said. Start from SYN_LOCAL_DEFAULTS.
  */
 struct syn_local_opts {
@@ -21,7 +25,7 @@ struct syn_local_opts {
 /* Rows for a command's option table, pointing into o. */
 /* clang-format off */
 #define SYN_LOCAL_ARGS(o)                                                                          \
-    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu or ref (scalar reference, slow)", 0,    \
+    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu, cuda:N or ref (slow)", 0,             \
      0},                                                                                           \
     {"threads", SYN_ARG_INT, &(o)->threads, "N", "compute threads; 0 = what the machine allows",   \
      0, 1024},                                                                                     \

@@ -21,6 +21,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -84,15 +85,17 @@ static syn_status open_engine(struct daemon *d, struct syn_err *err)
 {
     const struct syn_config *c = &d->config;
     struct syn_engine_opts opts = {
-        .device = c->device, .threads = (int32_t)c->threads, .tuning_file = d->tuning};
+        .device = c->device, .threads = (int32_t)c->threads, .tuning_file = d->tuning,
+        .cuda_plugin = getenv(SYN_CUDA_PLUGIN_ENV)};
     struct syn_engine_info info;
     syn_status st = SYN_OK;
     if (!syn_local_precision(c->precision, &opts.precision))
-        return syn_fail(err, SYN_INVALID, "precision = \"%s\": must be auto, f32 or bf16",
+        return syn_fail(err, SYN_INVALID, "precision = \"%s\": must be auto, f32, bf16 or f16",
                         c->precision);
     st = syn_engine_open(&opts, &d->engine, err);
     if (st != SYN_OK) return syn_fail_in(err, st, "device = \"%s\": ", c->device);
     syn_engine_info(d->engine, &info);
+    if (info.note[0]) syn_log(SYN_LOG_WARN, "%s", info.note);
     syn_log(SYN_LOG_INFO,
             "device ready device=\"%s\" precision=%s threads=%d f32_gflops=%.0f bf16_gflops=%.0f",
             info.device, syn_precision_word(info.precision), info.threads, info.f32_gflops,
