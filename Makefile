@@ -34,8 +34,9 @@ SERVER_LIBS := $(if $(HAVE_SERVER),$(shell pkg-config --libs $(SERVER_PKGS)))
 ENGINE_LIBS := $(if $(HAVE_DNNL),-ldnnl -lgomp) -lm -ldl
 
 # --- sources ---------------------------------------------------------------------------------
-# kernels/cpu/dnnl*.c need oneDNN; everything else in kernels/ needs a C compiler only.
-ENGINE_C := $(filter-out $(if $(HAVE_DNNL),,kernels/cpu/dnnl%.c),$(sort $(wildcard kernels/*.c kernels/*/*.c)))
+# kernels/cpu/dnnl*.c need oneDNN, kernels/cuda is a plugin of its own; everything else in kernels/
+# needs a C compiler only.
+ENGINE_C := $(filter-out kernels/cuda/%.c $(if $(HAVE_DNNL),,kernels/cpu/dnnl%.c),$(sort $(wildcard kernels/*.c kernels/*/*.c)))
 SERVER_C := $(filter-out server/main.c,$(sort $(wildcard server/*/*.c server/*/*/*.c server/*/*/*/*.c)))
 ENGINE_O := $(ENGINE_C:%.c=$(BUILD)/obj/%.o)
 SERVER_O := $(SERVER_C:%.c=$(BUILD)/obj/%.o)
