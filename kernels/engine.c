@@ -86,6 +86,24 @@ static syn_status open_device(struct syn_engine *e, const struct syn_engine_opts
     return syn_fail(err, SYN_UNSUPPORTED, "device %.60s: must be auto, cpu, cuda:N or ref", device);
 }
 
+/* What runs models node by node. */
+static syn_status open_flows(struct syn_engine *e, const struct syn_engine_opts *opts,
+                             struct syn_err *err)
+{
+    const struct syn_backend_opts how = {
+        .threads = opts->threads, .tuning_file = opts->tuning_file, .bf16 = 1};
+    syn_status st;
+    if (!e->backend->memory_new) {
+        e->flow_backend = e->backend;
+        e->flow_self = e->self;
+        return SYN_OK;
+    }
+    if (!opts->allow_fallback) return SYN_OK;
+    if ((st = syn_backend_cpu.open(&how, &e->flow_self, err)) != SYN_OK) return st;
+    e->flow_backend = &syn_backend_cpu;
+    return SYN_OK;
+}
+
 syn_status syn_engine_settle(const struct syn_engine *e, syn_precision asked, syn_precision *out,
                              struct syn_err *err)
 {
@@ -115,7 +133,9 @@ syn_status syn_engine_open(const struct syn_engine_opts *opts, struct syn_engine
     pthread_mutex_init(&e->build_lock, NULL);
     pthread_mutex_init(&e->run_lock, NULL);
     pthread_mutex_init(&e->flows_lock, NULL);
-    if ((st = syn_engine_settle(e, opts->precision, &e->precision, err)) != SYN_OK) {
+    st = syn_engine_settle(e, opts->precision, &e->precision, err);
+    if (st == SYN_OK) st = open_flows(e, opts, err);
+    if (st != SYN_OK) {
         syn_engine_close(e);
         return st;
     }
@@ -161,6 +181,7 @@ void syn_engine_close(struct syn_engine *e)
 {
     if (!e) return;
     drop_workspace(e);
+    if (e->flow_backend && e->flow_backend != e->backend) e->flow_backend->close(e->flow_self);
     e->backend->close(e->self);
     syn_library_close(e->library);
     pthread_mutex_destroy(&e->build_lock);

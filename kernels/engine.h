@@ -77,6 +77,9 @@ struct syn_engine_opts {
     /* the file that CUDA devices come from; NULL = synthd-cuda.so beside the program, or in
      * ../lib/synthd from there */
     const char *cuda_plugin;
+    /* CUDA devices: models whose operators have no kernel there run on the CPU, as a whole; else
+     * they are refused (SYN_UNSUPPORTED, naming the operators) */
+    bool allow_fallback;
     int32_t threads;        /* 0 = what the cgroup and affinity allow */
     syn_precision precision; /* AUTO = by measurement */
     uint64_t workspace_limit_bytes; /* what needs more is refused (SYN_TOO_LARGE); 0 = no limit */

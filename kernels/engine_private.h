@@ -22,6 +22,10 @@ struct syn_engine {
     const struct syn_backend *backend;
     void *self;
     struct syn_backend_info info;   /* immutable after open */
+    /* what runs models node by node: the backend itself where it works in host memory, else the CPU
+     * where that is allowed, else NULL; immutable after open */
+    const struct syn_backend *flow_backend;
+    void *flow_self;
     struct syn_library *library;    /* that the backend came from; NULL: built in */
     char note[160];                 /* see syn_engine_info; immutable after open */
     syn_precision precision;        /* what AUTO means; immutable after open */

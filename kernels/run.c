@@ -4,6 +4,7 @@
 #include "kernels/graph/element.h"
 #include "kernels/graph/passes.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 struct watching {
@@ -58,16 +59,38 @@ static syn_status check_finite(const struct syn_model *m, struct syn_tensor *out
                     m->graph->value[m->graph->output[bad]].name);
 }
 
+/* Node by node needs somebody to run the nodes: says which operators the device lacks. */
+static syn_status may_flow(const struct syn_model *m, struct syn_err *err)
+{
+    const struct syn_engine *e = m->engine;
+    const struct syn_graph *g = m->graph;
+    bool named[SYN_OP_COUNT] = {false};
+    char names[256] = "";
+    size_t at = 0;
+    if (e->flow_backend) return SYN_OK;
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        const struct syn_node *n = &g->node[i];
+        if (!n->op || named[n->id] || e->backend->has(e->self, n->id) || at >= sizeof names)
+            continue;
+        named[n->id] = true;
+        at += (size_t)snprintf(names + at, sizeof names - at, "%s%s", at ? ", " : "", n->op->name);
+    }
+    return syn_fail(err, SYN_UNSUPPORTED,
+                    "%s has no kernels for %s: allow_fallback runs such models on the CPU",
+                    e->info.device, at ? names : "shapes that depend on data");
+}
+
 /* run_lock is held. */
 static syn_status flow_of(struct syn_model *m, struct syn_err *err)
 {
-    const struct syn_flow_opts opts = {.backend = m->engine->backend,
-                                       .self = m->engine->self,
+    const struct syn_flow_opts opts = {.backend = m->engine->flow_backend,
+                                       .self = m->engine->flow_self,
                                        .limit_bytes = m->engine->workspace_limit,
                                        .pin_f32 = (const char *const *)m->pin_f32,
                                        .n_pin_f32 = m->n_pin_f32};
     syn_status st = SYN_OK;
     if (m->flow) return SYN_OK;
+    if ((st = may_flow(m, err)) != SYN_OK) return st;
     if (!m->flow_graph) st = syn_graph_copy(m->graph, &m->flow_graph, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_CHAIN)) st = syn_pass_chain(m->flow_graph, err);
     if (st == SYN_OK) st = syn_flow_new(m->flow_graph, &opts, &m->flow, err);

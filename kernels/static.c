@@ -123,6 +123,11 @@ static syn_status build(struct syn_model *m, const struct syn_shape *in, syn_pre
     if (st == SYN_OK)
         st = syn_program_new(e->backend, e->self, &how, g, (m->passes & SYN_PASS_SHARE_MEMORY) != 0,
                              &s->program, err);
+    if (st == SYN_UNSUPPORTED && e->flow_backend) { /* a node the device has no kernel for */
+        syn_graph_free(g);
+        static_free(m, s);
+        return SYN_OK;
+    }
     if (st == SYN_OK) {
         g = NULL; /* the program's now */
         atomic_fetch_add(&e->weight_bytes, s->program->weight_bytes);

@@ -122,6 +122,8 @@ struct syn_backend {
     syn_status (*run)(void *self, struct syn_program *p, const struct syn_run *r,
                       const atomic_bool *cancel, bool profile, struct syn_err *err);
     void (*forget)(void *self, struct syn_program *p);
+    /* Is there a kernel for some form of this operator? */
+    bool (*has)(void *self, syn_op_id id);
 };
 
 extern const struct syn_backend syn_backend_ref; /* scalar references */

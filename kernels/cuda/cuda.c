@@ -144,6 +144,7 @@ static const struct syn_backend backend = {
     .memory_free = memory_free,
     .run = cuda_run,
     .forget = cuda_forget,
+    .has = cuda_has,
 };
 
 /* The only symbol that the shared object shows. */

@@ -126,6 +126,7 @@ SYN_MUST_CHECK syn_status cuda_take_constant(struct cuda_making *m, int32_t oper
                                              int64_t padded, const float **out, bool *fits,
                                              struct syn_err *err);
 
+bool cuda_has(void *self, syn_op_id id);
 SYN_MUST_CHECK syn_status cuda_prepare(void *self, const struct syn_placement *p,
                                        const struct syn_place *place, int32_t node,
                                        struct syn_kernel *k, struct syn_err *err);

@@ -121,6 +121,12 @@ static cuda_maker *maker_of(syn_op_id id)
     }
 }
 
+bool cuda_has(void *self, syn_op_id id)
+{
+    (void)self;
+    return maker_of(id) != NULL;
+}
+
 /* Kernels here take pictures alone: every operand that is no constant, and the result. */
 static bool all_pictures(const struct syn_placement *p, const struct syn_place *place,
                          const struct syn_node *n)
