@@ -76,9 +76,7 @@ static syn_status open_device(struct syn_engine *e, const struct syn_engine_opts
     if (!strcmp(device, "auto")) return open_auto(e, opts, &how, err);
     if (index >= 0) {
         const syn_status st = open_cuda(e, opts->cuda_plugin, &how, err);
-        return st == SYN_OK ? st
-                            : syn_fail_in(err, st == SYN_NOT_FOUND ? SYN_UNSUPPORTED : st,
-                                          "device %s: ", device);
+        return st == SYN_NOT_FOUND ? SYN_UNSUPPORTED : st;
     }
     if (!strcmp(device, "ref")) return open_cpu(e, &syn_backend_ref, &how, err);
     if (!strcmp(device, "cpu") || !strcmp(device, "cpu:own") || !strcmp(device, "cpu:onednn"))

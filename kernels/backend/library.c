@@ -54,7 +54,9 @@ syn_status syn_library_open(const char *path, const char *name, struct syn_libra
     syn_status st;
     if (!path) {
         if (!find(name, found))
-            return syn_fail(err, SYN_NOT_FOUND, "%s: not beside the program", name);
+            return syn_fail(err, SYN_NOT_FOUND,
+                            "%s is not installed: neither beside the program nor in ../lib/synthd",
+                            name);
         path = found;
     }
     if (access(path, R_OK) != 0) return syn_fail(err, SYN_NOT_FOUND, "%s: no such file", path);

@@ -44,6 +44,8 @@ static const struct setting settings[] = {
     {"threads", SYN_ARG_INT, AT(threads), "N", "compute threads; 0 = what the machine allows", 0,
      1024},
     {"precision", SYN_ARG_TEXT, AT(precision), "P", "auto (measured), f32, bf16 or f16", 0, 0},
+    {"allow_fallback", SYN_ARG_FLAG, AT(allow_fallback), NULL,
+     "run models that the device has no kernels for on the CPU", 0, 0},
     {"memory_budget_bytes", SYN_ARG_INT, AT(memory_budget_bytes), "N",
      "workspace of a tile; a job's pictures too; 0 = a quarter of the memory", 0, 16 * TIB},
     {"model_budget_bytes", SYN_ARG_INT, AT(model_budget_bytes), "N",

@@ -15,7 +15,7 @@ struct syn_config {
     /* where */
     const char *listen, *data, *keys_file;
     struct syn_arg_list models, link_roots, origins, hosts;
-    bool allow_open;
+    bool allow_open, allow_fallback;
     /* device */
     const char *device, *precision;
     int64_t threads, memory_budget_bytes, model_budget_bytes;

@@ -33,6 +33,7 @@ static syn_status open_engine(struct syn_local *l, const struct syn_local_opts *
                                    .threads = (int32_t)o->threads,
                                    .precision = l->precision,
                                    .tuning_file = tuning,
+                                   .allow_fallback = o->allow_fallback,
                                    .cuda_plugin = getenv(SYN_CUDA_PLUGIN_ENV)};
     syn_status st = syn_engine_open(&opts, &l->engine, err);
     syn_free(tuning);

@@ -17,6 +17,7 @@ struct syn_local_opts {
     const char *device, *precision, *data;
     struct syn_arg_list models, link_roots;
     int64_t threads;
+    bool allow_fallback;
 };
 #define SYN_LOCAL_DEFAULTS                                                                         \
     {                                                                                              \
@@ -25,11 +26,12 @@ struct syn_local_opts {
 /* Rows for a command's option table, pointing into o. */
 /* clang-format off */
 #define SYN_LOCAL_ARGS(o)                                                                          \
-    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu, cuda:N or ref (slow)", 0,             \
-     0},                                                                                           \
+    {"device", SYN_ARG_TEXT, &(o)->device, "D", "auto, cpu, cuda:N or ref (slow)", 0, 0},          \
     {"threads", SYN_ARG_INT, &(o)->threads, "N", "compute threads; 0 = what the machine allows",   \
      0, 1024},                                                                                     \
-    {"precision", SYN_ARG_TEXT, &(o)->precision, "P", "auto (measured), f32 or bf16", 0, 0}
+    {"precision", SYN_ARG_TEXT, &(o)->precision, "P", "auto (measured), f32, bf16 or f16", 0, 0},  \
+    {"allow-fallback", SYN_ARG_FLAG, &(o)->allow_fallback, NULL,                                   \
+     "run models that the device has no kernels for on the CPU", 0, 0}
 #define SYN_LOCAL_MODELS_ARGS(o)                                                                   \
     {"models", SYN_ARG_LIST, &(o)->models, "DIR",                                                  \
      "folder of model folders (repeat); default DATA/models", 0, 0},                               \

@@ -86,6 +86,7 @@ static syn_status open_engine(struct daemon *d, struct syn_err *err)
     const struct syn_config *c = &d->config;
     struct syn_engine_opts opts = {
         .device = c->device, .threads = (int32_t)c->threads, .tuning_file = d->tuning,
+        .allow_fallback = c->allow_fallback,
         .cuda_plugin = getenv(SYN_CUDA_PLUGIN_ENV)};
     struct syn_engine_info info;
     syn_status st = SYN_OK;
