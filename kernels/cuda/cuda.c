@@ -4,6 +4,7 @@
 #include "kernels/backend/library.h"
 #include "kernels/base/alloc.h"
 #include "kernels/cuda/cuda_private.h"
+#include "kernels/cuda/launch.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -13,16 +14,10 @@
 
 syn_status cuda_status(struct cuda_self *self, cudaError_t e, const char *what, struct syn_err *err)
 {
-    if (e == cudaSuccess) return SYN_OK;
-    (void)cudaGetLastError();
-    if (e == cudaErrorMemoryAllocation)
-        return syn_fail(err, SYN_NO_MEMORY, "%s: no memory on the device", what);
-    /* A failed launch or access ends the context: every later call fails, whatever it asks. */
-    if (self && e != cudaErrorInvalidValue && e != cudaErrorInvalidConfiguration &&
-        cudaStreamQuery(self->stream) != cudaSuccess && cudaGetLastError() != cudaSuccess)
-        self->lost = true;
-    return syn_fail(err, SYN_DEVICE, "%s: %s (%s)", what, cudaGetErrorString(e),
-                    cudaGetErrorName(e));
+    const syn_status st = syn_cuda_status(err, e, what);
+    if (st != SYN_OK) (void)cudaGetLastError(); /* told here: not to the next check as well */
+    if (st == SYN_DEVICE && self) self->lost = true;
+    return st;
 }
 
 syn_status cuda_enter(struct cuda_self *self, struct syn_err *err)

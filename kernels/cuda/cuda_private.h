@@ -26,8 +26,8 @@ struct cuda_self {
     bool lost;                                   /* a sticky error: nothing works any more */
 };
 
-/* What CUDA says as ours: SYN_OK, SYN_NO_MEMORY or SYN_DEVICE; a sticky error marks the device
- * lost. The last error is cleared where it can be. */
+/* What CUDA says as ours (launch.h); SYN_DEVICE marks the device lost. The last error is cleared
+ * where it can be. */
 syn_status cuda_status(struct cuda_self *self, cudaError_t e, const char *what,
                        struct syn_err *err);
 /* Makes the device current for this thread; SYN_DEVICE once it is lost. */

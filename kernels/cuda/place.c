@@ -77,7 +77,8 @@ syn_status cuda_place(void *self, const struct syn_placement *p, struct syn_plac
     bool *movable = syn_calloc((size_t)g->n_values + 1, sizeof *movable);
     syn_status st = t && first_channel && movable ? SYN_OK
                                                   : syn_fail(err, SYN_NO_MEMORY, "plan: no memory");
-    (void)self;
+    if (st == SYN_OK && p->bf16 && ((const struct cuda_self *)self)->capability < 80)
+        st = syn_fail(err, SYN_UNSUPPORTED, "bf16 needs compute capability 8.0: use f16");
     if (st != SYN_OK) goto done;
     gather(g, t);
     for (int32_t v = 0; v < g->n_values; v++) {

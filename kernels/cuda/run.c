@@ -200,5 +200,6 @@ syn_status cuda_run(void *state, struct syn_program *p, const struct syn_run *r,
     copy_io(self, p, r, true);
     st = profile ? run_profiled(self, p, r, cancel, err) : run_recorded(self, p, r, err);
     if (st == SYN_OK) copy_io(self, p, r, false);
+    if (st == SYN_DEVICE) self->lost = true; /* also where a launch said so */
     return st;
 }
