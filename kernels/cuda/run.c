@@ -127,7 +127,7 @@ static syn_status record(struct cuda_self *self, struct syn_program *p, const st
                         st == SYN_OK ? err : NULL); /* the first failure is the one to tell */
     if (st == SYN_OK) st = ended;
     if (st == SYN_OK)
-        st = cuda_status(self, cudaGraphInstantiateWithFlags(&g->exec, graph, 0), "record", err);
+        st = cuda_status(self, cudaGraphInstantiate(&g->exec, graph, 0), "record", err);
 done:
     if (graph) (void)cudaGraphDestroy(graph);
     if (st != SYN_OK) {
