@@ -79,13 +79,24 @@ static syn_status build(struct syn_graph **out, struct syn_err *err)
     return SYN_OK;
 }
 
+static syn_status workspace_new(const struct syn_backend *b, void *self, size_t bytes, void **out,
+                                struct syn_err *err)
+{
+    if (b->memory_new) return b->memory_new(self, bytes, out, err);
+    *out = syn_alloc(bytes);
+    return *out ? SYN_OK : syn_fail(err, SYN_NO_MEMORY, "selftest: no memory");
+}
+
 /* Runs the network on a backend into y. */
-static syn_status run_on(const struct syn_backend *b, void *self, bool bf16, bool passes,
-                         const float *x, float *y, struct syn_err *err)
+static syn_status run_on(const struct syn_backend *b, void *self, syn_precision precision,
+                         bool passes, const float *x, float *y, struct syn_err *err)
 {
     struct syn_graph *g = NULL;
     struct syn_program *program = NULL;
-    struct syn_placement how = {.bf16 = bf16, .concat_views = true, .winograd = true,
+    struct syn_placement how = {.bf16 = precision == SYN_PRECISION_BF16,
+                                .f16 = precision == SYN_PRECISION_F16,
+                                .concat_views = true,
+                                .winograd = true,
                                 .lanes = true};
     const void *in[1] = {x};
     void *out[1] = {y}, *workspace = NULL;
@@ -95,37 +106,44 @@ static syn_status run_on(const struct syn_backend *b, void *self, bool bf16, boo
     how.g = g;
     if (st == SYN_OK) st = syn_program_new(b, self, &how, g, true, &program, err);
     if (st == SYN_OK) g = NULL;
-    if (st == SYN_OK && !(workspace = syn_alloc(program->peak_bytes)))
-        st = syn_fail(err, SYN_NO_MEMORY, "selftest: no memory");
+    if (st == SYN_OK) st = workspace_new(b, self, program->peak_bytes, &workspace, err);
     if (st == SYN_OK) st = syn_program_run(program, workspace, in, out, NULL, false, err);
-    syn_free(workspace);
+    if (!b->memory_new) syn_free(workspace);
+    else if (workspace) b->memory_free(self, workspace);
     syn_program_free(program);
     syn_graph_free(g);
     return st;
 }
 
+enum { IN = 3 * SIDE * SIDE, OUT = 3 * 4 * SIDE * SIDE };
+
+static syn_status compare(struct syn_engine *e, syn_precision precision, const float *x,
+                          const float *want, struct syn_err *err)
+{
+    /* f32: sums of up to 288 products of numbers below one, another order: 1e-5. bf16 keeps 8 bits
+     * through four layers, f16 11: 0.05 of values near one. */
+    const float bound = precision == SYN_PRECISION_F32 ? 1e-5f : 0.05f;
+    float got[OUT];
+    int32_t good = 0;
+    const syn_status st = run_on(e->backend, e->self, precision, true, x, got, err);
+    if (st != SYN_OK) return st;
+    for (int32_t i = 0; i < OUT; i++)
+        good += fabsf(got[i] - want[i]) <= bound; /* NaN is not good */
+    if (good == OUT) return SYN_OK;
+    return syn_fail(err, SYN_NUMERIC, "selftest: %d of %d outputs differ from the reference in %s",
+                    OUT - (int)good, OUT, syn_precision_word(precision));
+}
+
 syn_status syn_engine_selftest(struct syn_engine *e, struct syn_err *err)
 {
-    enum { IN = 3 * SIDE * SIDE, OUT = 3 * 4 * SIDE * SIDE };
-    float x[IN], want[OUT], got[OUT];
+    float x[IN], want[OUT];
     syn_status st;
     for (uint32_t i = 0; i < IN; i++) x[i] = number(i);
     pthread_mutex_lock(&e->build_lock);
-    st = run_on(&syn_backend_ref, NULL, false, false, x, want, err);
-    for (int bf16 = 0; st == SYN_OK && bf16 <= (e->precision == SYN_PRECISION_BF16); bf16++) {
-        /* f32: sums of up to 288 products of numbers below one, another order: 1e-5. bf16 keeps 8
-         * bits through four layers: 0.05 of values near one. */
-        const float bound = bf16 ? 0.05f : 1e-5f;
-        int32_t good = 0;
-        st = run_on(e->backend, e->self, bf16 != 0, true, x, got, err);
-        for (int32_t i = 0; i < OUT; i++)
-            good += fabsf(got[i] - want[i]) <= bound; /* NaN is not good */
-        if (st == SYN_OK && good != OUT)
-            st = syn_fail(err, SYN_NUMERIC,
-                          "selftest: %d of %d outputs differ from the reference in %s",
-                          OUT - (int)good, OUT,
-                          syn_precision_word(bf16 ? SYN_PRECISION_BF16 : SYN_PRECISION_F32));
-    }
+    st = run_on(&syn_backend_ref, NULL, SYN_PRECISION_F32, false, x, want, err);
+    if (st == SYN_OK) st = compare(e, SYN_PRECISION_F32, x, want, err);
+    if (st == SYN_OK && e->precision != SYN_PRECISION_F32)
+        st = compare(e, e->precision, x, want, err);
     pthread_mutex_unlock(&e->build_lock);
     return st;
 }

@@ -8,6 +8,7 @@
 
 #include "kernels/engine.h"
 #include "tests/t.h"
+#include <math.h>
 #include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
