@@ -140,6 +140,8 @@ tsan-server:
 	@SLOW=5 SYNTHD=build/tsan/synthd TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" \
 	    $(PYTHON) tests/server/test_cli.py
 
+include kernels/cuda/cuda.mk tests/cuda_host/cuda_host.mk
+
 # libFuzzer on each tests/fuzz/fuzz_*.c, from its corpus; new finds stay in build/fuzz/corpus.
 CLANG ?= clang
 SECONDS_EACH ?= 60
@@ -212,6 +214,7 @@ help:
 	@echo "make check        every test; check-quick: under three minutes"
 	@echo "make unit conformance server parity asan tsan fuzz torture layers engine"
 	@echo "                  one kind of proof each; torture N=200, fuzz SECONDS_EACH=60"
+	@echo "make cuda-host    the CUDA code on the CPU: plain and checked; cuda-host-asan, cuda-compile"
 	@echo "make soak         2,000 phrases of a voice: resident memory stays flat; RUNS=n"
 	@echo "make bench        against the peers: build/bench.json; WORK=name: one row"
 	@echo "make install      into PREFIX=/usr/local, DESTDIR for packages"
