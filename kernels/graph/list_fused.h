@@ -6,6 +6,7 @@
 #define SYN_LIST_FUSED(X) \
     X(CHANNEL_NORM, syn_op_channel_norm)  \
     X(CHAIN, syn_op_chain) \
+    X(CONV_STEP, syn_op_conv_step) \
     X(ATTEND, syn_op_attend)
 
 #endif
