@@ -20,4 +20,8 @@ struct cpu_conv_shape {
  * empty tensor, weights that are not known, pads of a transposed one that follow from sizes. */
 bool cpu_conv_shape_read(const struct syn_op_call *c, struct cpu_conv_shape *s);
 
+/* What cpu_quick_conv packed, as f32: by 8 rows, [group][block][tap][8], as a tile reads it. NULL:
+ * nothing was, or it is bf16. */
+const float *cpu_conv_blocks(const void *packed);
+
 #endif

@@ -23,14 +23,15 @@ struct cpu_flat_tap {
 
 struct cpu_flat {
     const float *x; /* [n_x]: a plane */
-    float *y;       /* [n * phases] */
-    int64_t n_x, n; /* positions: y's, over the phases */
+    float *y;       /* where the outputs of position `from` go, those after it behind */
+    int64_t n_x, n; /* positions of a plane: y's, over the phases */
     int64_t step;   /* 1 or 2; 1 where there are two phases */
     int64_t period; /* masks repeat after so many words */
     int32_t phases; /* 1 or 2 */
     int32_t n_taps[2];
     const struct cpu_flat_tap *tap[2]; /* by phase */
     const float *weight[2];            /* by phase, one per tap */
+    int64_t first, last;               /* the least and the most of all off; 0 among them */
     float bias, least;                 /* least: no output is below it; -INFINITY: none */
 };
 

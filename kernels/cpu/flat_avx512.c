@@ -47,9 +47,9 @@ static inline __attribute__((always_inline)) __m512 sum_of(const struct cpu_flat
     return _mm512_max_ps(_mm512_set1_ps(f->least), sum); /* in this order a NaN stays one */
 }
 
-static inline __attribute__((always_inline)) void run(const struct cpu_flat *f, int64_t from,
-                                                      int64_t to, bool guarded, bool two,
-                                                      bool phased)
+static inline __attribute__((always_inline)) void run(const struct cpu_flat *f, float *y,
+                                                      int64_t from, int64_t to, bool guarded,
+                                                      bool two, bool phased)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
                   high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15,
@@ -58,48 +58,44 @@ static inline __attribute__((always_inline)) void run(const struct cpu_flat *f, 
     for (int64_t p = from; p < to; p += 16, word = word + 1 == f->period ? 0 : word + 1) {
         const __m512 a = sum_of(f, 0, p, word, guarded, two);
         if (!phased) {
-            _mm512_mask_storeu_ps(f->y + p, first_lanes(to - p), a);
+            _mm512_mask_storeu_ps(y, first_lanes(to - p), a);
+            y += 16;
             continue;
         }
         const __m512 b = sum_of(f, 1, p, word, guarded, two);
-        _mm512_mask_storeu_ps(f->y + 2 * p, first_lanes(2 * (to - p)),
-                              _mm512_permutex2var_ps(a, low, b));
-        _mm512_mask_storeu_ps(f->y + 2 * p + 16, first_lanes(2 * (to - p) - 16),
+        _mm512_mask_storeu_ps(y, first_lanes(2 * (to - p)), _mm512_permutex2var_ps(a, low, b));
+        _mm512_mask_storeu_ps(y + 16, first_lanes(2 * (to - p) - 16),
                               _mm512_permutex2var_ps(a, high, b));
+        y += 32;
     }
 }
 
-static void run_part(const struct cpu_flat *f, int64_t from, int64_t to, bool guarded)
+/* y: where position `from` goes. */
+static void run_part(const struct cpu_flat *f, float *y, int64_t from, int64_t to, bool guarded)
 {
     if (from >= to) return;
     if (f->phases == 2) {
-        if (guarded) run(f, from, to, true, false, true);
-        else run(f, from, to, false, false, true);
+        if (guarded) run(f, y, from, to, true, false, true);
+        else run(f, y, from, to, false, false, true);
     } else if (f->step == 2) {
-        if (guarded) run(f, from, to, true, true, false);
-        else run(f, from, to, false, true, false);
+        if (guarded) run(f, y, from, to, true, true, false);
+        else run(f, y, from, to, false, true, false);
     } else {
-        if (guarded) run(f, from, to, true, false, false);
-        else run(f, from, to, false, false, false);
+        if (guarded) run(f, y, from, to, true, false, false);
+        else run(f, y, from, to, false, false, false);
     }
 }
 
 void cpu_flat_avx512(const struct cpu_flat *f, int64_t from, int64_t to)
 {
-    int64_t least = 0, most = 0, lo, hi;
-    for (int32_t ph = 0; ph < f->phases; ph++)
-        for (int32_t t = 0; t < f->n_taps[ph]; t++) {
-            if (f->tap[ph][t].off < least) least = f->tap[ph][t].off;
-            if (f->tap[ph][t].off > most) most = f->tap[ph][t].off;
-        }
     /* words [lo, hi) read nothing outside the plane */
-    lo = (-least + f->step * 16 - 1) / (f->step * 16) * 16;
-    hi = (f->n_x - most) / (f->step * 16) * 16;
+    int64_t lo = (-f->first + f->step * 16 - 1) / (f->step * 16) * 16,
+            hi = (f->n_x - f->last) / (f->step * 16) * 16;
     if (lo < from) lo = from;
     if (lo > to) lo = to;
     if (hi > to) hi = to / 16 * 16;
     if (hi < lo) hi = lo;
-    run_part(f, from, lo, true);
-    run_part(f, lo, hi, false);
-    run_part(f, hi, to, true);
+    run_part(f, f->y, from, lo, true);
+    run_part(f, f->y + (lo - from) * f->phases, lo, hi, false);
+    run_part(f, f->y + (hi - from) * f->phases, hi, to, true);
 }

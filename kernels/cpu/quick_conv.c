@@ -169,6 +169,12 @@ static syn_status conv_pack(const struct syn_op_call *c, uint64_t constants, voi
     return SYN_OK;
 }
 
+const float *cpu_conv_blocks(const void *packed)
+{
+    const float *p = packed;
+    return p && p[0] == 0 ? p + HEAD : NULL;
+}
+
 static bool fits(const void *packed, const struct geometry *g)
 {
     return packed && (((const float *)packed)[0] != 0) == g->bf16;

@@ -3,7 +3,8 @@
  *
  * Before:  a Pad with zeros over spatial axes: its pads are added to the convolution's own.
  * After:   an operator that works on one operand element by element (those of a chain): both become
- *          a CONV_STEP. */
+ *          a CONV_STEP.
+ * Between: a depthwise convolution that a 1x1 convolution alone reads: both become a CONV_POINT. */
 #include "kernels/graph/chain.h"
 #include "kernels/graph/passes.h"
 #include "kernels/graph/rewrite.h"
@@ -48,21 +49,28 @@ static int32_t attrs_of(const struct syn_node *conv, int32_t n_pads, const int64
     return n;
 }
 
-static syn_status put(struct syn_rewrite *r, struct syn_node *at, const struct syn_node *conv,
-                      syn_op_id id, int32_t x, int32_t n_attrs, const struct syn_attr *attrs,
-                      struct syn_err *err)
+/* A node of another kind at `at`, with the convolution's name. `conv`, which only `at` read, goes
+ * with it where it is another node. */
+static syn_status put(struct syn_rewrite *r, struct syn_node *at, struct syn_node *conv,
+                      syn_op_id id, int32_t n_in, const int32_t *in, int32_t n_attrs,
+                      const struct syn_attr *attrs, struct syn_err *err)
 {
-    int32_t in[3] = {x, conv->in[1], conv->n_in > 2 ? conv->in[2] : -1};
+    const bool other = conv != at;
     const struct syn_node_spec spec = {.id = id,
                                        .name = conv->name,
                                        .opset = conv->opset,
-                                       .n_in = conv->n_in,
+                                       .n_in = n_in,
                                        .in = in,
                                        .n_attrs = n_attrs,
                                        .attrs = attrs,
                                        .n_out = 1};
+    for (int32_t k = 0; other && k < conv->n_in; k++)
+        if (conv->in[k] >= 0) r->uses[conv->in[k]]--;
+    if (other) conv->op = NULL;
     return syn_rewrite_put(r, at, &spec, err);
 }
+
+static int32_t bias_of(const struct syn_node *conv) { return conv->n_in > 2 ? conv->in[2] : -1; }
 
 static syn_status take_pad(struct syn_rewrite *r, struct syn_node *conv, struct syn_err *err)
 {
@@ -78,7 +86,9 @@ static syn_status take_pad(struct syn_rewrite *r, struct syn_node *conv, struct 
         return SYN_OK;
     for (int32_t k = 0; k < n && own->n; k++)
         if ((by[k] += own->v.i[k]) > MOST_PAD) return SYN_OK;
-    return put(r, conv, conv, SYN_OP_CONV_ND, pad->in[0], attrs_of(conv, n, by, attrs), attrs, err);
+    const int32_t in[3] = {pad->in[0], conv->in[1], bias_of(conv)};
+    return put(r, conv, conv, SYN_OP_CONV_ND, conv->n_in, in, attrs_of(conv, n, by, attrs), attrs,
+               err);
 }
 
 static syn_status take_step(struct syn_rewrite *r, struct syn_node *n, struct syn_err *err)
@@ -96,7 +106,58 @@ static syn_status take_step(struct syn_rewrite *r, struct syn_node *n, struct sy
     attrs[n_attrs++] = syn_attr_of_int("step", step);
     attrs[n_attrs++] = syn_attr_of_float("arg0", args[0]);
     attrs[n_attrs++] = syn_attr_of_float("arg1", args[1]);
-    return put(r, n, conv, SYN_OP_CONV_STEP, conv->in[0], n_attrs, attrs, err);
+    const int32_t in[3] = {conv->in[0], conv->in[1], bias_of(conv)};
+    return put(r, n, conv, SYN_OP_CONV_STEP, conv->n_in, in, n_attrs, attrs, err);
+}
+
+/* A 1x1 convolution over all channels that moves by one and pads nothing. */
+static bool is_point(const struct syn_graph *g, const struct syn_node *n)
+{
+    static const char *const lists[] = {"strides", "pads"};
+    const struct syn_value *w = &g->value[n->in[1]];
+    const char *how = syn_attr_text(n->op, n->attr, "auto_pad");
+    if (!w->data || w->shape.rank < 3 || syn_attr_int(n->op, n->attr, "group") != 1 ||
+        (how && strcmp(how, "NOTSET")))
+        return false;
+    for (int32_t d = 2; d < w->shape.rank; d++)
+        if (w->shape.dim[d] != 1) return false;
+    for (int32_t l = 0; l < 2; l++) {
+        const struct syn_attr *list = syn_attr_list(n->op, n->attr, lists[l]);
+        for (int32_t i = 0; i < list->n; i++)
+            if (list->v.i[i] != (l == 0)) return false;
+    }
+    return true;
+}
+
+/* Each of the convolution's outputs reads one channel, and there are as many as `point` reads. */
+static bool is_depthwise(const struct syn_graph *g, const struct syn_node *conv,
+                         const struct syn_node *point)
+{
+    const struct syn_shape *w = &g->value[conv->in[1]].shape,
+                           *next = &g->value[point->in[1]].shape;
+    return g->value[conv->in[1]].data && w->rank == next->rank && w->dim[1] == 1 &&
+           w->dim[0] == next->dim[1] && w->dim[0] > 1 &&
+           (conv->id == SYN_OP_CONV_ND ||
+            syn_attr_int(conv->op, conv->attr, "group") == w->dim[0]);
+}
+
+static syn_status take_front(struct syn_rewrite *r, struct syn_node *n, struct syn_err *err)
+{
+    const bool stepped = n->id == SYN_OP_CONV_STEP;
+    struct syn_node *conv = syn_rewrite_only(r, n->in[0], SYN_OP_CONV_ND);
+    struct syn_attr attrs[SYN_MAX_ATTRS];
+    if (!conv) conv = syn_rewrite_only(r, n->in[0], SYN_OP_CONV_TRANSPOSE_ND);
+    if (!conv || !is_point(r->g, n) || !is_depthwise(r->g, conv, n)) return SYN_OK;
+    const struct syn_attr *pads = syn_attr_list(conv->op, conv->attr, "pads");
+    const int32_t in[5] = {conv->in[0], conv->in[1], n->in[1], bias_of(conv), bias_of(n)};
+    int32_t n_attrs = attrs_of(conv, pads->n, pads->v.i, attrs);
+    attrs[n_attrs++] = syn_attr_of_int("transposed", conv->id == SYN_OP_CONV_TRANSPOSE_ND);
+    attrs[n_attrs++] = syn_attr_of_int("step", stepped ? syn_attr_int(n->op, n->attr, "step") : -1);
+    for (int32_t k = 0; k < 2 && stepped; k++) {
+        const char *name = k ? "arg1" : "arg0";
+        attrs[n_attrs++] = syn_attr_of_float(name, syn_attr_float(n->op, n->attr, name));
+    }
+    return put(r, n, conv, SYN_OP_CONV_POINT, 5, in, n_attrs, attrs, err);
 }
 
 syn_status syn_pass_conv(struct syn_graph *g, struct syn_err *err)
@@ -108,6 +169,10 @@ syn_status syn_pass_conv(struct syn_graph *g, struct syn_err *err)
         if (g->node[i].op && g->node[i].id == SYN_OP_CONV_ND) st = take_pad(&r, &g->node[i], err);
     for (int32_t i = 0; st == SYN_OK && i < n; i++)
         if (g->node[i].op && g->node[i].n_out == 1) st = take_step(&r, &g->node[i], err);
+    for (int32_t i = 0; st == SYN_OK && i < n; i++)
+        if (g->node[i].op &&
+            (g->node[i].id == SYN_OP_CONV_ND || g->node[i].id == SYN_OP_CONV_STEP))
+            st = take_front(&r, &g->node[i], err);
     syn_rewrite_close(&r);
     return st;
 }

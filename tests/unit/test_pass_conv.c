@@ -180,6 +180,46 @@ static void test_steps(void)
     expect(&b, add(&b, y, y), 2, 0, "no step of one operand");
 }
 
+/* A depthwise convolution, [1,4,?,?] -> [1,4,?,?], transposed or not. */
+static int32_t depthwise(struct builder *b, int32_t x, bool transposed, bool biased)
+{
+    const int32_t in[3] = {x, random_value(b, DIMS(4, 1, 1, 3)), biased ? random_value(b, DIMS(4)) : -1};
+    const struct syn_attr attrs[] = {syn_attr_of_int("group", 4), syn_attr_of_ints("strides", DIMS(1, 2)),
+                                     syn_attr_of_ints("pads", DIMS(0, 1, 0, 1)),
+                                     syn_attr_of_ints("output_padding", DIMS(0, 1))};
+    return node(b, transposed ? SYN_OP_CONV_TRANSPOSE_ND : SYN_OP_CONV_ND, 2 + biased, in, 3 + transposed, attrs);
+}
+static int32_t point(struct builder *b, int32_t x, int32_t rank, const int64_t *w, int64_t group)
+{
+    const int32_t in[3] = {x, random_value(b, rank, w), random_value(b, DIMS(5))};
+    const struct syn_attr a = syn_attr_of_int("group", group);
+    return node(b, SYN_OP_CONV_ND, 3, in, 1, &a);
+}
+
+static void test_points(void)
+{
+    struct builder b;
+    int32_t y;
+    for (int form = 0; form < 8; form++) {
+        begin(&b);
+        y = point(&b, depthwise(&b, picture(&b), form & 1, form & 2), DIMS(5, 4, 1, 1), 1);
+        expect(&b, form & 4 ? unary(&b, SYN_OP_TANH, y) : y, 1, 0, "a depthwise and a 1x1 convolution");
+    }
+    begin(&b);
+    y = depthwise(&b, pad(&b, picture(&b), AROUND, "constant", 0), false, false);
+    expect(&b, unary(&b, SYN_OP_RELU, point(&b, y, DIMS(5, 4, 1, 1), 1)), 1, 0, "pads, both and a step");
+    begin(&b);
+    y = depthwise(&b, picture(&b), false, false);
+    expect(&b, add(&b, point(&b, y, DIMS(5, 4, 1, 1), 1), point(&b, y, DIMS(5, 4, 1, 1), 1)), 4, 0, "read twice");
+    begin(&b);
+    y = unary(&b, SYN_OP_RELU, depthwise(&b, picture(&b), false, false));
+    expect(&b, point(&b, y, DIMS(5, 4, 1, 1), 1), 2, 1, "a step between");
+    begin(&b);
+    expect(&b, point(&b, depthwise(&b, picture(&b), false, false), DIMS(5, 4, 1, 2), 1), 2, 0, "two columns");
+    begin(&b);
+    expect(&b, point(&b, conv(&b, picture(&b), 0, NULL, NULL), DIMS(5, 6, 1, 1), 1), 2, 0, "sums of channels");
+}
+
 /* Every allocation fails once. */
 static void test_no_memory(void)
 {
@@ -201,6 +241,7 @@ int main(void)
 {
     test_pads();
     test_steps();
+    test_points();
     test_no_memory();
     return t_report();
 }

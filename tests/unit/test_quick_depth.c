@@ -1,12 +1,13 @@
 /* test_quick_depth.c - convolutions against the references: planes with short rows as one run of
- * numbers, kernels of one column whose rows are joined, and steps applied to what they give. */
+ * numbers, kernels of one column whose rows are joined, steps applied to what they give, and the 1x1
+ * convolution behind in one with them. */
 #include "kernels/cpu/quick.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/tile.h"
 #include "kernels/graph/chain.h"
 #include "tests/quick_check.h"
 
-extern const struct syn_quick cpu_quick_conv, cpu_quick_depth;
+extern const struct syn_quick cpu_quick_conv, cpu_quick_depth, cpu_quick_point;
 
 struct conv_case {
     int64_t n, ci, co, group, h, w, kh, kw, strides[2], dilations[2], pads[4]; /* top, left, bottom, right */
@@ -149,6 +150,73 @@ static void test_steps(void)
         }
 }
 
+/* A depthwise convolution and the 1x1 one behind it: at once, and one after the other where rows
+ * are long, strides are others, channels are too many for a task, or weights are not known before. */
+static void test_points(void)
+{
+    static const struct conv_case cases[] = {
+        {1, 4, 4, 4, 7, 8, 1, 3, {1, 1}, {1, 1}, {0, 1, 0, 1}},
+        {2, 5, 5, 5, 60, 32, 1, 3, {1, 2}, {1, 1}, {0, 1, 0, 1}},
+        {1, 2, 64, 2, 21, 96, 3, 3, {1, 1}, {1, 1}, {2, 1, 0, 1}},
+        {1, 200, 200, 200, 9, 100, 1, 3, {1, 1}, {1, 1}, {0, 1, 0, 1}},
+        {1, 330, 330, 330, 9, 50, 1, 3, {1, 1}, {1, 1}, {0, 1, 0, 1}},
+        {1, 1000, 1000, 1000, 3, 17, 1, 3, {1, 1}, {1, 1}, {0, 1, 0, 1}},
+        {1, 3, 3, 3, 9, 11, 3, 3, {2, 2}, {1, 1}, {1, 1, 1, 1}},
+        {1, 3, 3, 3, 2, 3000, 1, 5, {1, 1}, {1, 1}, {0, 2, 0, 2}},
+        {1, 9, 9, 9, 1, 1, 1, 1, {1, 1}, {1, 1}, {0, 0, 0, 0}}};
+    static const int64_t outputs[] = {5, 8, 64, 33, 8, 3, 17, 9, 1};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int form = 0; form < 6; form++) {
+            const struct conv_case *k = &cases[i];
+            const bool bf16 = form == 4, constant = form != 5;
+            struct qc q;
+            char what[64];
+            if (bf16 && !cpu_tile_bf16()) continue;
+            snprintf(what, sizeof what, "points %zu, form %d", i, form);
+            qc_begin(&q, SYN_OP_CONV_POINT, 400 + i);
+            q.c.bf16 = bf16;
+            qc_in(&q, QC_DIMS(k->n, k->ci, k->h, k->w), false, -1, 1);
+            qc_in(&q, QC_DIMS(k->co, 1, k->kh, k->kw), constant, -1, 1);
+            qc_in(&q, QC_DIMS(outputs[i], k->co, 1, 1), constant, -1, 1);
+            if (form & 1) qc_in(&q, QC_DIMS(k->co), true, -1, 1);
+            else qc_absent(&q);
+            if (form & 2) qc_in(&q, QC_DIMS(outputs[i]), true, -1, 1);
+            qc_attr(&q, syn_attr_of_int("group", k->group));
+            qc_attr(&q, syn_attr_of_ints("strides", 2, k->strides));
+            qc_attr(&q, syn_attr_of_ints("dilations", 2, k->dilations));
+            qc_attr(&q, syn_attr_of_ints("pads", 4, k->pads));
+            if (form > 1) qc_attr(&q, syn_attr_of_int("step", form == 2 ? SYN_STEP_TANH : SYN_STEP_RELU));
+            qc_check(&q, &cpu_quick_point, bf16 ? 8e-3 : 2e-5, what);
+        }
+}
+
+static void test_points_transposed(void)
+{
+    static const struct {
+        int64_t c, h, w, k, stride, left, right, extra, co;
+    } cases[] = {{3, 5, 8, 3, 2, 1, 1, 1, 4}, {64, 50, 16, 3, 2, 1, 1, 1, 64}, {330, 30, 15, 4, 2, 1, 1, 0, 9},
+                 {2, 9, 16, 3, 1, 1, 1, 0, 20}, {5, 4, 7, 5, 3, 0, 2, 0, 8}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int64_t strides[2] = {1, cases[i].stride}, pads[4] = {0, cases[i].left, 0, cases[i].right},
+                      extra[2] = {0, cases[i].extra};
+        struct qc q;
+        char what[64];
+        snprintf(what, sizeof what, "points behind transposed %zu", i);
+        qc_begin(&q, SYN_OP_CONV_POINT, 500 + i);
+        qc_in(&q, QC_DIMS(2, cases[i].c, cases[i].h, cases[i].w), false, -1, 1);
+        qc_in(&q, QC_DIMS(cases[i].c, 1, 1, cases[i].k), true, -1, 1);
+        qc_in(&q, QC_DIMS(cases[i].co, cases[i].c, 1, 1), true, -1, 1);
+        qc_absent(&q);
+        qc_in(&q, QC_DIMS(cases[i].co), true, -1, 1);
+        qc_attr(&q, syn_attr_of_int("transposed", 1));
+        qc_attr(&q, syn_attr_of_int("group", cases[i].c));
+        qc_attr(&q, syn_attr_of_ints("strides", 2, strides));
+        qc_attr(&q, syn_attr_of_ints("pads", 4, pads));
+        qc_attr(&q, syn_attr_of_ints("output_padding", 2, extra));
+        qc_check(&q, &cpu_quick_point, 1e-5, what);
+    }
+}
+
 /* A NaN stays one through a Relu. */
 static void test_nan(void)
 {
@@ -169,6 +237,8 @@ int main(void)
     test_not_planes();
     test_joined_rows();
     test_steps();
+    test_points();
+    test_points_transposed();
     test_nan();
     return t_report();
 }
