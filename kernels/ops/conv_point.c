@@ -47,8 +47,9 @@ static syn_status point_shape(struct syn_op_call *c, struct syn_err *err)
 {
     struct syn_conv_point p;
     const syn_status st = syn_conv_point_parts(c, &p, err);
-    if (st == SYN_OK) c->out[0] = p.point.out[0];
-    return st;
+    if (st != SYN_OK) return syn_fail_in(err, st, "%s: ", c->op->name);
+    c->out[0] = p.point.out[0];
+    return SYN_OK;
 }
 
 static syn_status point_reference(const struct syn_op_call *c, struct syn_err *err)

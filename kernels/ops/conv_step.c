@@ -26,8 +26,10 @@ static syn_status step_shape(struct syn_op_call *c, struct syn_err *err)
     if (step < 0 || step >= SYN_STEP_COUNT || syn_step_operands((syn_step)step) != 1)
         return syn_fail(err, SYN_INVALID, "%s: step %" PRId64 ": none of one operand",
                         c->op->name, step);
-    if ((st = syn_op_conv_nd.shape(&conv, err)) == SYN_OK) c->out[0] = conv.out[0];
-    return st;
+    if ((st = syn_op_conv_nd.shape(&conv, err)) != SYN_OK)
+        return syn_fail_in(err, st, "%s: ", c->op->name);
+    c->out[0] = conv.out[0];
+    return SYN_OK;
 }
 
 static syn_status step_reference(const struct syn_op_call *c, struct syn_err *err)
