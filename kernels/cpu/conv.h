@@ -39,6 +39,7 @@ struct cpu_row {
     syn_dtype res1_dtype, res2_dtype;
     const float *bias, *slope;    /* of this group */
     float low, high, alpha, beta1, beta2;
+    bool clip_only; /* slopes and alpha are 1, no residuals, y in blocks: low and high are all */
     float *raw; /* not NULL: the sums go here, [output block][cols][16], and no epilogue runs */
 };
 typedef void cpu_row_fn(const struct cpu_row *r);

@@ -18,6 +18,7 @@ static inline __attribute__((always_inline)) __m256i to_bf16(__m512 v)
 }
 
 #define ELEM float
+#define ELEM_TYPE SYN_F32
 #define STEP 1
 #define VEC __m512
 #define LOADW(p) _mm512_loadu_ps(p)
@@ -44,6 +45,7 @@ static inline __attribute__((always_inline)) void store_fours(float *p, const __
 }
 
 #include "kernels/cpu/conv_row.h"
+#include "kernels/cpu/conv_depth_row.h"
 
 struct cpu_conv_isa cpu_conv_isa_f32(void)
 {

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define ELEM uint16_t
+#define ELEM_TYPE SYN_BF16
 #define STEP 2
 #define VEC __m512bh
 #define LOADW(p) ((__m512bh)_mm512_loadu_si512(p))
@@ -38,6 +39,7 @@ static inline __attribute__((always_inline)) void store_fours(uint16_t *p, const
 }
 
 #include "kernels/cpu/conv_row.h"
+#include "kernels/cpu/conv_depth_row.h"
 
 struct cpu_conv_isa cpu_conv_isa_bf16(void)
 {

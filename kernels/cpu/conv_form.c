@@ -65,6 +65,8 @@ syn_status cpu_form_init(struct cpu_form *f, const struct syn_placement *p,
     f->bias = per_channel(p, n, SYN_CONV_BIAS, f->c.co, 0);
     f->slope = slopes(p, n, &f->c);
     if (!f->bias || !f->slope) return syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
+    f->clip_only = f->c.alpha == 1 && f->res1 < 0 && f->res2 < 0 && place[f->y].block == CPU_BLOCK;
+    for (int64_t i = 0; i < f->c.co; i++) f->clip_only &= f->slope[i] == 1;
     return SYN_OK;
 }
 
@@ -127,6 +129,7 @@ struct cpu_row cpu_form_block_row(const struct cpu_form *f, const struct cpu_for
         .slope = f->slope + block * CPU_BLOCK,
         .low = f->low,
         .high = f->high,
+        .clip_only = f->clip_only,
         .alpha = f->c.alpha,
         .beta1 = f->c.beta1,
         .beta2 = f->c.beta2,

@@ -23,6 +23,7 @@ struct cpu_form {
         step_w; /* output pixels between two of one phase: the stride if transposed, else 1 */
     float *bias, *slope;          /* per channel, zero up to whole groups; owned */
     float low, high;              /* clip; -inf, inf = none */
+    bool clip_only;               /* all that happens to a sum: no slope, no scale, no residual */
 };
 
 /* The convolution of a node as numbers; false when its operands are not what this backend takes

@@ -10,7 +10,7 @@
  * Roofline: 28 FMAs a step against 16 loads: bound by the FMA units.
  * Tests:    tests/unit/test_cpu_conv.c against the reference.
  *
- * The including file defines: ELEM (storage type), STEP (channels per FMA: 1 or 2), BCAST(p),
+ * The including file defines: ELEM (storage type) and ELEM_TYPE (its name), STEP (channels per FMA: 1 or 2), BCAST(p),
  * LOADW(p), FMA(acc, w, x), TO_STORED(v): sixteen f32 as bf16, and store_fours(p, v): four
  * registers of a channel each as sixteen pixels of four channels. */
 
@@ -24,6 +24,16 @@ static inline __attribute__((always_inline)) __m512 load_block(const void *p, sy
     return _mm512_castsi512_ps(_mm512_slli_epi32(
         _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)((const uint16_t *)p + at))),
         16));
+}
+
+static inline __attribute__((always_inline)) __m512 load_elem(const ELEM *p)
+{
+    return load_block(p, ELEM_TYPE, 0);
+}
+static inline __attribute__((always_inline)) void store_elem(ELEM *p, __m512 v)
+{
+    if (sizeof(ELEM) == 2) _mm256_storeu_si256((__m256i *)p, TO_STORED(v));
+    else _mm512_storeu_ps((float *)p, v);
 }
 
 static inline __attribute__((always_inline)) __m512 finish(const struct cpu_row *r, __m512 v, int o,
@@ -79,7 +89,7 @@ static inline __attribute__((always_inline)) void plain_block(const struct cpu_r
 
 /* px0: first pixel of this piece. pixel: elements between input pixels, a constant for stride 1.
  * The sums leave through memory, so that the epilogue is a loop and not unrolled into each of the
- * functions. */
+ * functions; but for those that are clipped and stored, see clipped(). */
 static void epilogue(const struct cpu_row *r, const float *sums, int64_t px0, int n_px)
 {
     for (int o = 0; o < r->n_out; o++) {
@@ -93,6 +103,19 @@ static void epilogue(const struct cpu_row *r, const float *sums, int64_t px0, in
         for (int p = 0; p < n_px; p++, sums += CPU_BLOCK)
             store_block(r, finish(r, _mm512_load_ps(sums), o, slope, px0 + p), o, px0 + p);
     }
+}
+
+/* Clip and store, from registers: in layers of few input channels, where a sum is eight products,
+ * the way through memory would take as long again. */
+static inline __attribute__((always_inline)) void clipped(const struct cpu_row *r,
+                                                          const __m512 *acc, int o, int64_t px0,
+                                                          const int n_px)
+{
+    const __m512 low = _mm512_set1_ps(r->low), high = _mm512_set1_ps(r->high);
+    ELEM *y = (ELEM *)r->y + o * r->y_block + px0 * r->y_pixel;
+#pragma GCC unroll 28
+    for (int p = 0; p < n_px; p++, y += r->y_pixel)
+        store_elem(y, _mm512_min_ps(high, _mm512_max_ps(low, acc[p]))); /* NaN: the second */
 }
 
 static inline __attribute__((always_inline)) void piece(const struct cpu_row *r, int64_t px0,
@@ -124,6 +147,11 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
                 }
             }
         }
+    }
+    if (r->clip_only && r->y_dtype == ELEM_TYPE && !r->raw) {
+        clipped(r, acc[0], 0, px0, n_px);
+        if (n_out == 2) clipped(r, acc[1], 1, px0, n_px);
+        return;
     }
 #pragma GCC unroll 2
     for (int o = 0; o < n_out; o++)
@@ -186,16 +214,6 @@ static void row(const struct cpu_row *r)
  *           positions, output 2x2 = A^T M A. B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], A^T =
  *           [1 1 1 0; 0 1 -1 -1]. All coefficients are 0 and +-1: in bf16 the error is that of
  *           plain bf16 to within a quarter. */
-
-static inline __attribute__((always_inline)) __m512 load_elem(const ELEM *p)
-{
-    return load_block(p, sizeof(ELEM) == 2 ? SYN_BF16 : SYN_F32, 0);
-}
-static inline __attribute__((always_inline)) void store_elem(ELEM *p, __m512 v)
-{
-    if (sizeof(ELEM) == 2) _mm256_storeu_si256((__m256i *)p, TO_STORED(v));
-    else _mm512_storeu_ps((float *)p, v);
-}
 
 static void wino_in(const struct cpu_wino_in *w)
 {
@@ -303,40 +321,4 @@ static void nested_in(const struct cpu_nested_in *w)
             for (int j = 0; j < 4; j++)
                 store_fours((ELEM *)w->v + (4 * i + j) * w->v_position + 4 * x, v[j]);
         }
-}
-
-/* --- depthwise -------------------------------------------------------------------------------- */
-
-/* Channels meet nobody but themselves, so a register holds sixteen of them for weights, inputs and
- * sums; seven pixels at a time hide the latency. Bound by the loads (and in bf16 their
- * widening). */
-#define DEPTH_PX 7
-
-static inline __attribute__((always_inline)) void depth_piece(const struct cpu_row *r, int64_t px0,
-                                                              const int n_px)
-{
-    _Alignas(64) float sums[DEPTH_PX * CPU_BLOCK];
-    const ELEM *x0 = (const ELEM *)r->x + px0 * r->x_pixel;
-    const float *w = r->w;
-    __m512 acc[DEPTH_PX];
-#pragma GCC unroll 7
-    for (int p = 0; p < n_px; p++) acc[p] = _mm512_loadu_ps(r->bias);
-    for (int32_t t = 0; t < r->n_taps; t++, w += CPU_BLOCK) {
-        const ELEM *x = x0 + r->tap_offset[t];
-        const __m512 wt = _mm512_loadu_ps(w);
-#pragma GCC unroll 7
-        for (int p = 0; p < n_px; p++)
-            acc[p] = _mm512_fmadd_ps(wt, load_elem(x + p * r->x_pixel), acc[p]);
-    }
-#pragma GCC unroll 7
-    for (int p = 0; p < n_px; p++) _mm512_store_ps(sums + p * CPU_BLOCK, acc[p]);
-    epilogue(r, sums, px0, n_px);
-}
-
-static void depthwise(const struct cpu_row *r)
-{
-    int64_t px = 0;
-    for (; px + DEPTH_PX <= r->cols; px += DEPTH_PX) depth_piece(r, px, DEPTH_PX);
-    for (; px + 2 <= r->cols; px += 2) depth_piece(r, px, 2);
-    if (px < r->cols) depth_piece(r, px, 1);
 }

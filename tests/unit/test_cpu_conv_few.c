@@ -163,6 +163,24 @@ static void test_depthwise(void)
     T_CHECK(ran >= 60, "%d of 64 ran", (int)ran);
 }
 
+/* 3x3, which has a kernel of its own: every width about its pieces, both strides, with and without what
+ * a clip alone does to the sums. */
+static void test_depthwise_square(void)
+{
+    for (int64_t w = 1; w < 37; w++)
+        for (int32_t form = 0; form < 4; form++) {
+            const int64_t c = w % 5 ? 32 : 19;
+            struct shape s = {.n = 1, .ci = c, .h = 4, .w = w,
+                              .conv = {.co = c, .group = c, .k = 3, .stride = 1 + form % 2,
+                                       .pads = {1, 1, 1, 1}, .dense = true},
+                              .then_conv = w % 3 != 0};
+            if (form % 2) s.conv.pads[0] = s.conv.pads[1] = 0;
+            s.conv.act = form < 2 ? SYN_ACT_CLIP : SYN_ACT_LEAKY;
+            s.conv.act_a = form < 2 ? -0.3 : 0.2, s.conv.act_b = 0.6;
+            T_CHECK(run_shape((uint64_t)w, &s, "depthwise") || w < 3, "refused");
+        }
+}
+
 /* A network whose ends are NHWC: its pictures are read and written where the caller has them. */
 static void test_nhwc(void)
 {
@@ -196,6 +214,7 @@ static void test_all(const char *only)
     test_nested();
     test_others_read();
     test_depthwise();
+    test_depthwise_square();
     test_nhwc();
 }
 
