@@ -65,7 +65,8 @@ enum {
     SYN_PASS_PROGRAM = 1 << 13,
     SYN_PASS_WIDEN = 1 << 14,     /* networks stored in f16 compute in f32 */
     SYN_PASS_ATTENTION = 1 << 15, /* spelled-out attention as one node */
-    SYN_PASS_ALL = (1 << 16) - 1
+    SYN_PASS_PAIRS = 1 << 16, /* a convolution and the depthwise one that reads it in one step */
+    SYN_PASS_ALL = (1 << 17) - 1
 };
 
 struct syn_engine_opts {

@@ -7,7 +7,8 @@
  * Sleeping is a futex on `round` (helpers) and on `door` (caller). Waking is a system call, which
  * small layers would pay for at every loop: `asleep` counts who may be in one, and with none there
  * is no call. A thread counts itself before its last look at the word it sleeps on, the other side
- * changes the word before it looks at the count, all in one order: one of the two sees the other. */
+ * changes the word before it looks at the count, all in one order: one of the two sees the
+ * other. */
 #include "kernels/base/threads.h"
 #include "kernels/base/alloc.h"
 #include <linux/futex.h>

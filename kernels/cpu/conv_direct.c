@@ -101,7 +101,7 @@ static void run_row(const struct direct_run *r, int64_t n, int32_t group, const 
     struct cpu_row k =
         cpu_form_row(f, &r->at, n, group, row * f->step_h + ph->grid.row0, ph->grid.col0);
     k.x = r->at.x + cpu_row_at(x, n, 0, row * sh) * size;
-    k.x_pixel = sw * CPU_BLOCK;
+    k.x_pixel = sw * x->block;
     k.x_block = x->stride_c;
     k.n_blocks = (int32_t)f->x_blocks;
     k.last_k = d->last_k;

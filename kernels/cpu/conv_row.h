@@ -10,9 +10,9 @@
  * Roofline: 28 FMAs a step against 16 loads: bound by the FMA units.
  * Tests:    tests/unit/test_cpu_conv.c against the reference.
  *
- * The including file defines: ELEM (storage type) and ELEM_TYPE (its name), STEP (channels per FMA: 1 or 2), BCAST(p),
- * LOADW(p), FMA(acc, w, x), TO_STORED(v): sixteen f32 as bf16, and store_fours(p, v): four
- * registers of a channel each as sixteen pixels of four channels. */
+ * The including file defines: ELEM (storage type) and ELEM_TYPE (its name), STEP (channels per FMA:
+ * 1 or 2), BCAST(p), LOADW(p), FMA(acc, w, x), TO_STORED(v): sixteen f32 as bf16, and
+ * store_fours(p, v): four registers of a channel each as sixteen pixels of four channels. */
 
 #define MAX_PX_2 14
 #define MAX_PX_1 28

@@ -192,15 +192,16 @@ static void test_nhwc(void)
         {.backend = &syn_backend_cpu, .self = cpu, .want_impl = "nhwc rows"},
         {.backend = &syn_backend_cpu, .self = cpu, .want_impl = "nhwc rows", .bf16 = true}};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
-        for (int form = 0; form < 3; form++) { /* 1: others read the input too; 2: a wide result */
+        for (int form = 0; form < 4; form++) { /* 1: others read the input too; 2: a wide result;
+                                                  * 3: strides, whose picture lies in fours */
             struct gg b;
             int32_t x, y;
             gg_new(&b, 700 + k);
             x = gg_input(&b, sizes[k][0], sizes[k][1], sizes[k][2], sizes[k][3]);
             y = gg_node(&b, SYN_OP_TRANSPOSE, 1, &x, 1, &in_attr);
             if (form == 1) gg_output(&b, gg_node1(&b, SYN_OP_RELU, x));
-            y = gg_conv(&b, y, &(struct gg_conv){.co = form == 2 ? 40 : 3, .k = 3, .pad = 1,
-                                                 .dense = true});
+            y = gg_conv(&b, y, &(struct gg_conv){.co = form >= 2 ? 40 : 3, .k = 3, .pad = 1,
+                                                 .stride = form == 3 ? 2 : 1, .dense = true});
             gg_output(&b, gg_node(&b, SYN_OP_TRANSPOSE, 1, &y, 1, &out_attr));
             gg_check_all(&b, how, 2, "nhwc");
             gg_free(&b);
