@@ -46,17 +46,19 @@ static void depth_task(void *ctx, int64_t task)
     const int64_t band = task % d->bands, block = task / d->bands % f->y_blocks,
                   n = task / d->bands / f->y_blocks, begin = band * d->band,
                   end = begin + d->band < f->c.ho ? begin + d->band : f->c.ho;
+    const int64_t size = (int64_t)syn_dtype_bytes(x->dtype);
+    struct cpu_row k = cpu_form_block_row(f, &r->at, n, block, begin, 0);
+    k.n_out = 1;
+    k.x = r->at.x + cpu_row_at(x, n, block, begin * f->c.stride_h) * size;
+    k.x_pixel = f->c.stride_w * CPU_BLOCK;
+    k.tap_offset = d->tap_offset;
+    k.n_taps = d->n_taps;
+    k.w = d->weights + block * d->n_taps * CPU_BLOCK;
+    k.cols = f->c.wo;
     for (int64_t oy = begin; oy < end; oy++) {
-        struct cpu_row k = cpu_form_block_row(f, &r->at, n, block, oy, 0);
-        k.n_out = 1;
-        k.x = r->at.x + (size_t)cpu_row_at(x, n, block, oy * f->c.stride_h) *
-                            syn_dtype_bytes(x->dtype);
-        k.x_pixel = f->c.stride_w * CPU_BLOCK;
-        k.tap_offset = d->tap_offset;
-        k.n_taps = d->n_taps;
-        k.w = d->weights + block * d->n_taps * CPU_BLOCK;
-        k.cols = f->c.wo;
         d->row(&k);
+        k.x = (const uint8_t *)k.x + f->c.stride_h * x->stride_y * size;
+        cpu_form_go_down(f, &k, 1);
         cpu_zero_frame(&f->place[f->y], &f->y_shape, r->at.y, n, block, oy);
     }
 }

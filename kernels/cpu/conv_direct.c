@@ -23,6 +23,7 @@ struct direct {
     struct cpu_pack *pack;
     struct phase phase[CPU_MAX_PHASES];
     int32_t n_phases, last_k;
+    int64_t stride_h; /* input rows between two of a grid */
     int64_t band, bands;
 };
 
@@ -89,18 +90,18 @@ struct direct_run {
     struct cpu_form_run at;
 };
 
-static void run_row(const struct direct_run *r, int64_t n, int32_t group, const struct phase *ph,
-                    int64_t row)
+/* Row `row` of a phase's grid, as the kernel is told it. */
+static struct cpu_row phase_row(const struct direct_run *r, int64_t n, int32_t group,
+                                const struct phase *ph, int64_t row)
 {
     const struct direct *d = r->d;
     const struct cpu_form *f = &d->form;
     const struct syn_place *x = &f->place[f->x];
-    const int64_t sh = f->c.transposed ? 1 : f->c.stride_h,
-                  sw = f->c.transposed ? 1 : f->c.stride_w;
+    const int64_t sw = f->c.transposed ? 1 : f->c.stride_w;
     const int64_t size = (int64_t)syn_dtype_bytes(x->dtype);
     struct cpu_row k =
         cpu_form_row(f, &r->at, n, group, row * f->step_h + ph->grid.row0, ph->grid.col0);
-    k.x = r->at.x + cpu_row_at(x, n, 0, row * sh) * size;
+    k.x = r->at.x + cpu_row_at(x, n, 0, row * d->stride_h) * size;
     k.x_pixel = sw * x->block;
     k.x_block = x->stride_c;
     k.n_blocks = (int32_t)f->x_blocks;
@@ -109,7 +110,15 @@ static void run_row(const struct direct_run *r, int64_t n, int32_t group, const 
     k.n_taps = ph->n_taps;
     k.w = ph->weights + group * cpu_pack_group_elements(&f->c, f->bf16, ph->n_taps, 2) * size;
     k.cols = ph->grid.cols;
-    d->row(&k);
+    return k;
+}
+
+/* The frame beside an output row, both blocks of the group. */
+static void zero_frames(const struct direct_run *r, int64_t n, int32_t group, int64_t oy)
+{
+    const struct cpu_form *f = &r->d->form;
+    for (int64_t b = 2 * group; b < 2 * group + 2 && b < f->y_blocks; b++)
+        cpu_zero_frame(&f->place[f->y], &f->y_shape, r->at.y, n, b, oy);
 }
 
 static void direct_task(void *ctx, int64_t task)
@@ -117,19 +126,23 @@ static void direct_task(void *ctx, int64_t task)
     const struct direct_run *r = ctx;
     const struct direct *d = r->d;
     const struct cpu_form *f = &d->form;
+    const struct syn_place *x = &f->place[f->x];
     const int32_t group = (int32_t)(task % f->n_groups);
-    const int64_t band = task / f->n_groups % d->bands, n = task / f->n_groups / d->bands;
-    for (int64_t row = band * d->band; row < (band + 1) * d->band; row++)
-        for (int32_t i = 0; i < d->n_phases; i++) {
-            const struct phase *ph = &d->phase[i];
-            if (row >= ph->grid.rows) continue;
-            run_row(r, n, group, ph, row);
-            for (int64_t b = 2 * group; ph->grid.col0 == 0 && f->place[f->y].frame &&
-                                        b < 2 * group + 2 && b < f->y_blocks;
-                 b++)
-                cpu_zero_frame(&f->place[f->y], &f->y_shape, r->at.y, n, b,
-                               row * f->step_h + ph->grid.row0);
+    const int64_t band = task / f->n_groups % d->bands, n = task / f->n_groups / d->bands,
+                  begin = band * d->band, end = begin + d->band,
+                  x_row = d->stride_h * x->stride_y * (int64_t)syn_dtype_bytes(x->dtype);
+    for (int32_t i = 0; i < d->n_phases; i++) {
+        const struct phase *ph = &d->phase[i];
+        struct cpu_row k;
+        if (begin < ph->grid.rows) k = phase_row(r, n, group, ph, begin);
+        for (int64_t row = begin; row < end && row < ph->grid.rows; row++) {
+            d->row(&k);
+            k.x = (const uint8_t *)k.x + x_row;
+            cpu_form_go_down(f, &k, 1);
+            if (ph->grid.col0 == 0 && f->place[f->y].frame)
+                zero_frames(r, n, group, row * f->step_h + ph->grid.row0);
         }
+    }
 }
 
 static void direct_run(const struct syn_kernel *k, const struct syn_run *r)
@@ -181,6 +194,7 @@ syn_status cpu_conv_direct_prepare(struct cpu_self *self, const struct syn_place
     if ((st = cpu_form_init(f, p, place, node, err)) != SYN_OK) goto done;
     d->row = f->bf16 ? self->bf16.row : self->f32.row;
     d->last_k = cpu_last_k(&f->c, f->bf16);
+    d->stride_h = f->c.transposed ? 1 : f->c.stride_h;
     rows = cpu_conv_phase(&f->c, 0).rows;
     d->band = rows * f->n_groups * f->c.n / ((int64_t)self->threads * 8);
     d->band = d->band < 1 ? 1 : d->band > 16 ? 16 : d->band;

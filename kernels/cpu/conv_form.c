@@ -148,3 +148,16 @@ struct cpu_row cpu_form_block_row(const struct cpu_form *f, const struct cpu_for
     }
     return k;
 }
+
+static int64_t rows_bytes(const struct cpu_form *f, int32_t value, int64_t rows)
+{
+    const struct syn_place *p = &f->place[value];
+    return rows * f->step_h * p->stride_y * (p->dtype == SYN_F32 ? 4 : 2);
+}
+
+void cpu_form_go_down(const struct cpu_form *f, struct cpu_row *k, int64_t rows)
+{
+    k->y = (uint8_t *)k->y + rows_bytes(f, f->y, rows);
+    if (k->res1) k->res1 = (const uint8_t *)k->res1 + rows_bytes(f, f->res1, rows);
+    if (k->res2) k->res2 = (const uint8_t *)k->res2 + rows_bytes(f, f->res2, rows);
+}

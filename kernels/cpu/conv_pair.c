@@ -29,6 +29,7 @@ struct pair {
     int32_t last_k, n_first, n_depth; /* taps */
     int32_t first_offset[CPU_MAX_TAPS];
     struct cpu_tap depth_tap[CPU_MAX_TAPS];
+    int64_t size;              /* bytes of a number between the two */
     int64_t slots, line, left; /* rows of the ring; elements of a line, before its first pixel */
     int64_t strip, strips;
     int32_t threads;
@@ -104,64 +105,80 @@ struct pair_run {
 };
 struct unit {
     int64_t n, begin, end; /* output rows */
-    int32_t group;
+    int32_t group, n_blocks;
     uint8_t *ring; /* [slots, and one of zeros][2 blocks][line] */
+    struct cpu_row make, read[2]; /* the next rows of either */
+    int32_t offset[CPU_MAX_TAPS]; /* of the second's taps in the ring */
 };
 
-/* Row y of the first convolution into its slot. */
-static void make_row(const struct pair_run *r, const struct unit *u, int64_t y)
+/* What all rows of the unit share. Channels' rows are made together, read by block. */
+static void begin_unit(const struct pair_run *r, struct unit *u)
 {
     const struct pair *d = r->d;
     const struct cpu_form *f = &d->first;
     const struct syn_place *x = &f->place[f->x];
-    const int64_t size = (int64_t)syn_dtype_bytes(x->dtype);
-    struct cpu_row k = cpu_form_row(f, &r->first, u->n, u->group, 0, 0);
-    k.x = r->first.x + cpu_row_at(x, u->n, 0, y * f->c.stride_h) * size;
-    k.x_pixel = f->c.stride_w * x->block;
-    k.x_block = x->stride_c;
-    k.n_blocks = (int32_t)f->x_blocks;
-    k.last_k = d->last_k;
-    k.tap_offset = d->first_offset;
-    k.n_taps = d->n_first;
-    k.w = (const uint8_t *)d->pack->data +
-          u->group * cpu_pack_group_elements(&f->c, f->bf16, d->n_first, 2) * size;
-    k.cols = f->c.wo;
-    k.y = u->ring + (y % d->slots * 2 * d->line + d->left) * (int64_t)syn_dtype_bytes(k.y_dtype);
-    k.y_block = d->line;
-    d->row(&k);
+    struct cpu_row *k = &u->make;
+    u->n_blocks = d->depth.y_blocks - 2 * u->group < 2 ? 1 : 2;
+    *k = cpu_form_row(f, &r->first, u->n, u->group, 0, 0);
+    k->x_pixel = f->c.stride_w * x->block;
+    k->x_block = x->stride_c;
+    k->n_blocks = (int32_t)f->x_blocks;
+    k->last_k = d->last_k;
+    k->tap_offset = d->first_offset;
+    k->n_taps = d->n_first;
+    k->w = (const uint8_t *)d->pack->data +
+           u->group * cpu_pack_group_elements(&f->c, f->bf16, d->n_first, 2) *
+               (int64_t)syn_dtype_bytes(x->dtype);
+    k->cols = f->c.wo;
+    k->y_block = d->line;
+    for (int32_t b = 0; b < u->n_blocks; b++) {
+        const int64_t block = 2 * (int64_t)u->group + b;
+        k = &u->read[b];
+        *k = cpu_form_block_row(&d->depth, &r->depth, u->n, block, u->begin, 0);
+        k->n_out = 1;
+        k->x = u->ring + b * d->line * d->size;
+        k->x_pixel = d->depth.c.stride_w * CPU_BLOCK;
+        k->tap_offset = u->offset;
+        k->n_taps = d->n_depth;
+        k->w = d->weights + block * d->n_depth * CPU_BLOCK;
+        k->cols = d->depth.c.wo;
+    }
+}
+
+/* Row y of the first convolution into its slot. */
+static void make_row(const struct pair_run *r, struct unit *u, int64_t y)
+{
+    const struct pair *d = r->d;
+    const struct syn_place *x = &d->first.place[d->first.x];
+    u->make.x = r->first.x + cpu_row_at(x, u->n, 0, y * d->first.c.stride_h) *
+                                 (int64_t)syn_dtype_bytes(x->dtype);
+    u->make.y = u->ring + (y % d->slots * 2 * d->line + d->left) * d->size;
+    d->row(&u->make);
 }
 
 /* Output row oy, both blocks; the rows that it reads are in their slots. */
-static void depth_row(const struct pair_run *r, const struct unit *u, int64_t oy)
+static void depth_row(const struct pair_run *r, struct unit *u, int64_t oy)
 {
     const struct pair *d = r->d;
     const struct cpu_form *f = &d->depth;
-    const int64_t size = (int64_t)syn_dtype_bytes(f->place[f->x].dtype);
-    int32_t offset[CPU_MAX_TAPS];
     for (int32_t t = 0; t < d->n_depth; t++) {
         const int64_t y = oy * f->c.stride_h + d->depth_tap[t].dy,
                       slot = y < 0 || y >= f->c.h ? d->slots : y % d->slots;
-        offset[t] = (int32_t)(slot * 2 * d->line + d->left + d->depth_tap[t].dx * CPU_BLOCK);
+        u->offset[t] = (int32_t)(slot * 2 * d->line + d->left + d->depth_tap[t].dx * CPU_BLOCK);
     }
-    for (int32_t b = 0; b < 2 && 2 * u->group + b < f->y_blocks; b++) {
-        const int64_t block = 2 * (int64_t)u->group + b;
-        struct cpu_row k = cpu_form_block_row(f, &r->depth, u->n, block, oy, 0);
-        k.n_out = 1;
-        k.x = u->ring + b * d->line * size;
-        k.x_pixel = f->c.stride_w * CPU_BLOCK;
-        k.tap_offset = offset;
-        k.n_taps = d->n_depth;
-        k.w = d->weights + block * d->n_depth * CPU_BLOCK;
-        k.cols = f->c.wo;
-        d->depthwise(&k);
-        cpu_zero_frame(&f->place[f->y], &f->y_shape, r->depth.y, u->n, block, oy);
+    for (int32_t b = 0; b < u->n_blocks; b++) {
+        d->depthwise(&u->read[b]);
+        cpu_form_go_down(f, &u->read[b], 1);
+        cpu_zero_frame(&f->place[f->y], &f->y_shape, r->depth.y, u->n, 2 * (int64_t)u->group + b,
+                       oy);
     }
 }
 
-static void run_unit(const struct pair_run *r, const struct unit *u)
+static void run_unit(const struct pair_run *r, struct unit *u)
 {
     const struct syn_conv *c = &r->d->depth.c;
     int64_t made = 0; /* rows before this one are in the ring, or no longer wanted */
+    begin_unit(r, u);
     for (int64_t oy = u->begin; oy < u->end; oy++) {
         const int64_t top = oy * c->stride_h - c->top, end = top + r->d->slots;
         for (made = made < top ? top : made; made < end && made < c->h; made++)
@@ -244,9 +261,8 @@ static syn_status lay_out(struct pair *d, struct syn_err *err)
     d->line = d->left + cols * CPU_BLOCK;
     if ((d->slots + 1) * 2 * d->line > INT32_MAX)
         return syn_fail(err, SYN_TOO_LARGE, "conv: rows over 2^31 numbers");
-    d->ring_bytes = (size_t)((d->slots + 1) * 2 * d->line) *
-                    syn_dtype_bytes(d->depth.place[d->depth.x].dtype);
-    d->ring_bytes = syn_aligned(d->ring_bytes);
+    d->size = (int64_t)syn_dtype_bytes(d->depth.place[d->depth.x].dtype);
+    d->ring_bytes = syn_aligned((size_t)((d->slots + 1) * 2 * d->line * d->size));
     d->n_depth = cpu_conv_taps(c, 0, 0, d->depth_tap);
     d->n_first = cpu_conv_taps(&d->first.c, 0, 0, tap);
     d->last_k = cpu_last_k(&d->first.c, d->first.bf16);
