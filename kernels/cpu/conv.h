@@ -21,6 +21,7 @@
 /* One row of one group of output-channel blocks: px output pixels from (pointers set by the
  * caller). */
 struct cpu_row {
+    bool x_f32;                   /* depthwise alone: x is f32, whatever the kernels are for */
     const void *x;                /* first input pixel of channel block 0 */
     int64_t x_pixel, x_block;     /* elements between output pixels, between channel blocks */
     int32_t n_blocks;             /* input channel blocks */

@@ -112,10 +112,17 @@ static inline __attribute__((always_inline)) void clipped(const struct cpu_row *
                                                           const int n_px)
 {
     const __m512 low = _mm512_set1_ps(r->low), high = _mm512_set1_ps(r->high);
-    ELEM *y = (ELEM *)r->y + o * r->y_block + px0 * r->y_pixel;
+    const int64_t size = r->y_dtype == SYN_F32 ? 4 : 2, pixel = r->y_pixel * size;
+    char *y = (char *)r->y + (o * r->y_block + px0 * r->y_pixel) * size;
+    if (r->y_dtype == SYN_F32)
 #pragma GCC unroll 28
-    for (int p = 0; p < n_px; p++, y += r->y_pixel)
-        store_elem(y, _mm512_min_ps(high, _mm512_max_ps(low, acc[p]))); /* NaN: the second */
+        for (int p = 0; p < n_px; p++, y += pixel) /* NaN: the second */
+            _mm512_storeu_ps((float *)y, _mm512_min_ps(high, _mm512_max_ps(low, acc[p])));
+    else
+#pragma GCC unroll 28
+        for (int p = 0; p < n_px; p++, y += pixel)
+            _mm256_storeu_si256((__m256i *)y,
+                                TO_STORED(_mm512_min_ps(high, _mm512_max_ps(low, acc[p]))));
 }
 
 static inline __attribute__((always_inline)) void piece(const struct cpu_row *r, int64_t px0,
@@ -148,7 +155,7 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
             }
         }
     }
-    if (r->clip_only && r->y_dtype == ELEM_TYPE && !r->raw) {
+    if (r->clip_only && !r->raw) {
         clipped(r, acc[0], 0, px0, n_px);
         if (n_out == 2) clipped(r, acc[1], 1, px0, n_px);
         return;
