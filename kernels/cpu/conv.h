@@ -30,6 +30,7 @@ struct cpu_row {
     int32_t n_taps;
     const void *w;                /* packed for this group of output blocks */
     int32_t n_out;                /* output blocks in the group: 1 or 2 */
+    bool half;                    /* the second of two has at most 8 channels */
     int64_t cols;
     void *y;                      /* first output pixel of the group's first block */
     int64_t y_pixel, y_block;     /* elements */

@@ -25,6 +25,8 @@ static inline __attribute__((always_inline)) __m256i to_bf16(__m512 v)
 #define BCAST(p) _mm512_set1_ps(*(p))
 #define TO_STORED(v) to_bf16(v)
 #define FMA(acc, w, x) _mm512_fmadd_ps(w, x, acc)
+#define HALF(v) _mm512_castps512_ps256(v)
+#define FMA_HALF(acc, w, x) _mm256_fmadd_ps(w, x, acc)
 
 static inline __attribute__((always_inline)) void store_fours(float *p, const __m512 v[4])
 {

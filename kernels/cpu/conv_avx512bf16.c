@@ -18,6 +18,8 @@
 #define BCAST(p) broadcast_pair(p)
 #define TO_STORED(v) (__m256i)_mm512_cvtneps_pbh(v)
 #define FMA(acc, w, x) _mm512_dpbf16_ps(acc, w, x)
+#define HALF(v) (__m256bh) _mm512_castsi512_si256((__m512i)(v))
+#define FMA_HALF(acc, w, x) _mm256_dpbf16_ps(acc, w, x)
 
 static inline __attribute__((always_inline)) __m512bh broadcast_pair(const uint16_t *p)
 {

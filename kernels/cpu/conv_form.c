@@ -120,6 +120,7 @@ struct cpu_row cpu_form_block_row(const struct cpu_form *f, const struct cpu_for
     const struct syn_place *y = &f->place[f->y], *p;
     struct cpu_row k = {
         .n_out = f->y_blocks - block < 2 ? 1 : 2,
+        .half = block + 2 == f->y_blocks && (f->c.co - 1) % CPU_BLOCK < CPU_BLOCK / 2,
         .y = (void *)(uintptr_t)pixel(run->y, y, n, y->block == 1 ? 0 : block, oy, ox),
         .y_pixel = (int64_t)f->step_w * y->block,
         .y_block = y->stride_c,

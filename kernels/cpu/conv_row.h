@@ -11,8 +11,9 @@
  * Tests:    tests/unit/test_cpu_conv.c against the reference.
  *
  * The including file defines: ELEM (storage type) and ELEM_TYPE (its name), STEP (channels per FMA:
- * 1 or 2), BCAST(p), LOADW(p), FMA(acc, w, x), TO_STORED(v): sixteen f32 as bf16, and
- * store_fours(p, v): four registers of a channel each as sixteen pixels of four channels. */
+ * 1 or 2), BCAST(p), LOADW(p), FMA(acc, w, x), HALF(v) and FMA_HALF (the lower half of a register),
+ * TO_STORED(v): sixteen f32 as bf16, and store_fours(p, v): four registers of a channel each as
+ * sixteen pixels of four channels. */
 
 #define MAX_PX_2 14
 #define MAX_PX_1 28
@@ -127,7 +128,7 @@ static inline __attribute__((always_inline)) void clipped(const struct cpu_row *
 
 static inline __attribute__((always_inline)) void piece(const struct cpu_row *r, int64_t px0,
                                                         const int n_out, const int n_px,
-                                                        const int64_t pixel)
+                                                        const int64_t pixel, const bool half)
 {
     _Alignas(64) float local[2 * MAX_PX_1 * CPU_BLOCK];
     float *sums = r->raw ? r->raw + px0 * CPU_BLOCK : local;
@@ -135,10 +136,13 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
         (r->raw ? r->cols : n_px) * CPU_BLOCK; /* from one output block's sums to the other's */
     const ELEM *w = (const ELEM *)r->w;
     __m512 acc[2][MAX_PX_1];
+    __m256 lower[MAX_PX_2]; /* the second block's if it is a half */
 #pragma GCC unroll 2
     for (int o = 0; o < n_out; o++)
 #pragma GCC unroll 28
         for (int p = 0; p < n_px; p++) acc[o][p] = _mm512_loadu_ps(r->bias + o * CPU_BLOCK);
+#pragma GCC unroll 14
+    for (int p = 0; half && p < n_px; p++) lower[p] = _mm256_loadu_ps(r->bias + CPU_BLOCK);
     for (int32_t b = 0; b < r->n_blocks; b++) {
         const ELEM *xb = (const ELEM *)r->x + px0 * pixel + b * r->x_block;
         const int32_t n_k = b == r->n_blocks - 1 ? r->last_k : CPU_BLOCK;
@@ -150,11 +154,14 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
                 for (int p = 0; p < n_px; p++) {
                     const VEC v = BCAST(x + k + p * pixel);
                     acc[0][p] = FMA(acc[0][p], w0, v);
-                    if (n_out == 2) acc[1][p] = FMA(acc[1][p], w1, v);
+                    if (half) lower[p] = FMA_HALF(lower[p], HALF(w1), HALF(v));
+                    else if (n_out == 2) acc[1][p] = FMA(acc[1][p], w1, v);
                 }
             }
         }
     }
+#pragma GCC unroll 14
+    for (int p = 0; half && p < n_px; p++) acc[1][p] = _mm512_zextps256_ps512(lower[p]);
     if (r->clip_only && !r->raw) {
         clipped(r, acc[0], 0, px0, n_px);
         if (n_out == 2) clipped(r, acc[1], 1, px0, n_px);
@@ -167,18 +174,25 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
     if (!r->raw) epilogue(r, sums, px0, n_px);
 }
 
-/* piece_<output blocks>_<pixels>: neighbouring pixels; strided_...: any distance. */
+/* piece_<output blocks>_<pixels>: neighbouring pixels; halved_...: of the second block, eight
+ * channels at most, for half the work; strided_...: any distance. */
 #define PIECE(n_out, n)                                                                            \
     static                                                                                         \
         __attribute__((noinline)) void piece_##n_out##_##n(const struct cpu_row *r, int64_t px0)   \
     {                                                                                              \
-        piece(r, px0, n_out, n, CPU_BLOCK);                                                        \
+        piece(r, px0, n_out, n, CPU_BLOCK, false);                                                 \
+    }
+#define HALVED(n_out, n)                                                                           \
+    static                                                                                         \
+        __attribute__((noinline)) void halved_##n_out##_##n(const struct cpu_row *r, int64_t px0)  \
+    {                                                                                              \
+        piece(r, px0, n_out, n, CPU_BLOCK, true);                                                  \
     }
 #define STRIDED(n_out, n)                                                                          \
     static                                                                                         \
         __attribute__((noinline)) void strided_##n_out##_##n(const struct cpu_row *r, int64_t px0) \
     {                                                                                              \
-        piece(r, px0, n_out, n, r->x_pixel);                                                       \
+        piece(r, px0, n_out, n, r->x_pixel, false);                                                \
     }
 #define UP_TO_6(X, o) X(o, 1) X(o, 2) X(o, 3) X(o, 4) X(o, 5) X(o, 6)
 #define UP_TO_14(X, o)                                                                             \
@@ -189,9 +203,11 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
         X(o, 25) X(o, 26) X(o, 27) X(o, 28)
 UP_TO_28(PIECE, 1)
 UP_TO_14(PIECE, 2)
+UP_TO_14(HALVED, 2)
 UP_TO_6(STRIDED, 1)
 UP_TO_6(STRIDED, 2)
 #define PIECE_ENTRY(n_out, n) piece_##n_out##_##n,
+#define HALVED_ENTRY(n_out, n) halved_##n_out##_##n,
 #define STRIDED_ENTRY(n_out, n) strided_##n_out##_##n,
 
 typedef void piece_fn(const struct cpu_row *, int64_t);
@@ -202,10 +218,12 @@ static void row(const struct cpu_row *r)
                                                                      UP_TO_14(PIECE_ENTRY, 2)};
     static piece_fn *const far1[] = {UP_TO_6(STRIDED_ENTRY, 1)}, *const far2[] = {
                                                                      UP_TO_6(STRIDED_ENTRY, 2)};
+    static piece_fn *const halved2[] = {UP_TO_14(HALVED_ENTRY, 2)};
     const bool near = r->x_pixel == CPU_BLOCK;
     piece_fn *const *fn = r->n_out == 2 ? (near ? near2 : far2) : near ? near1 : far1;
     const int64_t most = !near ? 6 : r->n_out == 2 ? MAX_PX_2 : MAX_PX_1;
     int64_t pieces = (r->cols + most - 1) / most, at = 0;
+    if (fn == near2 && r->half) fn = halved2;
     for (int64_t i = 0; i < pieces; i++) {
         int64_t n = (r->cols - at + (pieces - i) - 1) / (pieces - i); /* even lengths */
         fn[n - 1](r, at);

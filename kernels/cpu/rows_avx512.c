@@ -39,3 +39,10 @@ void cpu_row_quads_avx512(const float *from, int64_t px, float *to)
                               _mm512_maskz_permutexvar_ps(0x7777, where, v));
     }
 }
+
+void cpu_row_add_avx512(const float *from, int64_t px, float sum[16])
+{
+    __m512 v = _mm512_loadu_ps(sum);
+    for (int64_t p = 0; p < px; p++) v = _mm512_add_ps(v, _mm512_loadu_ps(from + 16 * p));
+    _mm512_storeu_ps(sum, v);
+}
