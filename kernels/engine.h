@@ -67,7 +67,8 @@ enum {
     SYN_PASS_ATTENTION = 1 << 15, /* spelled-out attention as one node */
     /* in flows: padding before, a step after, a 1x1 convolution behind a convolution into it */
     SYN_PASS_CONV = 1 << 16,
-    SYN_PASS_ALL = (1 << 17) - 1
+    SYN_PASS_PAIRS = 1 << 17, /* a convolution and the depthwise one that reads it in one step */
+    SYN_PASS_ALL = (1 << 18) - 1
 };
 
 struct syn_engine_opts {

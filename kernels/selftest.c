@@ -86,7 +86,8 @@ static syn_status run_on(const struct syn_backend *b, void *self, bool bf16, boo
     struct syn_graph *g = NULL;
     struct syn_program *program = NULL;
     struct syn_placement how = {.bf16 = bf16, .concat_views = true, .winograd = true,
-                                .lanes = true};
+                                .lanes = true,
+                                .pairs = true};
     const void *in[1] = {x};
     void *out[1] = {y}, *workspace = NULL;
     syn_status st = build(&g, err);
