@@ -66,7 +66,10 @@ enum {
     SYN_PASS_PROGRAM = 1 << 13,
     SYN_PASS_WIDEN = 1 << 14,     /* networks stored in f16 compute in f32 */
     SYN_PASS_ATTENTION = 1 << 15, /* spelled-out attention as one node */
-    SYN_PASS_ALL = (1 << 16) - 1
+    /* in flows: padding before, a step after, a 1x1 convolution behind a convolution into it */
+    SYN_PASS_CONV = 1 << 16,
+    SYN_PASS_PAIRS = 1 << 17, /* a convolution and the depthwise one that reads it in one step */
+    SYN_PASS_ALL = (1 << 18) - 1
 };
 
 struct syn_engine_opts {

@@ -62,7 +62,8 @@ static struct syn_placement placement(const struct syn_model *m, const struct sy
                               .f16 = precision == SYN_PRECISION_F16,
                               .concat_views = (m->passes & SYN_PASS_CONCAT_VIEWS) != 0,
                               .winograd = (m->passes & SYN_PASS_WINOGRAD) != 0,
-                              .lanes = (m->passes & SYN_PASS_LANES) != 0};
+                              .lanes = (m->passes & SYN_PASS_LANES) != 0,
+                              .pairs = (m->passes & SYN_PASS_PAIRS) != 0};
     return p;
 }
 

@@ -92,6 +92,7 @@ static syn_status flow_of(struct syn_model *m, struct syn_err *err)
     if (m->flow) return SYN_OK;
     if ((st = may_flow(m, err)) != SYN_OK) return st;
     if (!m->flow_graph) st = syn_graph_copy(m->graph, &m->flow_graph, err);
+    if (st == SYN_OK && (m->passes & SYN_PASS_CONV)) st = syn_pass_conv(m->flow_graph, err);
     if (st == SYN_OK && (m->passes & SYN_PASS_CHAIN)) st = syn_pass_chain(m->flow_graph, err);
     if (st == SYN_OK) st = syn_flow_new(m->flow_graph, &opts, &m->flow, err);
     if (st != SYN_OK) { /* a graph half rewritten is good for nothing */

@@ -97,7 +97,8 @@ static syn_status run_on(const struct syn_backend *b, void *self, syn_precision 
                                 .f16 = precision == SYN_PRECISION_F16,
                                 .concat_views = true,
                                 .winograd = true,
-                                .lanes = true};
+                                .lanes = true,
+                                .pairs = true};
     const void *in[1] = {x};
     void *out[1] = {y}, *workspace = NULL;
     syn_status st = build(&g, err);

@@ -107,7 +107,8 @@ static syn_status build(struct syn_model *m, const struct syn_shape *in, syn_pre
                                 .f16 = precision == SYN_PRECISION_F16,
                                 .concat_views = (m->passes & SYN_PASS_CONCAT_VIEWS) != 0,
                                 .winograd = (m->passes & SYN_PASS_WINOGRAD) != 0,
-                                .lanes = (m->passes & SYN_PASS_LANES) != 0};
+                                .lanes = (m->passes & SYN_PASS_LANES) != 0,
+                                .pairs = (m->passes & SYN_PASS_PAIRS) != 0};
     syn_status st =
         s ? specialise(m, in, &g, err) : syn_fail(err, SYN_NO_MEMORY, "program: no memory");
     *out = NULL;

@@ -390,7 +390,7 @@ static inline void gg_interpret(const struct syn_graph *g, float *const *in, boo
 struct gg_how {
     const struct syn_backend *backend;
     void *self;
-    bool bf16, no_views, no_share, no_winograd, no_lanes;
+    bool bf16, no_views, no_share, no_winograd, no_lanes, no_pairs;
     unsigned passes;                  /* SYN_PASS_FOLD | SYN_PASS_FUSE_CONV | SYN_PASS_PHASES */
     const char *want_impl, *want_not; /* a step's impl that must, may not occur; NULL = any */
 };
@@ -470,7 +470,7 @@ static inline bool gg_run(const struct gg *b, const struct gg_how *how, float *c
     struct syn_err err = {""};
     struct syn_placement place = {
         .bf16 = how->bf16, .concat_views = !how->no_views, .winograd = !how->no_winograd,
-        .lanes = !how->no_lanes};
+        .lanes = !how->no_lanes, .pairs = !how->no_pairs};
     float *again[GG_OUTPUTS];
     syn_status st = syn_graph_copy(b->g, &g, &err);
     if (st == SYN_OK) st = gg_passes(g, how->passes, &err);
@@ -547,10 +547,11 @@ static inline void gg_check_all(const struct gg *b, const struct gg_how *how, in
     if (bf16) gg_interpret(b->g, in, true, plain);
     for (int32_t k = 0; k < n_how; k++) {
         char label[160];
-        snprintf(label, sizeof label, "%s [%s%s%s%s%s%s passes %x]", what, how[k].backend->name,
+        snprintf(label, sizeof label, "%s [%s%s%s%s%s%s%s passes %x]", what, how[k].backend->name,
                  how[k].bf16 ? " bf16" : "", how[k].no_views ? " no views" : "",
                  how[k].no_share ? " no sharing" : "", how[k].no_winograd ? " no winograd" : "",
-                 how[k].no_lanes ? " no lanes" : "", how[k].passes);
+                 how[k].no_lanes ? " no lanes" : "", how[k].no_pairs ? " no pairs" : "",
+                 how[k].passes);
         if (!gg_run(b, &how[k], in, got, label)) continue;
         gg_compare(b, &how[k], got, want, plain, label);
         for (int32_t i = 0; i < b->g->n_outputs; i++) free(got[i]);

@@ -34,6 +34,9 @@ struct syn_place {
     size_t bytes;        /* of the buffer; 0 for views, constants and external values */
     /* caller's memory: 1 + index of the graph input, -1 - index of the output; 0 = ours */
     int32_t external;
+    /* never stored: the kernel of its only reader makes it, piece by piece. The producer has
+     * nothing to do; root is the producer's input, which so lives until the reader has run */
+    bool passing;
 };
 
 /* What a kernel sees while it runs. */
@@ -83,6 +86,7 @@ struct syn_placement {           /* what place() is asked */
     bool concat_views;           /* the pass SYN_PASS_CONCAT_VIEWS */
     bool winograd;               /* the pass SYN_PASS_WINOGRAD */
     bool lanes;                  /* the pass SYN_PASS_LANES */
+    bool pairs;                  /* the pass SYN_PASS_PAIRS */
     /* only sizes are wanted: prepare fills scratch_bytes and packs nothing; what it makes is never
      * run */
     bool dry;

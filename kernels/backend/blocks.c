@@ -41,7 +41,8 @@ static uint64_t tag_of(int32_t real, int32_t asked)
 {
     return (uint64_t)asked << 8 | (uint64_t)(real + 1);
 }
-static uint64_t asked_size(uint64_t tag) { return class_size((int32_t)(tag >> 8)); }
+#define LEAVING ((uint64_t)1 << 32) /* set in a tag: the heap's, never kept */
+static uint64_t asked_size(uint64_t tag) { return class_size((int32_t)(tag >> 8 & 255)); }
 uint64_t syn_blocks_size(uint64_t tag) { return class_size((int32_t)(tag & 255) - 1); }
 
 static uint64_t most_held(const struct syn_blocks *b)
@@ -57,26 +58,47 @@ static int32_t find_idle(const struct syn_blocks *b, int32_t k)
     return -1;
 }
 
+/* Class and size of what is asked for, within the limit. */
+static syn_status admit(const struct syn_blocks *b, uint64_t bytes, int32_t *class, uint64_t *asked,
+                        struct syn_err *err)
+{
+    if (!class_of(bytes ? bytes : 1, class, asked) ||
+        (b->limit_bytes && (*asked > b->limit_bytes || b->used_bytes > b->limit_bytes - *asked)))
+        return syn_fail(err, SYN_TOO_LARGE, "%llu bytes beside %llu in use: the limit is %llu",
+                        (unsigned long long)bytes, (unsigned long long)b->used_bytes,
+                        (unsigned long long)b->limit_bytes);
+    return SYN_OK;
+}
+
+/* Blocks of other sizes make room before more is asked for. */
+static void make_room(struct syn_blocks *b, uint64_t bytes)
+{
+    const uint64_t most = most_held(b), total = b->busy_bytes + bytes;
+    if (total + b->idle_bytes > most) syn_blocks_trim(b, most > total ? most - total : 0);
+}
+
+static void count_taken(struct syn_blocks *b, uint64_t asked, uint64_t size)
+{
+    b->busy_bytes += size;
+    b->used_bytes += asked;
+    if (b->used_bytes > b->peak_bytes) b->peak_bytes = b->used_bytes;
+}
+
 syn_status syn_blocks_take(struct syn_blocks *b, uint64_t bytes, void **out, uint64_t *tag,
                            struct syn_err *err)
 {
     int32_t k, real;
     uint64_t asked, size;
-    if (!class_of(bytes ? bytes : 1, &k, &asked) ||
-        (b->limit_bytes && (asked > b->limit_bytes || b->used_bytes > b->limit_bytes - asked)))
-        return syn_fail(err, SYN_TOO_LARGE, "%llu bytes beside %llu in use: the limit is %llu",
-                        (unsigned long long)bytes, (unsigned long long)b->used_bytes,
-                        (unsigned long long)b->limit_bytes);
+    const syn_status st = admit(b, bytes, &k, &asked, err);
+    if (st != SYN_OK) return st;
     if ((real = find_idle(b, k)) >= 0) {
         size = class_size(real);
         *out = b->idle[real];
         b->idle[real] = b->idle[real]->next;
         b->idle_bytes -= size;
     } else {
-        /* blocks of other sizes make room before more is asked for */
-        const uint64_t most = most_held(b), total = b->busy_bytes + asked;
         void *made;
-        if (total + b->idle_bytes > most) syn_blocks_trim(b, most > total ? most - total : 0);
+        make_room(b, asked);
         if (!(made = block_new(asked)))
             return syn_fail(err, SYN_NO_MEMORY, "no memory for %llu bytes",
                             (unsigned long long)bytes);
@@ -84,9 +106,24 @@ syn_status syn_blocks_take(struct syn_blocks *b, uint64_t bytes, void **out, uin
         real = k, size = asked;
     }
     *tag = tag_of(real, k);
-    b->busy_bytes += size;
-    b->used_bytes += asked;
-    if (b->used_bytes > b->peak_bytes) b->peak_bytes = b->used_bytes;
+    count_taken(b, asked, size);
+    return SYN_OK;
+}
+
+syn_status syn_blocks_take_leaving(struct syn_blocks *b, uint64_t bytes, void **out, uint64_t *tag,
+                                   struct syn_err *err)
+{
+    int32_t k;
+    uint64_t asked;
+    void *made;
+    const syn_status st = admit(b, bytes, &k, &asked, err);
+    if (st != SYN_OK) return st;
+    make_room(b, asked);
+    if (!(made = syn_alloc((size_t)asked)))
+        return syn_fail(err, SYN_NO_MEMORY, "no memory for %llu bytes", (unsigned long long)bytes);
+    *out = made;
+    *tag = tag_of(k, k) | LEAVING;
+    count_taken(b, asked, asked);
     return SYN_OK;
 }
 
@@ -102,6 +139,10 @@ void syn_blocks_give(struct syn_blocks *b, void *block, uint64_t tag)
     const int32_t k = (int32_t)(tag & 255) - 1;
     if (!block) return;
     leave(b, tag);
+    if (tag & LEAVING) {
+        syn_free(block);
+        return;
+    }
     if (b->busy_bytes + b->idle_bytes + class_size(k) > most_held(b)) {
         block_free(block, class_size(k));
         return;
@@ -113,7 +154,7 @@ void syn_blocks_give(struct syn_blocks *b, void *block, uint64_t tag)
 
 bool syn_blocks_forget(struct syn_blocks *b, uint64_t tag)
 {
-    if (syn_blocks_size(tag) >= LARGE) return false;
+    if (syn_blocks_size(tag) >= LARGE && !(tag & LEAVING)) return false;
     leave(b, tag);
     return true;
 }

@@ -10,6 +10,8 @@
  * Large:   blocks of 1 MiB and more are pages of their own (syn_map): on the heap those that go
  *          back leave holes, and a voice that spoke phrases of many lengths held 770 MiB for 420
  *          of blocks.
+ * Leaving: blocks for a run's results are the heap's whatever their size, since their owner will
+ *          know syn_free alone. A heap gives large ones out again from run to run, pages and all.
  * Layer:   kernels/backend.   Threads: one at a time. */
 #ifndef SYN_BLOCKS_H
 #define SYN_BLOCKS_H
@@ -35,8 +37,12 @@ struct syn_blocks {
  * returned by. SYN_TOO_LARGE over the limit, SYN_NO_MEMORY. */
 SYN_MUST_CHECK syn_status syn_blocks_take(struct syn_blocks *b, uint64_t bytes, void **out,
                                           uint64_t *tag, struct syn_err *err);
+/* The same for what may leave: never an unused block, and not kept when it is returned instead. */
+SYN_MUST_CHECK syn_status syn_blocks_take_leaving(struct syn_blocks *b, uint64_t bytes, void **out,
+                                                  uint64_t *tag, struct syn_err *err);
 void syn_blocks_give(struct syn_blocks *b, void *block, uint64_t tag); /* NULL-safe */
-/* The block leaves for good: its new owner frees it with syn_free. False: it is large and stays. */
+/* The block leaves for good: its new owner frees it with syn_free. False: it is large and was not
+ * taken as one that may leave, and stays. */
 bool syn_blocks_forget(struct syn_blocks *b, uint64_t tag);
 uint64_t syn_blocks_size(uint64_t tag); /* bytes of the block itself */
 void syn_blocks_trim(struct syn_blocks *b, uint64_t keep_bytes); /* largest first */

@@ -36,6 +36,7 @@ struct frame {
     struct flow_node *node;
     int32_t *last;   /* by value: node that reads it last; FOREVER: an output; -1: nobody */
     void **aligned;  /* by value: a constant's aligned copy; NULL: as it lies */
+    bool *leaves;    /* by value: an output, or an output is a view of it */
     int32_t depth;   /* 0: the model's own; of bodies, where it was met first */
     struct frame *next;
 };
@@ -82,9 +83,27 @@ static void frame_free(struct frame *fr)
         }
     for (int32_t v = 0; fr->aligned && v < fr->g->n_values; v++) syn_free(fr->aligned[v]);
     syn_free(fr->aligned);
+    syn_free(fr->leaves);
     syn_free(fr->node);
     syn_free(fr->last);
     syn_free(fr);
+}
+
+static bool is_view(const struct syn_node *n)
+{
+    return (n->op->flags & SYN_OP_VIEW) && n->n_out == 1;
+}
+
+/* Backwards from the outputs. */
+static void find_leaving(struct frame *fr)
+{
+    const struct syn_graph *g = fr->g;
+    for (int32_t i = 0; i < g->n_outputs; i++) fr->leaves[g->output[i]] = true;
+    for (int32_t i = g->n_nodes - 1; i >= 0; i--) {
+        const struct syn_node *n = &g->node[i];
+        if (n->op && is_view(n) && n->out[0] >= 0 && fr->leaves[n->out[0]] && n->in[0] >= 0)
+            fr->leaves[n->in[0]] = true;
+    }
 }
 
 static syn_status frame_new(const struct syn_graph *g, struct frame **out, struct syn_err *err)
@@ -95,8 +114,9 @@ static syn_status frame_new(const struct syn_graph *g, struct frame **out, struc
         fr->node = syn_calloc((size_t)g->n_nodes + 1, sizeof *fr->node);
         fr->last = syn_calloc((size_t)g->n_values + 1, sizeof *fr->last);
         fr->aligned = syn_calloc((size_t)g->n_values + 1, sizeof *fr->aligned);
+        fr->leaves = syn_calloc((size_t)g->n_values + 1, sizeof *fr->leaves);
     }
-    if (!fr || !fr->node || !fr->last || !fr->aligned) {
+    if (!fr || !fr->node || !fr->last || !fr->aligned || !fr->leaves) {
         frame_free(fr);
         return syn_fail(err, SYN_NO_MEMORY, "flow: no memory");
     }
@@ -105,6 +125,7 @@ static syn_status frame_new(const struct syn_graph *g, struct frame **out, struc
         for (int32_t k = 0; g->node[i].op && k < g->node[i].n_in; k++)
             if (g->node[i].in[k] >= 0) fr->last[g->node[i].in[k]] = i;
     for (int32_t i = 0; i < g->n_outputs; i++) fr->last[g->output[i]] = FOREVER;
+    find_leaving(fr);
     *out = fr;
     return SYN_OK;
 }
@@ -294,7 +315,10 @@ static syn_status take_outputs(struct syn_flow *f, struct frame_run *r, const st
         if (n->out[o] < 0) continue;
         b = &r->buffer[n->out[o]];
         if ((st = tensor_bytes(&r->call.out[o], &bytes, err)) != SYN_OK) return st;
-        if ((st = syn_blocks_take(&f->blocks, bytes, &b->data, &b->tag, err)) != SYN_OK) return st;
+        st = r->fr->leaves[n->out[o]]
+                 ? syn_blocks_take_leaving(&f->blocks, bytes, &b->data, &b->tag, err)
+                 : syn_blocks_take(&f->blocks, bytes, &b->data, &b->tag, err);
+        if (st != SYN_OK) return st;
         b->ours = true;
         r->call.out[o].data = b->data;
         keep_output(r, n->out[o], &r->call.out[o], n->out[o]);
@@ -334,7 +358,7 @@ static syn_status run_node(struct run_state *s, struct frame_run *r, int32_t i, 
         st = run_maker(s, r, n, err);
     } else {
         if ((st = n->op->shape(&r->call, err)) != SYN_OK) return st;
-        if ((n->op->flags & SYN_OP_VIEW) && n->n_out == 1) {
+        if (is_view(n)) {
             fn->impl = "view";
             run_view(r, n);
         } else {
@@ -386,8 +410,8 @@ static syn_status bind(struct frame_run *r, const struct syn_tensor *in, bool to
     return SYN_OK;
 }
 
-/* An output leaves the run: its buffer where it is the only one in it and the heap's, else a
- * copy. */
+/* An output leaves the run: its buffer where it is the only one in it and was made to leave, else
+ * a copy. */
 static syn_status hand_over(struct syn_flow *f, struct frame_run *r, int32_t v, bool again,
                             struct syn_tensor *out, struct syn_err *err)
 {

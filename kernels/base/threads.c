@@ -4,7 +4,11 @@
  * task numbers from `next` until they run out, and comes out. The caller pulls too, then closes the
  * door and waits for those that are inside. A helper that the system did not run meanwhile never
  * went in and is not waited for: on a busy machine the caller has done its tasks instead.
- * Sleeping is a futex on `round` (helpers) and on `door` (caller). */
+ * Sleeping is a futex on `round` (helpers) and on `door` (caller). Waking is a system call, which
+ * small layers would pay for at every loop: `asleep` counts who may be in one, and with none there
+ * is no call. A thread counts itself before its last look at the word it sleeps on, the other side
+ * changes the word before it looks at the count, all in one order: one of the two sees the
+ * other. */
 #include "kernels/base/threads.h"
 #include "kernels/base/alloc.h"
 #include <linux/futex.h>
@@ -31,6 +35,7 @@ struct syn_pool {
     _Alignas(64) atomic_uint round;  /* raised once per loop; the helpers' futex */
     _Alignas(64) atomic_uint door;   /* the caller's futex */
     _Alignas(64) atomic_llong next;  /* next task number */
+    _Alignas(64) atomic_uint asleep; /* threads in a futex or about to be */
     atomic_bool quit;
     /* written by the caller before the door opens, read by helpers that are inside */
     syn_task_fn *fn;
@@ -51,20 +56,23 @@ static void futex_wait(atomic_uint *at, unsigned seen)
 {
     syscall(SYS_futex, at, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
 }
-static void futex_wake(atomic_uint *at, int n)
+/* Wakes who sleeps on *at, which has been changed (in the one order of all threads). */
+static void wake(struct syn_pool *p, atomic_uint *at, int n)
 {
-    syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
+    if (atomic_load(&p->asleep) != 0) syscall(SYS_futex, at, FUTEX_WAKE_PRIVATE, n, NULL, NULL, 0);
 }
 
 /* Returns when *at differs from seen. */
-static unsigned wait_change(atomic_uint *at, unsigned seen)
+static unsigned wait_change(struct syn_pool *p, atomic_uint *at, unsigned seen)
 {
     unsigned now;
     for (int i = 0; i < SPINS; i++) {
         if ((now = atomic_load_explicit(at, memory_order_acquire)) != seen) return now;
         relax();
     }
-    while ((now = atomic_load_explicit(at, memory_order_acquire)) == seen) futex_wait(at, seen);
+    atomic_fetch_add(&p->asleep, 1);
+    while ((now = atomic_load(at)) == seen) futex_wait(at, seen);
+    atomic_fetch_sub(&p->asleep, 1);
     return now;
 }
 
@@ -91,12 +99,12 @@ static void *helper(void *arg)
     struct syn_pool *p = arg;
     unsigned seen = 0;
     for (;;) {
-        seen = wait_change(&p->round, seen);
+        seen = wait_change(p, &p->round, seen);
         if (atomic_load(&p->quit)) return NULL;
         if (!go_in(p)) continue;
         pull_tasks(p);
-        if (atomic_fetch_sub_explicit(&p->door, 1, memory_order_acq_rel) == 1)
-            futex_wake(&p->door, 1); /* the last out of a closed door */
+        if (atomic_fetch_sub(&p->door, 1) == 1)
+            wake(p, &p->door, 1); /* the last out of a closed door */
     }
 }
 
@@ -118,12 +126,12 @@ void syn_pool_run(struct syn_pool *p, int64_t n_tasks, syn_task_fn *fn, void *ct
     p->n_tasks = n_tasks;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
     atomic_store_explicit(&p->door, OPEN, memory_order_release);
-    atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
-    futex_wake(&p->round, p->n_threads);
+    atomic_fetch_add(&p->round, 1);
+    wake(p, &p->round, p->n_threads);
     pull_tasks(p);
     left = atomic_fetch_and_explicit(&p->door, ~OPEN, memory_order_acq_rel) & ~OPEN;
     for (; left != 0; left = atomic_load_explicit(&p->door, memory_order_acquire))
-        wait_change(&p->door, left);
+        wait_change(p, &p->door, left);
     pthread_mutex_unlock(&p->one_loop);
 }
 
@@ -164,8 +172,8 @@ void syn_pool_free(struct syn_pool *p)
 {
     if (!p) return;
     atomic_store(&p->quit, true);
-    atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
-    futex_wake(&p->round, MAX_THREADS);
+    atomic_fetch_add(&p->round, 1);
+    wake(p, &p->round, MAX_THREADS);
     for (int32_t i = 1; !p->team && i < p->n_threads; i++) pthread_join(p->thread[i], NULL);
     pthread_mutex_destroy(&p->one_loop);
     syn_free(p);

@@ -21,6 +21,7 @@
 /* One row of one group of output-channel blocks: px output pixels from (pointers set by the
  * caller). */
 struct cpu_row {
+    bool x_f32;                   /* depthwise alone: x is f32, whatever the kernels are for */
     const void *x;                /* first input pixel of channel block 0 */
     int64_t x_pixel, x_block;     /* elements between output pixels, between channel blocks */
     int32_t n_blocks;             /* input channel blocks */
@@ -29,6 +30,7 @@ struct cpu_row {
     int32_t n_taps;
     const void *w;                /* packed for this group of output blocks */
     int32_t n_out;                /* output blocks in the group: 1 or 2 */
+    bool half;                    /* the second of two has at most 8 channels */
     int64_t cols;
     void *y;                      /* first output pixel of the group's first block */
     int64_t y_pixel, y_block;     /* elements */
@@ -39,6 +41,7 @@ struct cpu_row {
     syn_dtype res1_dtype, res2_dtype;
     const float *bias, *slope;    /* of this group */
     float low, high, alpha, beta1, beta2;
+    bool clip_only; /* slopes and alpha are 1, no residuals, y in blocks: low and high are all */
     float *raw; /* not NULL: the sums go here, [output block][cols][16], and no epilogue runs */
 };
 typedef void cpu_row_fn(const struct cpu_row *r);

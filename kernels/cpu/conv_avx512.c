@@ -18,12 +18,15 @@ static inline __attribute__((always_inline)) __m256i to_bf16(__m512 v)
 }
 
 #define ELEM float
+#define ELEM_TYPE SYN_F32
 #define STEP 1
 #define VEC __m512
 #define LOADW(p) _mm512_loadu_ps(p)
 #define BCAST(p) _mm512_set1_ps(*(p))
 #define TO_STORED(v) to_bf16(v)
 #define FMA(acc, w, x) _mm512_fmadd_ps(w, x, acc)
+#define HALF(v) _mm512_castps512_ps256(v)
+#define FMA_HALF(acc, w, x) _mm256_fmadd_ps(w, x, acc)
 
 static inline __attribute__((always_inline)) void store_fours(float *p, const __m512 v[4])
 {
@@ -44,6 +47,7 @@ static inline __attribute__((always_inline)) void store_fours(float *p, const __
 }
 
 #include "kernels/cpu/conv_row.h"
+#include "kernels/cpu/conv_depth_row.h"
 
 struct cpu_conv_isa cpu_conv_isa_f32(void)
 {

@@ -11,12 +11,15 @@
 #include <string.h>
 
 #define ELEM uint16_t
+#define ELEM_TYPE SYN_BF16
 #define STEP 2
 #define VEC __m512bh
 #define LOADW(p) ((__m512bh)_mm512_loadu_si512(p))
 #define BCAST(p) broadcast_pair(p)
 #define TO_STORED(v) (__m256i)_mm512_cvtneps_pbh(v)
 #define FMA(acc, w, x) _mm512_dpbf16_ps(acc, w, x)
+#define HALF(v) (__m256bh) _mm512_castsi512_si256((__m512i)(v))
+#define FMA_HALF(acc, w, x) _mm256_dpbf16_ps(acc, w, x)
 
 static inline __attribute__((always_inline)) __m512bh broadcast_pair(const uint16_t *p)
 {
@@ -38,6 +41,7 @@ static inline __attribute__((always_inline)) void store_fours(uint16_t *p, const
 }
 
 #include "kernels/cpu/conv_row.h"
+#include "kernels/cpu/conv_depth_row.h"
 
 struct cpu_conv_isa cpu_conv_isa_bf16(void)
 {

@@ -46,17 +46,19 @@ static void depth_task(void *ctx, int64_t task)
     const int64_t band = task % d->bands, block = task / d->bands % f->y_blocks,
                   n = task / d->bands / f->y_blocks, begin = band * d->band,
                   end = begin + d->band < f->c.ho ? begin + d->band : f->c.ho;
+    const int64_t size = (int64_t)syn_dtype_bytes(x->dtype);
+    struct cpu_row k = cpu_form_block_row(f, &r->at, n, block, begin, 0);
+    k.n_out = 1;
+    k.x = r->at.x + cpu_row_at(x, n, block, begin * f->c.stride_h) * size;
+    k.x_pixel = f->c.stride_w * CPU_BLOCK;
+    k.tap_offset = d->tap_offset;
+    k.n_taps = d->n_taps;
+    k.w = d->weights + block * d->n_taps * CPU_BLOCK;
+    k.cols = f->c.wo;
     for (int64_t oy = begin; oy < end; oy++) {
-        struct cpu_row k = cpu_form_block_row(f, &r->at, n, block, oy, 0);
-        k.n_out = 1;
-        k.x = r->at.x + (size_t)cpu_row_at(x, n, block, oy * f->c.stride_h) *
-                            syn_dtype_bytes(x->dtype);
-        k.x_pixel = f->c.stride_w * CPU_BLOCK;
-        k.tap_offset = d->tap_offset;
-        k.n_taps = d->n_taps;
-        k.w = d->weights + block * d->n_taps * CPU_BLOCK;
-        k.cols = f->c.wo;
         d->row(&k);
+        k.x = (const uint8_t *)k.x + f->c.stride_h * x->stride_y * size;
+        cpu_form_go_down(f, &k, 1);
         cpu_zero_frame(&f->place[f->y], &f->y_shape, r->at.y, n, block, oy);
     }
 }
@@ -68,24 +70,18 @@ static void depth_run(const struct syn_kernel *k, const struct syn_run *r)
     syn_pool_run(r->pool, d->form.c.n * d->form.y_blocks * d->bands, depth_task, &run);
 }
 
-/* Places of the taps, and their weights by blocks; channels past the last one get zeros. */
-static syn_status make_taps(struct depth *d, const struct syn_value *w, struct syn_err *err)
+/* Places of the taps. */
+static syn_status place_taps(struct depth *d, struct syn_err *err)
 {
     const struct cpu_form *f = &d->form;
     const struct syn_place *x = &f->place[f->x];
-    const size_t n = (size_t)(f->y_blocks * d->n_taps) * CPU_BLOCK;
     struct cpu_tap tap[CPU_MAX_TAPS];
-    cpu_conv_taps(&f->c, 0, 0, tap);
-    if (!(d->weights = syn_calloc(n, sizeof *d->weights)))
-        return syn_fail(err, SYN_NO_MEMORY, "conv: no memory");
+    d->n_taps = cpu_conv_taps(&f->c, 0, 0, tap);
     for (int32_t t = 0; t < d->n_taps; t++) {
         const int64_t at = tap[t].dy * x->stride_y + tap[t].dx * (int64_t)CPU_BLOCK;
         if (at != (int32_t)at)
             return syn_fail(err, SYN_TOO_LARGE, "conv: rows over 2^31 numbers");
         d->tap_offset[t] = (int32_t)at;
-        for (int64_t c = 0; c < f->c.co; c++)
-            d->weights[(c / CPU_BLOCK * d->n_taps + t) * CPU_BLOCK + c % CPU_BLOCK] =
-                syn_value_float(w, (c * f->c.kh + tap[t].ky) * f->c.kw + tap[t].kx);
     }
     return SYN_OK;
 }
@@ -102,12 +98,13 @@ syn_status cpu_conv_depth_prepare(struct cpu_self *self, const struct syn_placem
     f = &d->form;
     if ((st = cpu_form_init(f, p, place, node, err)) != SYN_OK) goto done;
     d->row = f->bf16 ? self->bf16.depthwise : self->f32.depthwise;
-    d->n_taps = (int32_t)(f->c.kh * f->c.kw);
     d->bands = (int64_t)self->threads * 4 / (f->c.n * f->y_blocks);
     d->bands = d->bands < 1 ? 1 : d->bands > f->c.ho ? f->c.ho : d->bands;
     d->band = (f->c.ho + d->bands - 1) / d->bands;
     d->bands = (f->c.ho + d->band - 1) / d->band;
-    if (!p->dry) st = make_taps(d, &p->g->value[n->in[SYN_CONV_W]], err);
+    if (!p->dry) st = place_taps(d, err);
+    if (st == SYN_OK && !p->dry)
+        st = cpu_depth_weights(&f->c, &p->g->value[n->in[SYN_CONV_W]], &d->weights, err);
 done:
     if (st != SYN_OK) {
         depth_free(d);
@@ -117,6 +114,6 @@ done:
     k->run = depth_run;
     k->free = depth_free;
     k->state = d;
-    k->weight_bytes = (size_t)(f->y_blocks * d->n_taps) * CPU_BLOCK * sizeof(float);
+    k->weight_bytes = cpu_depth_weight_bytes(&f->c);
     return SYN_OK;
 }

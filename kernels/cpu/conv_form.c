@@ -65,6 +65,8 @@ syn_status cpu_form_init(struct cpu_form *f, const struct syn_placement *p,
     f->bias = per_channel(p, n, SYN_CONV_BIAS, f->c.co, 0);
     f->slope = slopes(p, n, &f->c);
     if (!f->bias || !f->slope) return syn_fail(err, SYN_NO_MEMORY, "conv %s: no memory", n->name);
+    f->clip_only = f->c.alpha == 1 && f->res1 < 0 && f->res2 < 0 && place[f->y].block == CPU_BLOCK;
+    for (int64_t i = 0; i < f->c.co; i++) f->clip_only &= f->slope[i] == 1;
     return SYN_OK;
 }
 
@@ -118,6 +120,7 @@ struct cpu_row cpu_form_block_row(const struct cpu_form *f, const struct cpu_for
     const struct syn_place *y = &f->place[f->y], *p;
     struct cpu_row k = {
         .n_out = f->y_blocks - block < 2 ? 1 : 2,
+        .half = block + 2 == f->y_blocks && (f->c.co - 1) % CPU_BLOCK < CPU_BLOCK / 2,
         .y = (void *)(uintptr_t)pixel(run->y, y, n, y->block == 1 ? 0 : block, oy, ox),
         .y_pixel = (int64_t)f->step_w * y->block,
         .y_block = y->stride_c,
@@ -127,6 +130,7 @@ struct cpu_row cpu_form_block_row(const struct cpu_form *f, const struct cpu_for
         .slope = f->slope + block * CPU_BLOCK,
         .low = f->low,
         .high = f->high,
+        .clip_only = f->clip_only,
         .alpha = f->c.alpha,
         .beta1 = f->c.beta1,
         .beta2 = f->c.beta2,
@@ -144,4 +148,17 @@ struct cpu_row cpu_form_block_row(const struct cpu_form *f, const struct cpu_for
         k.res2_block = p->stride_c, k.res2_dtype = p->dtype;
     }
     return k;
+}
+
+static int64_t rows_bytes(const struct cpu_form *f, int32_t value, int64_t rows)
+{
+    const struct syn_place *p = &f->place[value];
+    return rows * f->step_h * p->stride_y * (p->dtype == SYN_F32 ? 4 : 2);
+}
+
+void cpu_form_go_down(const struct cpu_form *f, struct cpu_row *k, int64_t rows)
+{
+    k->y = (uint8_t *)k->y + rows_bytes(f, f->y, rows);
+    if (k->res1) k->res1 = (const uint8_t *)k->res1 + rows_bytes(f, f->res1, rows);
+    if (k->res2) k->res2 = (const uint8_t *)k->res2 + rows_bytes(f, f->res2, rows);
 }

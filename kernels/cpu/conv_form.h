@@ -23,6 +23,7 @@ struct cpu_form {
         step_w; /* output pixels between two of one phase: the stride if transposed, else 1 */
     float *bias, *slope;          /* per channel, zero up to whole groups; owned */
     float low, high;              /* clip; -inf, inf = none */
+    bool clip_only;               /* all that happens to a sum: no slope, no scale, no residual */
 };
 
 /* The convolution of a node as numbers; false when its operands are not what this backend takes
@@ -57,6 +58,10 @@ struct cpu_form_run cpu_form_at(const struct cpu_form *f, const struct syn_run *
  * side. */
 struct cpu_row cpu_form_block_row(const struct cpu_form *f, const struct cpu_form_run *run,
                                   int64_t n, int64_t block, int64_t oy, int64_t ox);
+/* The row `rows` grid rows further down, made of *k in place. Rows of one task are made so: to fill
+ * a struct anew in front of every row would make the processor wait for the stores of the row
+ * before (what was stored in halves is loaded as one). */
+void cpu_form_go_down(const struct cpu_form *f, struct cpu_row *k, int64_t rows);
 /* The same from the group's first block on. */
 struct cpu_row cpu_form_row(const struct cpu_form *f, const struct cpu_form_run *run, int64_t n,
                             int32_t group, int64_t oy, int64_t ox);

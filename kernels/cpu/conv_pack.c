@@ -190,3 +190,24 @@ syn_status cpu_pack_get(struct cpu_self *self, const struct syn_conv *c, const s
     return cpu_pack_find(self, CPU_PACK_DIRECT, c, w, bf16, direct_elements(c, bf16), pack_direct,
                          groups, out, err);
 }
+
+size_t cpu_depth_weight_bytes(const struct syn_conv *c)
+{
+    return (size_t)((c->co + CPU_BLOCK - 1) / CPU_BLOCK * CPU_BLOCK * c->kh * c->kw) *
+           sizeof(float);
+}
+
+syn_status cpu_depth_weights(const struct syn_conv *c, const struct syn_value *w, float **out,
+                             struct syn_err *err)
+{
+    struct cpu_tap tap[CPU_MAX_TAPS];
+    const int32_t n_taps = cpu_conv_taps(c, 0, 0, tap);
+    float *to = syn_calloc(cpu_depth_weight_bytes(c), 1);
+    if (!to) return syn_fail(err, SYN_NO_MEMORY, "conv: no memory");
+    for (int32_t t = 0; t < n_taps; t++)
+        for (int64_t o = 0; o < c->co; o++)
+            to[(o / CPU_BLOCK * n_taps + t) * CPU_BLOCK + o % CPU_BLOCK] =
+                syn_value_float(w, (o * c->kh + tap[t].ky) * c->kw + tap[t].kx);
+    *out = to;
+    return SYN_OK;
+}

@@ -43,4 +43,10 @@ SYN_MUST_CHECK syn_status cpu_pack_get(struct cpu_self *self, const struct syn_c
                                        const struct syn_value *w, bool bf16, struct cpu_pack **out,
                                        struct syn_err *err);
 
+/* Of a depthwise convolution: f32, [block][tap][16], zeros past the last channel; the caller's
+ * (syn_free). */
+SYN_MUST_CHECK syn_status cpu_depth_weights(const struct syn_conv *c, const struct syn_value *w,
+                                            float **out, struct syn_err *err);
+size_t cpu_depth_weight_bytes(const struct syn_conv *c);
+
 #endif

@@ -10,9 +10,10 @@
  * Roofline: 28 FMAs a step against 16 loads: bound by the FMA units.
  * Tests:    tests/unit/test_cpu_conv.c against the reference.
  *
- * The including file defines: ELEM (storage type), STEP (channels per FMA: 1 or 2), BCAST(p),
- * LOADW(p), FMA(acc, w, x), TO_STORED(v): sixteen f32 as bf16, and store_fours(p, v): four
- * registers of a channel each as sixteen pixels of four channels. */
+ * The including file defines: ELEM (storage type) and ELEM_TYPE (its name), STEP (channels per FMA:
+ * 1 or 2), BCAST(p), LOADW(p), FMA(acc, w, x), HALF(v) and FMA_HALF (the lower half of a register),
+ * TO_STORED(v): sixteen f32 as bf16, and store_fours(p, v): four registers of a channel each as
+ * sixteen pixels of four channels. */
 
 #define MAX_PX_2 14
 #define MAX_PX_1 28
@@ -24,6 +25,16 @@ static inline __attribute__((always_inline)) __m512 load_block(const void *p, sy
     return _mm512_castsi512_ps(_mm512_slli_epi32(
         _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)((const uint16_t *)p + at))),
         16));
+}
+
+static inline __attribute__((always_inline)) __m512 load_elem(const ELEM *p)
+{
+    return load_block(p, ELEM_TYPE, 0);
+}
+static inline __attribute__((always_inline)) void store_elem(ELEM *p, __m512 v)
+{
+    if (sizeof(ELEM) == 2) _mm256_storeu_si256((__m256i *)p, TO_STORED(v));
+    else _mm512_storeu_ps((float *)p, v);
 }
 
 static inline __attribute__((always_inline)) __m512 finish(const struct cpu_row *r, __m512 v, int o,
@@ -79,7 +90,7 @@ static inline __attribute__((always_inline)) void plain_block(const struct cpu_r
 
 /* px0: first pixel of this piece. pixel: elements between input pixels, a constant for stride 1.
  * The sums leave through memory, so that the epilogue is a loop and not unrolled into each of the
- * functions. */
+ * functions; but for those that are clipped and stored, see clipped(). */
 static void epilogue(const struct cpu_row *r, const float *sums, int64_t px0, int n_px)
 {
     for (int o = 0; o < r->n_out; o++) {
@@ -95,9 +106,29 @@ static void epilogue(const struct cpu_row *r, const float *sums, int64_t px0, in
     }
 }
 
+/* Clip and store, from registers: in layers of few input channels, where a sum is eight products,
+ * the way through memory would take as long again. */
+static inline __attribute__((always_inline)) void clipped(const struct cpu_row *r,
+                                                          const __m512 *acc, int o, int64_t px0,
+                                                          const int n_px)
+{
+    const __m512 low = _mm512_set1_ps(r->low), high = _mm512_set1_ps(r->high);
+    const int64_t size = r->y_dtype == SYN_F32 ? 4 : 2, pixel = r->y_pixel * size;
+    char *y = (char *)r->y + (o * r->y_block + px0 * r->y_pixel) * size;
+    if (r->y_dtype == SYN_F32)
+#pragma GCC unroll 28
+        for (int p = 0; p < n_px; p++, y += pixel) /* NaN: the second */
+            _mm512_storeu_ps((float *)y, _mm512_min_ps(high, _mm512_max_ps(low, acc[p])));
+    else
+#pragma GCC unroll 28
+        for (int p = 0; p < n_px; p++, y += pixel)
+            _mm256_storeu_si256((__m256i *)y,
+                                TO_STORED(_mm512_min_ps(high, _mm512_max_ps(low, acc[p]))));
+}
+
 static inline __attribute__((always_inline)) void piece(const struct cpu_row *r, int64_t px0,
                                                         const int n_out, const int n_px,
-                                                        const int64_t pixel)
+                                                        const int64_t pixel, const bool half)
 {
     _Alignas(64) float local[2 * MAX_PX_1 * CPU_BLOCK];
     float *sums = r->raw ? r->raw + px0 * CPU_BLOCK : local;
@@ -105,10 +136,13 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
         (r->raw ? r->cols : n_px) * CPU_BLOCK; /* from one output block's sums to the other's */
     const ELEM *w = (const ELEM *)r->w;
     __m512 acc[2][MAX_PX_1];
+    __m256 lower[MAX_PX_2]; /* the second block's if it is a half */
 #pragma GCC unroll 2
     for (int o = 0; o < n_out; o++)
 #pragma GCC unroll 28
         for (int p = 0; p < n_px; p++) acc[o][p] = _mm512_loadu_ps(r->bias + o * CPU_BLOCK);
+#pragma GCC unroll 14
+    for (int p = 0; half && p < n_px; p++) lower[p] = _mm256_loadu_ps(r->bias + CPU_BLOCK);
     for (int32_t b = 0; b < r->n_blocks; b++) {
         const ELEM *xb = (const ELEM *)r->x + px0 * pixel + b * r->x_block;
         const int32_t n_k = b == r->n_blocks - 1 ? r->last_k : CPU_BLOCK;
@@ -120,10 +154,18 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
                 for (int p = 0; p < n_px; p++) {
                     const VEC v = BCAST(x + k + p * pixel);
                     acc[0][p] = FMA(acc[0][p], w0, v);
-                    if (n_out == 2) acc[1][p] = FMA(acc[1][p], w1, v);
+                    if (half) lower[p] = FMA_HALF(lower[p], HALF(w1), HALF(v));
+                    else if (n_out == 2) acc[1][p] = FMA(acc[1][p], w1, v);
                 }
             }
         }
+    }
+#pragma GCC unroll 14
+    for (int p = 0; half && p < n_px; p++) acc[1][p] = _mm512_zextps256_ps512(lower[p]);
+    if (r->clip_only && !r->raw) {
+        clipped(r, acc[0], 0, px0, n_px);
+        if (n_out == 2) clipped(r, acc[1], 1, px0, n_px);
+        return;
     }
 #pragma GCC unroll 2
     for (int o = 0; o < n_out; o++)
@@ -132,18 +174,25 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
     if (!r->raw) epilogue(r, sums, px0, n_px);
 }
 
-/* piece_<output blocks>_<pixels>: neighbouring pixels; strided_...: any distance. */
+/* piece_<output blocks>_<pixels>: neighbouring pixels; halved_...: of the second block, eight
+ * channels at most, for half the work; strided_...: any distance. */
 #define PIECE(n_out, n)                                                                            \
     static                                                                                         \
         __attribute__((noinline)) void piece_##n_out##_##n(const struct cpu_row *r, int64_t px0)   \
     {                                                                                              \
-        piece(r, px0, n_out, n, CPU_BLOCK);                                                        \
+        piece(r, px0, n_out, n, CPU_BLOCK, false);                                                 \
+    }
+#define HALVED(n_out, n)                                                                           \
+    static                                                                                         \
+        __attribute__((noinline)) void halved_##n_out##_##n(const struct cpu_row *r, int64_t px0)  \
+    {                                                                                              \
+        piece(r, px0, n_out, n, CPU_BLOCK, true);                                                  \
     }
 #define STRIDED(n_out, n)                                                                          \
     static                                                                                         \
         __attribute__((noinline)) void strided_##n_out##_##n(const struct cpu_row *r, int64_t px0) \
     {                                                                                              \
-        piece(r, px0, n_out, n, r->x_pixel);                                                       \
+        piece(r, px0, n_out, n, r->x_pixel, false);                                                \
     }
 #define UP_TO_6(X, o) X(o, 1) X(o, 2) X(o, 3) X(o, 4) X(o, 5) X(o, 6)
 #define UP_TO_14(X, o)                                                                             \
@@ -154,9 +203,11 @@ static inline __attribute__((always_inline)) void piece(const struct cpu_row *r,
         X(o, 25) X(o, 26) X(o, 27) X(o, 28)
 UP_TO_28(PIECE, 1)
 UP_TO_14(PIECE, 2)
+UP_TO_14(HALVED, 2)
 UP_TO_6(STRIDED, 1)
 UP_TO_6(STRIDED, 2)
 #define PIECE_ENTRY(n_out, n) piece_##n_out##_##n,
+#define HALVED_ENTRY(n_out, n) halved_##n_out##_##n,
 #define STRIDED_ENTRY(n_out, n) strided_##n_out##_##n,
 
 typedef void piece_fn(const struct cpu_row *, int64_t);
@@ -167,10 +218,12 @@ static void row(const struct cpu_row *r)
                                                                      UP_TO_14(PIECE_ENTRY, 2)};
     static piece_fn *const far1[] = {UP_TO_6(STRIDED_ENTRY, 1)}, *const far2[] = {
                                                                      UP_TO_6(STRIDED_ENTRY, 2)};
+    static piece_fn *const halved2[] = {UP_TO_14(HALVED_ENTRY, 2)};
     const bool near = r->x_pixel == CPU_BLOCK;
     piece_fn *const *fn = r->n_out == 2 ? (near ? near2 : far2) : near ? near1 : far1;
     const int64_t most = !near ? 6 : r->n_out == 2 ? MAX_PX_2 : MAX_PX_1;
     int64_t pieces = (r->cols + most - 1) / most, at = 0;
+    if (fn == near2 && r->half) fn = halved2;
     for (int64_t i = 0; i < pieces; i++) {
         int64_t n = (r->cols - at + (pieces - i) - 1) / (pieces - i); /* even lengths */
         fn[n - 1](r, at);
@@ -186,16 +239,6 @@ static void row(const struct cpu_row *r)
  *           positions, output 2x2 = A^T M A. B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], A^T =
  *           [1 1 1 0; 0 1 -1 -1]. All coefficients are 0 and +-1: in bf16 the error is that of
  *           plain bf16 to within a quarter. */
-
-static inline __attribute__((always_inline)) __m512 load_elem(const ELEM *p)
-{
-    return load_block(p, sizeof(ELEM) == 2 ? SYN_BF16 : SYN_F32, 0);
-}
-static inline __attribute__((always_inline)) void store_elem(ELEM *p, __m512 v)
-{
-    if (sizeof(ELEM) == 2) _mm256_storeu_si256((__m256i *)p, TO_STORED(v));
-    else _mm512_storeu_ps((float *)p, v);
-}
 
 static void wino_in(const struct cpu_wino_in *w)
 {
@@ -303,40 +346,4 @@ static void nested_in(const struct cpu_nested_in *w)
             for (int j = 0; j < 4; j++)
                 store_fours((ELEM *)w->v + (4 * i + j) * w->v_position + 4 * x, v[j]);
         }
-}
-
-/* --- depthwise -------------------------------------------------------------------------------- */
-
-/* Channels meet nobody but themselves, so a register holds sixteen of them for weights, inputs and
- * sums; seven pixels at a time hide the latency. Bound by the loads (and in bf16 their
- * widening). */
-#define DEPTH_PX 7
-
-static inline __attribute__((always_inline)) void depth_piece(const struct cpu_row *r, int64_t px0,
-                                                              const int n_px)
-{
-    _Alignas(64) float sums[DEPTH_PX * CPU_BLOCK];
-    const ELEM *x0 = (const ELEM *)r->x + px0 * r->x_pixel;
-    const float *w = r->w;
-    __m512 acc[DEPTH_PX];
-#pragma GCC unroll 7
-    for (int p = 0; p < n_px; p++) acc[p] = _mm512_loadu_ps(r->bias);
-    for (int32_t t = 0; t < r->n_taps; t++, w += CPU_BLOCK) {
-        const ELEM *x = x0 + r->tap_offset[t];
-        const __m512 wt = _mm512_loadu_ps(w);
-#pragma GCC unroll 7
-        for (int p = 0; p < n_px; p++)
-            acc[p] = _mm512_fmadd_ps(wt, load_elem(x + p * r->x_pixel), acc[p]);
-    }
-#pragma GCC unroll 7
-    for (int p = 0; p < n_px; p++) _mm512_store_ps(sums + p * CPU_BLOCK, acc[p]);
-    epilogue(r, sums, px0, n_px);
-}
-
-static void depthwise(const struct cpu_row *r)
-{
-    int64_t px = 0;
-    for (; px + DEPTH_PX <= r->cols; px += DEPTH_PX) depth_piece(r, px, DEPTH_PX);
-    for (; px + 2 <= r->cols; px += 2) depth_piece(r, px, 2);
-    if (px < r->cols) depth_piece(r, px, 1);
 }

@@ -92,6 +92,11 @@ static syn_status cpu_prepare(void *state, const struct syn_placement *p,
     struct cpu_self *self = state;
     const struct syn_node *n = &p->g->node[node];
     syn_status st;
+    if (place[n->out[0]].passing) {
+        k->impl = "in its reader";
+        return SYN_OK;
+    }
+    if (place[n->in[0]].passing) return cpu_conv_pair_prepare(self, p, place, node, k, err);
     if (place[n->in[0]].block == 1 && cpu_conv_nested_takes(self, p, node))
         return cpu_conv_nested_prepare(self, p, place, node, k, err);
     if (cpu_conv_wino_takes(self, p, node, place[n->in[0]].dtype == SYN_BF16))

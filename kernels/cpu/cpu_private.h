@@ -50,6 +50,16 @@ SYN_MUST_CHECK syn_status cpu_conv_depth_prepare(struct cpu_self *self,
                                                  const struct syn_place *place, int32_t node,
                                                  struct syn_kernel *k, struct syn_err *err);
 
+/* A convolution and the depthwise one that alone reads its result, as one step (SYN_PASS_PAIRS).
+ * place marks the values between: they are `passing`; call when all others have their place.
+ * prepare is for the second of the two; the first then has nothing to do. */
+void cpu_conv_pair_place(const struct cpu_self *self, const struct syn_placement *p,
+                         struct syn_place *place);
+SYN_MUST_CHECK syn_status cpu_conv_pair_prepare(struct cpu_self *self,
+                                                const struct syn_placement *p,
+                                                const struct syn_place *place, int32_t node,
+                                                struct syn_kernel *k, struct syn_err *err);
+
 /* The same by Winograd's F(2x2, 3x3): plain 3x3 convolutions with enough channels. Takes what it
  * takes from the direct form, so the frame is the same. */
 bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,

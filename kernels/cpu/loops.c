@@ -148,6 +148,18 @@ static void pointwise_run(const struct syn_kernel *k, const struct syn_run *r)
 
 /* --- averages over the picture -------------------------------------------------------------- */
 
+static void add_pixels(const float *piece, int64_t pixels, int32_t block, float *part)
+{
+#if defined(__x86_64__)
+    if (block == 16 && cpu_has_avx512()) {
+        cpu_row_add_avx512(piece, pixels, part);
+        return;
+    }
+#endif
+    for (int64_t p = 0; p < pixels; p++)
+        for (int32_t c = 0; c < block; c++) part[c] += piece[p * block + c];
+}
+
 static void average_task(void *ctx, int64_t task)
 {
     const struct loop_run *run = ctx;
@@ -165,8 +177,7 @@ static void average_task(void *ctx, int64_t task)
             float part[CPU_BLOCK] = {0}; /* at most 1024 terms in f32, then double */
             cpu_row_read(in, run->in[0], cpu_row_at(in, n, cb, y) + x0 * in->block,
                          pixels * in->block, piece);
-            for (int64_t p = 0; p < pixels; p++)
-                for (int32_t c = 0; c < in->block; c++) part[c] += piece[p * in->block + c];
+            add_pixels(piece, pixels, in->block, part);
             for (int32_t c = 0; c < in->block; c++) sum[c] += (double)part[c];
         }
     for (int32_t c = 0; c < in->block; c++)

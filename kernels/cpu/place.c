@@ -7,6 +7,9 @@
  *   of 16 would be mostly padding. One that is a graph output lies in the caller's memory.
  * - Where only nested convolutions (conv_nested.c) read them they are planes as well, from the
  *   caller's memory if a PAD is all that reads it there.
+ * - One that a Transpose makes and strided convolutions alone read lies in blocks of four, which
+ *   those read as well as any: a quarter of the bytes. (With stride 1 the kernels know their
+ *   distance beforehand, and it is sixteen.)
  * - A picture coming in stays f32, and the convolution that reads it runs in f32: three channels
  *   cost nothing, while bf16 would round the brighter half of all 8-bit pixels.
  * - What no convolution reads any more, directly or not, stays f32 to the end, if it fits one block
@@ -26,6 +29,7 @@ struct traits { /* per value, while placing */
     /* a PAD whose result convolutions read: rounded there anyway, and best written where it goes */
     bool pad_reads;
     bool feeds_conv; /* a convolution reads it, or something made from it */
+    bool quads;      /* in blocks of four: see above */
     bool planes;     /* only convolutions that want it so read it, or Transposes alone know it */
     bool is_read, otherwise; /* by a node; by another than a Transpose */
     int32_t frame;
@@ -77,11 +81,36 @@ static void gather_planes(const struct cpu_self *self, const struct syn_placemen
         if (is_conv(&g->node[i])) t[g->node[i].out[0]].planes = false;
 }
 
+/* Which values are pictures from a Transpose that only strided convolutions of ours read. */
+static void gather_quads(const struct cpu_self *self, const struct syn_placement *p,
+                         struct traits *t)
+{
+    const struct syn_graph *g = p->g;
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        const struct syn_node *n = &g->node[i];
+        if (n->op && n->id == SYN_OP_TRANSPOSE && g->value[n->out[0]].shape.rank == 4)
+            t[n->out[0]].quads = g->value[n->out[0]].shape.dim[1] <= FEW_CHANNELS;
+    }
+    for (int32_t i = 0; i < g->n_nodes; i++) {
+        const struct syn_node *n = &g->node[i];
+        for (int32_t k = 0; n->op && k < n->n_in; k++) {
+            struct syn_conv c;
+            if (n->in[k] < 0 || !t[n->in[k]].quads) continue;
+            t[n->in[k]].quads = n->id == SYN_OP_CONV && k == SYN_CONV_X &&
+                                cpu_conv_direct_takes(self, p, i, false) &&
+                                (!p->bf16 || cpu_conv_direct_takes(self, p, i, true)) &&
+                                cpu_conv_of(p, i, &c) && c.stride_w > 1;
+        }
+    }
+    for (int32_t i = 0; i < g->n_outputs; i++) t[g->output[i]].quads = false;
+}
+
 static void gather_traits(const struct cpu_self *self, const struct syn_placement *p,
                           struct traits *t)
 {
     const struct syn_graph *g = p->g;
     gather_planes(self, p, t);
+    gather_quads(self, p, t);
     for (int32_t i = 0; i < g->n_nodes; i++) {
         const struct syn_node *n = &g->node[i];
         if (!is_conv(n)) continue;
@@ -140,7 +169,7 @@ static syn_status place_roots(const struct cpu_self *self, const struct syn_plac
         if (g->value[v].data || place[v].root != v) continue;
         if (!syn_place_shape(&place[v], s,
                              !picture  ? 0
-                             : blocked ? CPU_BLOCK
+                             : blocked ? t[v].quads ? FEW_CHANNELS : CPU_BLOCK
                                        : 1,
                              blocked || t[v].planes ? t[v].frame : 0,
                              picture ? dtype_of(self, p, v, blocked, t) : g->value[v].dtype,
@@ -253,6 +282,7 @@ syn_status cpu_place(void *self, const struct syn_placement *p, struct syn_place
     }
     if ((st = place_roots(self, p, place, t, err)) != SYN_OK) goto done;
     place_views(p, place, first_channel, pad_of);
+    cpu_conv_pair_place(self, p, place);
     for (int32_t i = 0; i < g->n_inputs; i++)
         if (only_moved(g, g->input[i], t)) {
             place[g->input[i]].external = 1 + i;

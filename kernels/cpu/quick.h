@@ -12,7 +12,12 @@
 #include "kernels/backend/quick.h"
 
 #define CPU_QUICK_LIST(X) \
+    X(CONV_ND, cpu_quick_depth) \
     X(CONV_ND, cpu_quick_conv) \
+    X(CONV_STEP, cpu_quick_depth) \
+    X(CONV_STEP, cpu_quick_conv) \
+    X(CONV_POINT, cpu_quick_point) \
+    X(CONV_TRANSPOSE_ND, cpu_quick_depth) \
     X(CONV_TRANSPOSE_ND, cpu_quick_conv) \
     X(MAT_MUL, cpu_quick_matmul) \
     X(GEMM, cpu_quick_matmul) \

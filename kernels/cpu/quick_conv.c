@@ -14,19 +14,18 @@
  * Tests:   tests/unit/test_quick.c against the references. */
 #include "kernels/base/alloc.h"
 #include "kernels/base/half.h"
+#include "kernels/cpu/conv_shape.h"
 #include "kernels/cpu/quick.h"
+#include "kernels/cpu/steps.h"
 #include "kernels/cpu/tile.h"
-#include "kernels/ops/window.h"
+#include "kernels/ops/check.h"
 #include <string.h>
 
 #define R CPU_TILE_ROWS
 #define C CPU_TILE_COLS
 
 struct geometry {
-    bool transposed;
-    int64_t n, ci, co, group;    /* channels in all */
-    int64_t h, w, ho, wo;        /* of input and output; one axis: h = ho = 1 */
-    int64_t kh, kw, sh, sw, dh, dw, top, left;
+    struct cpu_conv_shape s;
     /* the ordinary convolution that is run: of the phases where transposed */
     int64_t rows;                /* rows of a group's tile: channels, times phases */
     int64_t taps_h, taps_w;      /* per channel */
@@ -44,7 +43,7 @@ static int64_t up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static bool is_depthwise(const struct geometry *g)
 {
-    return !g->transposed && g->rows == 1 && g->ci == g->group;
+    return !g->s.transposed && g->rows == 1 && g->s.ci == g->s.group;
 }
 
 /* Floats of one phase of a line that serves `cols` columns. Not a multiple of 1 KiB: lines must not
@@ -55,59 +54,44 @@ static int64_t line_of(const struct geometry *g, int64_t cols)
     return n % 64 == 0 ? n + 16 : n;
 }
 
-/* Axes of the call as two. False: none of ours. */
+/* Kernels of one column whose rows have no edges of their own: the plane is one row, and the taps
+ * lie whole rows apart. Not where the lines of all channels would be too long for the buffer. */
+static void join_rows(struct cpu_conv_shape *s)
+{
+    const int64_t apart = (s->kh - 1) * s->dh * s->w;
+    if (s->kw != 1 || s->sh != 1 || s->sw != 1 || s->left || s->w != s->wo) return;
+    if (apart && s->ci / s->group * (apart + MOST_TILES * C) > BUFFER_FLOATS) return;
+    s->kw = s->kh, s->dw = s->dh * s->w, s->left = s->top * s->w;
+    s->w *= s->h, s->wo *= s->ho;
+    s->kh = s->h = s->ho = s->dh = 1, s->top = 0;
+}
+
+/* False: none of ours. */
 static bool read_geometry(const struct syn_op_call *c, struct geometry *g)
 {
-    const bool two = c->in[0].shape.rank == 4, tr = c->op == &syn_op_conv_transpose_nd;
-    const int64_t *x = c->in[0].shape.dim, *w = c->in[1].shape.dim, *y = c->out[0].shape.dim;
-    struct syn_window win;
-    const struct syn_window_axis one = {.in = 1, .out = 1, .k = 1, .stride = 1, .dil = 1};
-    struct syn_window_axis a, b;
-    if (tr ? syn_window_read(c, &c->in[1].shape, &win, NULL)
-           : syn_window_slide(c, &c->in[1].shape, false, &win, NULL))
-        return false;
-    a = two ? win.axis[0] : one, b = win.axis[two];
-    *g = (struct geometry){.transposed = tr,
-                           .n = x[0],
-                           .ci = x[1],
-                           .co = y[1],
-                           .group = syn_attr_int(c->op, c->attr, "group"),
-                           .h = two ? x[2] : 1,
-                           .w = x[two + 2],
-                           .ho = two ? y[2] : 1,
-                           .wo = y[two + 2],
-                           .kh = two ? w[2] : 1,
-                           .kw = w[two + 2],
-                           .sh = a.stride,
-                           .sw = b.stride,
-                           .dh = a.dil,
-                           .dw = b.dil,
-                           .top = a.before,
-                           .left = b.before};
-    if (tr && (g->dh != 1 || g->dw != 1 || g->sh > 64 || g->sw > 64)) return false;
-    if (g->n * g->ci * g->h * g->w == 0 || g->co * g->ho * g->wo == 0) return false;
+    bool tr;
+    *g = (struct geometry){.rows = 0};
+    if (!cpu_conv_shape_read(c, &g->s)) return false;
+    tr = g->s.transposed;
+    if (!tr) join_rows(&g->s);
+    if (tr && (g->s.dh != 1 || g->s.dw != 1 || g->s.sh > 64 || g->s.sw > 64)) return false;
     g->bf16 = c->bf16 && cpu_tile_bf16();
     if (!tr) {
-        g->rows = g->co / g->group;
-        g->taps_h = g->kh, g->taps_w = g->kw;
-        g->qh = g->ho, g->qw = g->wo;
-        g->pad_top = g->top, g->pad_left = g->left;
-        g->step_h = g->sh, g->step_w = g->sw, g->dil_h = g->dh, g->dil_w = g->dw;
-        if (g->kh == 1 && g->kw == 1 && g->sh == 1 && g->sw == 1 && g->h == g->ho &&
-            g->w == g->wo) {
-            g->qw = g->w = g->wo = g->h * g->w; /* the whole plane is one row */
-            g->qh = g->h = g->ho = 1;
-        }
+        g->rows = g->s.co / g->s.group;
+        g->taps_h = g->s.kh, g->taps_w = g->s.kw;
+        g->qh = g->s.ho, g->qw = g->s.wo;
+        g->pad_top = g->s.top, g->pad_left = g->s.left;
+        g->step_h = g->s.sh, g->step_w = g->s.sw, g->dil_h = g->s.dh, g->dil_w = g->s.dw;
     } else {
-        g->rows = g->co / g->group * g->sh * g->sw;
-        g->taps_h = up(g->kh, g->sh), g->taps_w = up(g->kw, g->sw);
+        g->rows = g->s.co / g->s.group * g->s.sh * g->s.sw;
+        g->taps_h = up(g->s.kh, g->s.sh), g->taps_w = up(g->s.kw, g->s.sw);
         /* positions (o + pad) / s that are asked for */
-        g->qh = up(g->ho + g->top, g->sh), g->qw = up(g->wo + g->left, g->sw);
+        g->qh = up(g->s.ho + g->s.top, g->s.sh), g->qw = up(g->s.wo + g->s.left, g->s.sw);
         g->pad_top = g->taps_h - 1, g->pad_left = g->taps_w - 1;
         g->step_h = g->step_w = g->dil_h = g->dil_w = 1;
     }
-    g->bf16 = g->bf16 && !is_depthwise(g) && g->ci / g->group > 1;
-    g->lines = (g->bf16 ? up(g->ci / g->group, 2) : g->ci / g->group) * g->taps_h;
+    g->bf16 = g->bf16 && !is_depthwise(g) && g->s.ci / g->s.group > 1;
+    g->lines = (g->bf16 ? up(g->s.ci / g->s.group, 2) : g->s.ci / g->s.group) * g->taps_h;
     /* one tile of columns must fit; a convolution with more channels goes through them in parts */
     return (tr ? g->lines : g->taps_h) * line_of(g, C) * g->step_w <= BUFFER_FLOATS;
 }
@@ -117,16 +101,6 @@ static int64_t taps_of(const struct geometry *g) { return g->lines * g->taps_w; 
 static bool conv_takes(const struct syn_op_call *c)
 {
     struct geometry g;
-    const int32_t rank = c->in[0].shape.rank;
-    if ((rank != 3 && rank != 4) || c->in[0].dtype != SYN_F32 || c->in[1].dtype != SYN_F32 ||
-        !c->in[1].data)
-        return false;
-    if (syn_ops_given(c, 2) && c->in[2].dtype != SYN_F32) return false;
-    if (c->op == &syn_op_conv_transpose_nd) {
-        const char *how = syn_attr_text(c->op, c->attr, "auto_pad");
-        if ((how && strcmp(how, "NOTSET")) || syn_attr_list(c->op, c->attr, "output_shape")->n)
-            return false;
-    }
     return read_geometry(c, &g);
 }
 
@@ -137,14 +111,15 @@ static bool conv_takes(const struct syn_op_call *c)
 static float weight_at(const struct geometry *g, const float *w, int64_t grp, int64_t r, int64_t i,
                        int64_t ty, int64_t tx)
 {
-    const int64_t ci = g->ci / g->group, co = g->co / g->group;
-    if (!g->transposed) return w[(((grp * co + r) * ci + i) * g->kh + ty) * g->kw + tx];
+    const int64_t ci = g->s.ci / g->s.group, co = g->s.co / g->s.group;
+    if (!g->s.transposed) return w[(((grp * co + r) * ci + i) * g->s.kh + ty) * g->s.kw + tx];
     /* out position q*s + phase meets input q - m at kernel place phase + m*s; taps run from the
      * farthest m on */
-    const int64_t o = r / (g->sh * g->sw), py = r / g->sw % g->sh, px = r % g->sw,
-                  ky = py + (g->taps_h - 1 - ty) * g->sh, kx = px + (g->taps_w - 1 - tx) * g->sw;
-    if (ky >= g->kh || kx >= g->kw) return 0;
-    return w[(((grp * ci + i) * co + o) * g->kh + ky) * g->kw + kx];
+    const int64_t o = r / (g->s.sh * g->s.sw), py = r / g->s.sw % g->s.sh, px = r % g->s.sw,
+                  ky = py + (g->taps_h - 1 - ty) * g->s.sh,
+                  kx = px + (g->taps_w - 1 - tx) * g->s.sw;
+    if (ky >= g->s.kh || kx >= g->s.kw) return 0;
+    return w[(((grp * ci + i) * co + o) * g->s.kh + ky) * g->s.kw + kx];
 }
 
 static bool is_constant(uint64_t constants, int32_t k) { return constants >> k & 1; }
@@ -152,8 +127,8 @@ static bool is_constant(uint64_t constants, int32_t k) { return constants >> k &
 /* Rows of a group's blocks for all its taps; bf16: two channels' weights in one word. */
 static void pack_into(const struct geometry *g, const float *w, float *p)
 {
-    const int64_t ci = g->ci / g->group, step = g->bf16 ? 2 : 1;
-    for (int64_t grp = 0; grp < g->group; grp++)
+    const int64_t ci = g->s.ci / g->s.group, step = g->bf16 ? 2 : 1;
+    for (int64_t grp = 0; grp < g->s.group; grp++)
         for (int64_t b = 0; b < g->rows; b += R)
             for (int64_t i = 0; i < ci; i += step)
                 for (int64_t ty = 0; ty < g->taps_h; ty++)
@@ -173,7 +148,7 @@ static void pack_into(const struct geometry *g, const float *w, float *p)
 
 static size_t packed_floats(const struct geometry *g)
 {
-    return (size_t)(g->group * up(g->rows, R) * R * taps_of(g));
+    return (size_t)(g->s.group * up(g->rows, R) * R * taps_of(g));
 }
 
 /* What is kept: a word that says which form the weights have, then they. */
@@ -192,6 +167,12 @@ static syn_status conv_pack(const struct syn_op_call *c, uint64_t constants, voi
     pack_into(&g, c->in[1].data, p + HEAD);
     *packed = p;
     return SYN_OK;
+}
+
+const float *cpu_conv_blocks(const void *packed)
+{
+    const float *p = packed;
+    return p && p[0] == 0 ? p + HEAD : NULL;
 }
 
 static bool fits(const void *packed, const struct geometry *g)
@@ -213,6 +194,7 @@ struct conv_run {
     int64_t spans;                /* tasks along a row */
     cpu_tile_fn *tile;
     cpu_taps_fn *taps;
+    cpu_step_fn *apply;
 };
 
 static size_t table_bytes(const struct geometry *g)
@@ -226,25 +208,27 @@ static size_t conv_scratch(const struct syn_op_call *c, const void *packed, int3
     (void)threads;
     if (!read_geometry(c, &g)) return 0;
     return table_bytes(&g) +
-           (fits(packed, &g) || is_depthwise(&g) ? 0 : syn_aligned(packed_floats(&g) * sizeof(float)));
+           (fits(packed, &g) || is_depthwise(&g)
+                ? 0
+                : syn_aligned(packed_floats(&g) * sizeof(float)));
 }
 
 /* Input row iy of one channel from column x0 on: `n` columns every step-th, zeros outside. */
 static void copy_line(const struct geometry *g, const float *plane, int64_t iy, int64_t x0,
                       int64_t step, int64_t n, float *to)
 {
-    const float *row = plane + iy * g->w;
+    const float *row = plane + iy * g->s.w;
     int64_t q = 0;
-    if (iy < 0 || iy >= g->h) {
+    if (iy < 0 || iy >= g->s.h) {
         memset(to, 0, (size_t)n * sizeof *to);
         return;
     }
     for (; q < n && x0 + q * step < 0; q++) to[q] = 0;
     if (step == 1) {
-        const int64_t m = g->w - x0 < n ? g->w - x0 : n;
+        const int64_t m = g->s.w - x0 < n ? g->s.w - x0 : n;
         if (m > q) memcpy(to + q, row + x0 + q, (size_t)(m - q) * sizeof *to), q = m;
     } else
-        for (; q < n && x0 + q * step < g->w; q++) to[q] = row[x0 + q * step];
+        for (; q < n && x0 + q * step < g->s.w; q++) to[q] = row[x0 + q * step];
     for (; q < n; q++) to[q] = 0;
 }
 
@@ -253,8 +237,8 @@ static void copy_in(const struct conv_run *run, int64_t n, int64_t grp, int64_t 
                     int64_t i0, int64_t i1, float *to)
 {
     const struct geometry *g = &run->g;
-    const int64_t ci = g->ci / g->group, plane = g->h * g->w;
-    const float *x = run->x + (n * g->ci + grp * ci) * plane;
+    const int64_t ci = g->s.ci / g->s.group, plane = g->s.h * g->s.w;
+    const float *x = run->x + (n * g->s.ci + grp * ci) * plane;
     float two[2][BUFFER_FLOATS / 64];
     for (int64_t i = i0; i < i1; i++)
         for (int64_t ty = 0; ty < g->taps_h; ty++)
@@ -265,10 +249,10 @@ static void copy_in(const struct conv_run *run, int64_t n, int64_t grp, int64_t 
                     copy_line(g, x + i * plane, iy, x0, g->step_w, run->line, to);
                     continue;
                 }
-                if (iy >= 0 && iy < g->h && g->step_w == 1 && x0 >= 0 && x0 + run->line <= g->w &&
-                    2 * i + 1 < ci) {
-                    cpu_pair_bf16(x + 2 * i * plane + iy * g->w + x0,
-                                  x + (2 * i + 1) * plane + iy * g->w + x0, to, run->line);
+                if (iy >= 0 && iy < g->s.h && g->step_w == 1 && x0 >= 0 &&
+                    x0 + run->line <= g->s.w && 2 * i + 1 < ci) {
+                    cpu_pair_bf16(x + 2 * i * plane + iy * g->s.w + x0,
+                                  x + (2 * i + 1) * plane + iy * g->s.w + x0, to, run->line);
                     continue;
                 }
                 for (int64_t at = 0; at < run->line; at += BUFFER_FLOATS / 64) {
@@ -299,16 +283,25 @@ static void scatter(const struct conv_run *run, int64_t n, int64_t grp, int64_t 
 {
     const struct geometry *g = &run->g;
     for (int32_t r = 0; r < rows; r++) {
-        const int64_t o = (row + r) / (g->sh * g->sw), py = (row + r) / g->sw % g->sh,
-                      px = (row + r) % g->sw, oy = qy * g->sh + py - g->top,
-                      channel = n * g->co + grp * (g->co / g->group) + o;
-        float *y = run->y + (channel * g->ho + oy) * g->wo;
-        if (oy < 0 || oy >= g->ho) continue;
+        const int64_t o = (row + r) / (g->s.sh * g->s.sw), py = (row + r) / g->s.sw % g->s.sh,
+                      px = (row + r) % g->s.sw, oy = qy * g->s.sh + py - g->s.top,
+                      channel = n * g->s.co + grp * (g->s.co / g->s.group) + o;
+        float *y = run->y + (channel * g->s.ho + oy) * g->s.wo;
+        if (oy < 0 || oy >= g->s.ho) continue;
         for (int32_t j = 0; j < cols; j++) {
-            const int64_t ox = (qx + j) * g->sw + px - g->left;
-            if (ox >= 0 && ox < g->wo) y[ox] = tile[r * C + j];
+            const int64_t ox = (qx + j) * g->s.sw + px - g->s.left;
+            if (ox >= 0 && ox < g->s.wo) y[ox] = tile[r * C + j];
         }
     }
+}
+
+/* What the call applies to each output, while they are near. */
+static void step_rows(const struct conv_run *run, float *y, int64_t pitch, int32_t rows,
+                      int64_t cols)
+{
+    const struct cpu_conv_shape *s = &run->g.s;
+    for (int32_t r = 0; r < rows && s->step != SYN_STEP_COUNT; r++, y += pitch)
+        run->apply(s->step, y, NULL, y, cols, s->step_args);
 }
 
 /* All blocks of rows for the columns that the buffer serves; part: channels [i0, i1) of the sum. */
@@ -316,13 +309,15 @@ static void run_blocks(const struct conv_run *run, int64_t n, int64_t grp, int64
                        int64_t chunk, int64_t i0, int64_t i1, const float *buffer)
 {
     const struct geometry *g = &run->g;
-    const int64_t taps = taps_of(g), co = g->co / g->group, per = g->taps_h * g->taps_w,
+    const int64_t taps = taps_of(g), co = g->s.co / g->s.group, per = g->taps_h * g->taps_w,
                   end = j + run->cols < g->qw ? j + run->cols : g->qw,
                   first = chunk * run->chunk_blocks * R,
                   last = first + run->chunk_blocks * R < g->rows ? first + run->chunk_blocks * R
                                                                  : g->rows;
     struct cpu_tile t = {
         .off = run->off, .a_row = 1, .a_k = R, .k = (i1 - i0) * per, .add = i0 > 0};
+    const bool whole = i1 == g->lines / g->taps_h; /* the sum is, after this part */
+    t.relu = whole && g->s.step == SYN_STEP_RELU;
     float scattered[R * C], bias[R];
     for (int64_t r = first; r < last; r += R) {
         t.rows = (int32_t)(last - r < R ? last - r : R);
@@ -330,18 +325,19 @@ static void run_blocks(const struct conv_run *run, int64_t n, int64_t grp, int64
         for (int64_t col = j; col < end; col += C) {
             t.cols = (int32_t)(end - col < C ? end - col : C);
             t.x = buffer + (col - j);
-            if (g->transposed) {
+            if (g->s.transposed) {
                 t.bias = run->bias ? bias : NULL;
                 for (int32_t i = 0; run->bias && i < t.rows; i++)
-                    bias[i] = run->bias[grp * co + (r + i) / (g->sh * g->sw)];
+                    bias[i] = run->bias[grp * co + (r + i) / (g->s.sh * g->s.sw)];
                 t.y = scattered, t.y_row = C;
                 run->tile(&t);
                 scatter(run, n, grp, r, q, col, t.rows, t.cols, scattered);
             } else {
                 t.bias = run->bias && !t.add ? run->bias + grp * co + r : NULL;
-                t.y = run->y + ((n * g->co + grp * co + r) * g->ho + q) * g->wo + col;
-                t.y_row = g->ho * g->wo;
+                t.y = run->y + ((n * g->s.co + grp * co + r) * g->s.ho + q) * g->s.wo + col;
+                t.y_row = g->s.ho * g->s.wo;
                 run->tile(&t);
+                if (whole && !t.relu) step_rows(run, t.y, t.y_row, t.rows, t.cols);
             }
         }
     }
@@ -353,8 +349,8 @@ static void conv_task(void *ctx, int64_t task)
     const struct geometry *g = &run->g;
     const int64_t chunk = task % run->chunks, span = task / run->chunks % run->spans,
                   q = task / run->chunks / run->spans % g->qh,
-                  grp = task / run->chunks / run->spans / g->qh % g->group,
-                  n = task / run->chunks / run->spans / g->qh / g->group,
+                  grp = task / run->chunks / run->spans / g->qh % g->s.group,
+                  n = task / run->chunks / run->spans / g->qh / g->s.group,
                   channels = g->lines / g->taps_h, j = span * run->cols;
     float buffer[BUFFER_FLOATS] __attribute__((aligned(64)));
     for (int64_t i = 0; i < channels; i += run->part) {
@@ -368,15 +364,16 @@ static void depthwise_task(void *ctx, int64_t task)
 {
     const struct conv_run *run = ctx;
     const struct geometry *g = &run->g;
-    const int64_t c = task % g->co, n = task / g->co;
+    const int64_t c = task % g->s.co, n = task / g->s.co;
     float buffer[BUFFER_FLOATS] __attribute__((aligned(64)));
     for (int64_t q = 0; q < g->qh; q++)
         for (int64_t j = 0; j < g->qw; j += run->cols) {
+            const int64_t cols = g->qw - j < run->cols ? g->qw - j : run->cols;
+            float *y = run->y + ((n * g->s.co + c) * g->s.ho + q) * g->s.wo + j;
             copy_in(run, n, c, q, j, 0, 1, buffer);
             run->taps(run->weights + c * taps_of(g), buffer, run->off, taps_of(g),
-                      run->bias ? run->bias[c] : 0,
-                      run->y + ((n * g->co + c) * g->ho + q) * g->wo + j,
-                      g->qw - j < run->cols ? g->qw - j : run->cols);
+                      run->bias ? run->bias[c] : 0, y, cols);
+            step_rows(run, y, 0, 1, cols);
         }
 }
 
@@ -384,22 +381,26 @@ static void depthwise_task(void *ctx, int64_t task)
 static void choose_spans(struct conv_run *run, int32_t threads)
 {
     const struct geometry *g = &run->g;
-    const int64_t tiles = up(g->qw, C), units = g->n * g->group * g->qh;
+    const int64_t tiles = up(g->qw, C), units = g->s.n * g->s.group * g->qh;
     /* lines that must be there at once */
-    const int64_t fixed = g->transposed ? g->lines : g->taps_h;
+    const int64_t fixed = g->s.transposed ? g->lines : g->taps_h;
     /* tasks: enough to even out, few enough to copy little twice */
     const int64_t wanted = 4 * (int64_t)threads;
+    /* taps that lie far apart: what a line has beyond its columns is no more than half of them */
+    const int64_t over = (g->taps_w - 1) * g->dil_w / g->step_w;
+    const int64_t most = MOST_TILES + (over < MOST_TILES * C / 2 ? 0 : 2 * over / C);
     int64_t per = tiles * units / wanted;
+    if (per > most) per = most;
     if (is_depthwise(g)) per = MOST_TILES * 4;
-    else if (per > MOST_TILES) per = MOST_TILES;
     if (per > tiles) per = tiles;
     if (per < 1) per = 1;
+    while (per > MOST_TILES && g->lines * g->step_w * line_of(g, per * C) > BUFFER_FLOATS) per--;
     while (per > 1 && fixed * g->step_w * line_of(g, per * C) > BUFFER_FLOATS) per--;
     run->cols = per * C;
     run->line = line_of(g, run->cols);
     run->spans = up(g->qw, run->cols);
-    run->part =
-        g->transposed ? g->lines / g->taps_h : BUFFER_FLOATS / (g->taps_h * g->step_w * run->line);
+    run->part = g->s.transposed ? g->lines / g->taps_h
+                                : BUFFER_FLOATS / (g->taps_h * g->step_w * run->line);
     run->chunks = units * run->spans >= wanted ? 1 : up(wanted, units * run->spans);
     if (run->chunks > up(g->rows, R)) run->chunks = up(g->rows, R);
     run->chunk_blocks = up(up(g->rows, R), run->chunks);
@@ -412,7 +413,8 @@ static void conv_run(const struct syn_op_call *c, const void *packed, void *scra
     struct conv_run run = {.x = c->in[0].data,
                            .bias = syn_ops_given(c, 2) ? c->in[2].data : NULL,
                            .y = c->out[0].data,
-                           .taps = cpu_taps_best()};
+                           .taps = cpu_taps_best(),
+                           .apply = cpu_step_best()};
     struct geometry *g = &run.g;
     char *at = scratch;
     if (!read_geometry(c, g)) return;
@@ -423,12 +425,12 @@ static void conv_run(const struct syn_op_call *c, const void *packed, void *scra
     at += table_bytes(g);
     if (is_depthwise(g)) {
         run.weights = c->in[1].data;
-        syn_pool_run(pool, g->n * g->co, depthwise_task, &run);
+        syn_pool_run(pool, g->s.n * g->s.co, depthwise_task, &run);
         return;
     }
     run.weights = fits(packed, g) ? (const float *)packed + HEAD : (const float *)at;
     if (!fits(packed, g)) pack_into(g, c->in[1].data, (float *)at);
-    syn_pool_run(pool, g->n * g->group * g->qh * run.spans * run.chunks, conv_task, &run);
+    syn_pool_run(pool, g->s.n * g->s.group * g->qh * run.spans * run.chunks, conv_task, &run);
 }
 
 const struct syn_quick cpu_quick_conv = {

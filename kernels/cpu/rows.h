@@ -32,6 +32,10 @@ bool cpu_has_avx512(void);
 
 /* bf16 alone, for CPUs with AVX-512; the two above use them there. */
 void cpu_row_widen_avx512(const uint16_t *from, int64_t count, float *to);
+/* Adds px pixels of a block of sixteen, channel by channel. */
+void cpu_row_add_avx512(const float *from, int64_t px, float sum[16]);
+/* px pixels of three channels as pixels of four, the last zero. */
+void cpu_row_quads_avx512(const float *from, int64_t px, float *to);
 void cpu_row_narrow_avx512(const float *from, int64_t count, uint16_t *to);
 
 /* Zeroes the frame beside row y of one channel block; with y = 0 and y = h-1 also the rows above

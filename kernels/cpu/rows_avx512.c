@@ -28,3 +28,21 @@ void cpu_row_narrow_avx512(const float *from, int64_t count, uint16_t *to)
         _mm256_mask_storeu_epi16(to + i, m, _mm512_cvtepi32_epi16(v));
     }
 }
+
+void cpu_row_quads_avx512(const float *from, int64_t px, float *to)
+{
+    const __m512i where = _mm512_setr_epi32(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0);
+    for (int64_t i = 0; i < px; i += 4, from += 12, to += 16) {
+        const int64_t n = px - i < 4 ? px - i : 4;
+        const __m512 v = _mm512_maskz_loadu_ps((__mmask16)((1u << 3 * n) - 1), from);
+        _mm512_mask_storeu_ps(to, (__mmask16)((1u << 4 * n) - 1),
+                              _mm512_maskz_permutexvar_ps(0x7777, where, v));
+    }
+}
+
+void cpu_row_add_avx512(const float *from, int64_t px, float sum[16])
+{
+    __m512 v = _mm512_loadu_ps(sum);
+    for (int64_t p = 0; p < px; p++) v = _mm512_add_ps(v, _mm512_loadu_ps(from + 16 * p));
+    _mm512_storeu_ps(sum, v);
+}

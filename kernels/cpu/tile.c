@@ -12,7 +12,8 @@ void cpu_tile_portable(const struct cpu_tile *t)
                         *x = t->x + (t->off ? t->off[k] : k * t->x_k);
             for (int32_t j = 0; j < t->cols; j++) acc[j] += a * x[j];
         }
-        for (int32_t j = 0; j < t->cols; j++) t->y[r * t->y_row + j] = acc[j];
+        for (int32_t j = 0; j < t->cols; j++)
+            t->y[r * t->y_row + j] = t->relu && acc[j] < 0 ? 0 : acc[j];
     }
 }
 

@@ -27,6 +27,7 @@ struct cpu_tile {
     int64_t y_row;
     int32_t rows, cols;     /* at most CPU_TILE_ROWS and CPU_TILE_COLS */
     bool add;               /* y += instead of y = */
+    bool relu;              /* 0 instead of what is less, last of all */
 };
 
 typedef void cpu_tile_fn(const struct cpu_tile *t);

@@ -18,6 +18,8 @@ static void part(const struct cpu_tile *t, int32_t r0, int32_t j0)
     __m256i mask[NR];
     __m256 acc[MR][NR];
     const float *row[MR];
+    /* first, so that a NaN stays one */
+    const __m256 least = _mm256_set1_ps(t->relu ? 0 : -__builtin_inff());
     for (int v = 0; v < NR; v++) mask[v] = mask_of(t->cols - j0 - 8 * v);
     for (int r = 0; r < MR; r++) {
         const int32_t own = r0 + r < t->rows ? r0 + r : t->rows - 1;
@@ -40,7 +42,8 @@ static void part(const struct cpu_tile *t, int32_t r0, int32_t j0)
     }
     for (int r = 0; r < MR && r0 + r < t->rows; r++)
         for (int v = 0; v < NR; v++)
-            _mm256_maskstore_ps(t->y + (r0 + r) * t->y_row + j0 + 8 * v, mask[v], acc[r][v]);
+            _mm256_maskstore_ps(t->y + (r0 + r) * t->y_row + j0 + 8 * v, mask[v],
+                                _mm256_max_ps(least, acc[r][v]));
 }
 
 void cpu_tile_avx2(const struct cpu_tile *t)

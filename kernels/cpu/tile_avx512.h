@@ -41,11 +41,14 @@ static inline __attribute__((always_inline)) void tile(const struct cpu_tile *t,
             for (int v = 0; v < nr; v++) acc[r][v] = TILE_MULTIPLY_ADD(acc[r][v], a, b[v]);
         }
     }
+    /* in this order a NaN stays one */
+    const __m512 least = _mm512_set1_ps(t->relu ? 0 : -__builtin_inff());
 #pragma GCC unroll 8
     for (int r = 0; r < mr; r++)
         for (int v = 0; v < nr; v++)
             _mm512_mask_storeu_ps(t->y + r * t->y_row + 16 * v,
-                                  v == nr - 1 ? last : (__mmask16)0xffff, acc[r][v]);
+                                  v == nr - 1 ? last : (__mmask16)0xffff,
+                                  _mm512_max_ps(least, acc[r][v]));
 }
 
 /* One copy of the loop for each number of rows and registers, with and without a mask: constants

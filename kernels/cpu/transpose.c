@@ -20,6 +20,21 @@ struct turn_run {
     uint8_t *x, *y;
 };
 
+/* px pixels of a block's channels from NHWC; channels past the last are zero. */
+static void gather_block(const struct turn *t, const float *pixels, int64_t used, int64_t block,
+                         int64_t px, float *piece)
+{
+#if defined(__x86_64__)
+    if (t->c == 3 && block == 4 && cpu_has_avx512()) {
+        cpu_row_quads_avx512(pixels, px, piece);
+        return;
+    }
+#endif
+    if (used < block) memset(piece, 0, (size_t)(px * block) * sizeof *piece);
+    for (int64_t c = 0; c < used; c++)
+        for (int64_t x = 0; x < px; x++) piece[x * block + c] = pixels[x * t->c + c];
+}
+
 /* Row y of picture n between `dense` (w pixels of c numbers) and its place. */
 static void turn_row(const struct turn *t, const struct syn_place *p, uint8_t *base, float *dense,
                      int64_t n, int64_t y)
@@ -29,17 +44,17 @@ static void turn_row(const struct turn *t, const struct syn_place *p, uint8_t *b
     for (int64_t b = 0; b < blocks; b++) {
         const int64_t c0 = b * block, used = t->c - c0 < block ? t->c - c0 : block,
                       at = cpu_row_at(p, n, b, y);
-        if (t->to_nchw && used < block) memset(piece, 0, sizeof piece);
         for (int64_t x0 = 0; x0 < t->w; x0 += most) {
             const int64_t px = t->w - x0 < most ? t->w - x0 : most;
             float *pixels = dense + x0 * t->c + c0;
-            if (!t->to_nchw) cpu_row_read(p, base, at + x0 * block, px * block, piece);
+            if (t->to_nchw) {
+                gather_block(t, pixels, used, block, px, piece);
+                cpu_row_write(p, base, at + x0 * block, px * block, piece);
+                continue;
+            }
+            cpu_row_read(p, base, at + x0 * block, px * block, piece);
             for (int64_t c = 0; c < used; c++)
-                for (int64_t x = 0; x < px; x++) {
-                    if (t->to_nchw) piece[x * block + c] = pixels[x * t->c + c];
-                    else pixels[x * t->c + c] = piece[x * block + c];
-                }
-            if (t->to_nchw) cpu_row_write(p, base, at + x0 * block, px * block, piece);
+                for (int64_t x = 0; x < px; x++) pixels[x * t->c + c] = piece[x * block + c];
         }
     }
 }

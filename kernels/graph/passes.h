@@ -55,6 +55,11 @@ SYN_MUST_CHECK syn_status syn_pass_fuse_norm(struct syn_graph *g, struct syn_err
 /* Any time. Operators that work element by element on f32 and follow each other become one CHAIN
  * (chain.h). */
 SYN_MUST_CHECK syn_status syn_pass_chain(struct syn_graph *g, struct syn_err *err);
+/* Any time. A Pad with zeros before a CONV_ND into its pads; an operator of one operand after it,
+ * when nobody else reads its result: one CONV_STEP; a depthwise convolution and the 1x1 one that
+ * alone reads it: one CONV_POINT. Not for programs, whose forms have their own
+ * (syn_pass_fuse_conv). */
+SYN_MUST_CHECK syn_status syn_pass_conv(struct syn_graph *g, struct syn_err *err);
 /* ONNX's operators in our own rank-4 forms where they do the same. */
 SYN_MUST_CHECK syn_status syn_pass_lower(struct syn_graph *g, struct syn_err *err);
 

@@ -50,7 +50,8 @@ static bool follows_first(syn_op_id id)
     case SYN_OP_REDUCE_MAX: case SYN_OP_REDUCE_MIN: case SYN_OP_LAYER_NORMALIZATION:
     case SYN_OP_INSTANCE_NORMALIZATION: case SYN_OP_BATCH_NORMALIZATION:
     case SYN_OP_GLOBAL_AVERAGE_POOL: case SYN_OP_AVERAGE_POOL_ND: case SYN_OP_RESIZE_ND:
-    case SYN_OP_GRU: case SYN_OP_LSTM: case SYN_OP_CHAIN: return true;
+    case SYN_OP_GRU: case SYN_OP_LSTM: case SYN_OP_CHAIN: case SYN_OP_CONV_STEP:
+    case SYN_OP_CONV_POINT: return true;
     default: return false;
     }
 }

@@ -124,6 +124,38 @@ static void test_forget(void)
     syn_blocks_trim(&b, 0);
 }
 
+/* The heap's at any size, counted like others, and never among the unused. */
+static void test_leaving(void)
+{
+    struct syn_blocks b = {.limit_bytes = 0};
+    uint64_t tag, other;
+    void *p = take(&b, 8 * MIB, &tag), *q = NULL;
+    syn_blocks_give(&b, p, tag);
+    T_CHECK(syn_blocks_take_leaving(&b, 8 * MIB, &q, &other, &err) == SYN_OK && q != p, "its own");
+    memset(q, 1, 8 * MIB);
+    T_CHECK(b.used_bytes == 8 * MIB && b.busy_bytes == 8 * MIB && b.peak_bytes == 8 * MIB,
+            "%d bytes counted", (int)b.used_bytes);
+    T_CHECK(b.busy_bytes + b.idle_bytes <= most_of(&b), "%d bytes held with it",
+            (int)(b.busy_bytes + b.idle_bytes));
+    const uint64_t idle = b.idle_bytes;
+    T_CHECK(syn_blocks_forget(&b, other) && b.used_bytes == 0 && b.busy_bytes == 0, "it leaves");
+    syn_free(q);
+    T_CHECK(syn_blocks_take_leaving(&b, 3000, &q, &other, &err) == SYN_OK && b.used_bytes == 3072,
+            "a small one");
+    syn_blocks_give(&b, q, other);
+    T_CHECK(b.used_bytes == 0 && b.idle_bytes == idle, "given back: not kept");
+    b.limit_bytes = MIB;
+    q = &b;
+    T_CHECK(syn_blocks_take_leaving(&b, MIB + 1, &q, &other, &err) == SYN_TOO_LARGE && q == &b,
+            "over the limit");
+    syn_alloc_fail_at(1);
+    T_CHECK(syn_blocks_take_leaving(&b, 1000, &q, &other, &err) == SYN_NO_MEMORY && q == &b &&
+                b.used_bytes == 0,
+            "no memory");
+    syn_alloc_fail_at(0);
+    syn_blocks_trim(&b, 0);
+}
+
 static void test_no_memory(void)
 {
     for (uint64_t bytes = 1000; bytes <= 4 * MIB; bytes *= 4096) {
@@ -147,6 +179,7 @@ int main(void)
     test_kept();
     test_limit();
     test_forget();
+    test_leaving();
     test_no_memory();
     return t_report();
 }

@@ -163,6 +163,24 @@ static void test_depthwise(void)
     T_CHECK(ran >= 60, "%d of 64 ran", (int)ran);
 }
 
+/* 3x3, which has a kernel of its own: every width about its pieces, both strides, with and without what
+ * a clip alone does to the sums. */
+static void test_depthwise_square(void)
+{
+    for (int64_t w = 1; w < 37; w++)
+        for (int32_t form = 0; form < 4; form++) {
+            const int64_t c = w % 5 ? 32 : 19;
+            struct shape s = {.n = 1, .ci = c, .h = 4, .w = w,
+                              .conv = {.co = c, .group = c, .k = 3, .stride = 1 + form % 2,
+                                       .pads = {1, 1, 1, 1}, .dense = true},
+                              .then_conv = w % 3 != 0};
+            if (form % 2) s.conv.pads[0] = s.conv.pads[1] = 0;
+            s.conv.act = form < 2 ? SYN_ACT_CLIP : SYN_ACT_LEAKY;
+            s.conv.act_a = form < 2 ? -0.3 : 0.2, s.conv.act_b = 0.6;
+            T_CHECK(run_shape((uint64_t)w, &s, "depthwise") || w < 3, "refused");
+        }
+}
+
 /* A network whose ends are NHWC: its pictures are read and written where the caller has them. */
 static void test_nhwc(void)
 {
@@ -174,15 +192,16 @@ static void test_nhwc(void)
         {.backend = &syn_backend_cpu, .self = cpu, .want_impl = "nhwc rows"},
         {.backend = &syn_backend_cpu, .self = cpu, .want_impl = "nhwc rows", .bf16 = true}};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
-        for (int form = 0; form < 3; form++) { /* 1: others read the input too; 2: a wide result */
+        for (int form = 0; form < 4; form++) { /* 1: others read the input too; 2: a wide result;
+                                                  * 3: strides, whose picture lies in fours */
             struct gg b;
             int32_t x, y;
             gg_new(&b, 700 + k);
             x = gg_input(&b, sizes[k][0], sizes[k][1], sizes[k][2], sizes[k][3]);
             y = gg_node(&b, SYN_OP_TRANSPOSE, 1, &x, 1, &in_attr);
             if (form == 1) gg_output(&b, gg_node1(&b, SYN_OP_RELU, x));
-            y = gg_conv(&b, y, &(struct gg_conv){.co = form == 2 ? 40 : 3, .k = 3, .pad = 1,
-                                                 .dense = true});
+            y = gg_conv(&b, y, &(struct gg_conv){.co = form >= 2 ? 40 : 3, .k = 3, .pad = 1,
+                                                 .stride = form == 3 ? 2 : 1, .dense = true});
             gg_output(&b, gg_node(&b, SYN_OP_TRANSPOSE, 1, &y, 1, &out_attr));
             gg_check_all(&b, how, 2, "nhwc");
             gg_free(&b);
@@ -196,6 +215,7 @@ static void test_all(const char *only)
     test_nested();
     test_others_read();
     test_depthwise();
+    test_depthwise_square();
     test_nhwc();
 }
 

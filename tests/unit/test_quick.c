@@ -388,9 +388,9 @@ static void test_tiles(void)
     for (size_t f = 0; f < sizeof tiles / sizeof *tiles; f++)
         for (int32_t rows = 1; tiles[f] && rows <= 8; rows++)
             for (int32_t cols = 1; cols <= CPU_TILE_COLS; cols++)
-                for (int form = 0; form < 4; form++) {
+                for (int form = 0; form < 8; form++) {
                     struct cpu_tile t = {.a = a, .x = x, .bias = form & 1 ? bias : NULL, .a_row = 40, .a_k = 1, .x_k = 60,
-                                         .k = 40, .y_row = 50, .rows = rows, .cols = cols, .add = form & 2};
+                                         .k = 40, .y_row = 50, .rows = rows, .cols = cols, .add = form & 2, .relu = form & 4};
                     for (int i = 0; i < 8 * 50; i++) want[i] = got[i] = 3;
                     t.y = want, cpu_tile_portable(&t);
                     t.y = got, tiles[f](&t);
