@@ -191,7 +191,8 @@ static void check_global(const char *p, size_t n, enum cuda_host_access how, con
         return;
     }
     if (!memory_in_arena(p) && (module_memory(p, n) || memory_is_pinned(p))) return;
-    std::string where = memory_in_arena(p) ? memory_describe(p) : "host memory or a stack";
+    bool ours = memory_in_arena(p) || shared_past(p) != PTRDIFF_MIN;
+    std::string where = ours ? memory_describe(p) : "host memory or a stack";
     if (memory_holds(DEVICE_BLOCK, p, n)) where += " of another device";
     cuda_host_kernel_fault(cudaErrorIllegalAddress, "illegal %s of %zu bytes at %s: %s",
                            how & CUDA_HOST_WRITE ? "write" : "read", n,

@@ -53,7 +53,7 @@ void make_sticky(int device, cudaError_t e)
     if (devices[device].sticky == cudaSuccess) devices[device].sticky = e;
 }
 
-/* --- every call ----------------------------------------------------------------------------- */
+/* --- every call ------------------------------------------------------------------------------ */
 
 api_call::api_call(const char *name_) : name(name_), error(cudaSuccess)
 {
@@ -102,7 +102,7 @@ bool cuda_host_reset(void)
 size_t cuda_host_bytes(void) { return devices[current].bytes; }
 size_t cuda_host_peak_bytes(void) { return devices[current].peak; }
 
-/* --- errors --------------------------------------------------------------------------------- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
 static cudaError_t standing_error(void)
 {
@@ -135,7 +135,7 @@ const char *cudaGetErrorString(cudaError_t e)
     return "unrecognized error code";
 }
 
-/* --- devices -------------------------------------------------------------------------------- */
+/* --- devices --------------------------------------------------------------------------------- */
 
 cudaError_t cudaGetDeviceCount(int *count)
 {

@@ -54,7 +54,7 @@ void cuda_host_kernel_fault(cudaError_t e, const char *format, ...)
     fiber_leave(&team.host);
 }
 
-/* --- where every thread is ------------------------------------------------------------------ */
+/* --- where every thread is ------------------------------------------------------------------- */
 
 static bool alike(const struct cuda_host_thread *a, const struct cuda_host_thread *b)
 {
@@ -81,7 +81,7 @@ size_t team_describe(char *text, size_t size)
     return n;
 }
 
-/* --- code addresses ------------------------------------------------------------------------- */
+/* --- code addresses -------------------------------------------------------------------------- */
 
 static std::string line_of(const char *module, size_t offset)
 {
@@ -110,7 +110,7 @@ std::string fault_code(const void *pc)
     return text;
 }
 
-/* --- signals -------------------------------------------------------------------------------- */
+/* --- signals --------------------------------------------------------------------------------- */
 
 static struct {
     const char *address, *pc;

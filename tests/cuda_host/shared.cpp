@@ -22,7 +22,8 @@
 
 struct shared_range shared_dynamic;
 
-static const size_t MOST = 256 << 10, PAGE = 4096, ALIGN = 128;
+static const size_t MOST = 256 << 10, GUARD = 1 << 20, ALIGN = 128;
+static char *room; /* MOST bytes and the guard */
 static std::vector<shared_range> variables; /* by address; of the OS thread that runs kernels */
 
 /* --- finding the variables ------------------------------------------------------------------- */
@@ -100,16 +101,15 @@ static void find_variables(void)
               [](const shared_range &a, const shared_range &b) { return a.from < b.from; });
 }
 
-/* --- a launch, a block ------------------------------------------------------------------------- */
+/* --- a launch, a block ----------------------------------------------------------------------- */
 
 char *shared_begin(size_t bytes)
 {
-    static char *room;
     find_variables();
     if (!room) {
-        void *p = mmap(nullptr, MOST + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+        void *p = mmap(nullptr, MOST + GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                        -1, 0);
-        if (p == MAP_FAILED || mprotect((char *)p + MOST, PAGE, PROT_NONE) != 0) {
+        if (p == MAP_FAILED || mprotect((char *)p + MOST, GUARD, PROT_NONE) != 0) {
             perror("cuda_host: shared memory");
             abort();
         }
@@ -123,12 +123,8 @@ char *shared_begin(size_t bytes)
     return base;
 }
 
-/* Where the canary behind the dynamic part ends. */
-static char *slack_end(void)
-{
-    size_t bytes = (size_t)(shared_dynamic.to - shared_dynamic.from);
-    return shared_dynamic.from + (bytes + ALIGN - 1) / ALIGN * ALIGN;
-}
+/* Where the canary behind the dynamic part ends: at the guard. */
+static char *slack_end(void) { return room + MOST; }
 
 void shared_poison(void)
 {
@@ -163,7 +159,15 @@ bool cuda_host_is_shared(const void *p, size_t bytes)
     return r && bytes <= (size_t)(r->to - (const char *)p);
 }
 
-/* --- other variables ---------------------------------------------------------------------------- */
+ptrdiff_t shared_past(const void *p)
+{
+    const char *at = (const char *)p;
+    bool near = room && at >= room && at < room + MOST + GUARD;
+    return !near ? PTRDIFF_MIN : at < shared_dynamic.from ? at - shared_dynamic.from
+                                                          : at - shared_dynamic.to;
+}
+
+/* --- other variables ------------------------------------------------------------------------- */
 
 struct query {
     uintptr_t from, to;
