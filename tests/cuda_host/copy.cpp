@@ -254,7 +254,7 @@ cudaError_t cudaMemset(void *dst, int value, size_t n)
     return cudaMemsetAsync(dst, value, n, nullptr); /* CUDA's own does not wait for it either */
 }
 
-/* --- __constant__ and __device__ variables ---------------------------------------------------- */
+/* --- __constant__ and __device__ variables --------------------------------------------------- */
 
 static cudaError_t copy_symbol(const char *name, const void *symbol, void *dst, const void *src,
                                size_t n, enum cudaMemcpyKind kind)

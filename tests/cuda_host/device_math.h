@@ -11,7 +11,7 @@
 #include <cmath>
 #include <type_traits>
 
-/* --- min and max: CUDA has them in the global namespace for all pairs of numbers ----------------- */
+/* --- min and max: CUDA has them in the global namespace for all pairs of numbers ------------- */
 template <class A, class B, class C = std::common_type_t<A, B>,
           class = std::enable_if_t<std::is_integral<C>::value>>
 inline C min(A a, B b)
@@ -29,7 +29,7 @@ inline float max(float a, float b) { return fmaxf(a, b); }
 inline double min(double a, double b) { return fmin(a, b); }
 inline double max(double a, double b) { return fmax(a, b); }
 
-/* --- float ---------------------------------------------------------------------------------------- */
+/* --- float ----------------------------------------------------------------------------------- */
 inline float rsqrtf(float x) { return (float)(1.0 / std::sqrt((double)x)); }
 inline float rcbrtf(float x) { return 1.0f / cbrtf(x); }
 inline float normcdff(float x) { return (float)(0.5 * std::erfc(-(double)x * 0.70710678118654752)); }
@@ -58,7 +58,7 @@ inline float __fsqrt_rn(float a) { return sqrtf(a); }
 inline float __frcp_rn(float a) { return 1.0f / a; }
 inline float __frsqrt_rn(float a) { return rsqrtf(a); }
 
-/* --- conversions: CUDA saturates and makes NaN 0, where C++ leaves both undefined ------------------- */
+/* --- conversions: CUDA saturates and makes NaN 0, where C++ leaves both undefined ------------ */
 inline int cuda_host_to_int(double x)
 {
     if (!(x == x)) return 0;
@@ -83,7 +83,7 @@ inline unsigned __float_as_uint(float x) { return float_bits(x); }
 inline float __int_as_float(int x) { return bits_float((uint32_t)x); }
 inline float __uint_as_float(unsigned x) { return bits_float(x); }
 
-/* --- integers ---------------------------------------------------------------------------------------- */
+/* --- integers -------------------------------------------------------------------------------- */
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline int __clz(int x) { return x ? __builtin_clz((unsigned)x) : 32; }
@@ -125,7 +125,7 @@ inline int __dp4a(int a, int b, int sum)
     return sum;
 }
 
-/* --- loads and stores with a cache hint: plain here -------------------------------------------------- */
+/* --- loads and stores with a cache hint: plain here ------------------------------------------ */
 template <class T> inline T __ldg(const T *p) { return *p; }
 template <class T> inline T __ldcg(const T *p) { return *p; }
 template <class T> inline T __ldcs(const T *p) { return *p; }

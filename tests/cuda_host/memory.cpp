@@ -21,9 +21,10 @@ enum { MOST_TO_CLOSE = 512 }; /* above it device memory stays open: closing woul
 static char *arena;
 static size_t used; /* addresses given out */
 static const struct block **owner; /* of each page */
-static std::vector<struct block *> living;
-static std::deque<struct block *> quarantine;
-static std::vector<struct block *> registered;
+/* Never destroyed: threads may still free while the process ends. */
+static auto &living = *new std::vector<struct block *>;
+static auto &quarantine = *new std::deque<struct block *>;
+static auto &registered = *new std::vector<struct block *>;
 static unsigned serials, allocs, fail_in, open_depth;
 
 unsigned cuda_host_allocs(void) { return allocs; }
@@ -153,10 +154,23 @@ static std::string words(const char *format, ...)
     return text;
 }
 
+/* A guard page lies between two blocks and is told as the second one's: the nearer one is meant. */
+static const struct block *nearest(const char *at)
+{
+    const struct block *b = memory_find(at);
+    if (!b || at >= b->first) return b;
+    const struct block *before = at >= arena + PAGE ? memory_find(at - PAGE) : nullptr;
+    return before && at - (before->base + before->bytes) < b->base - at ? before : b;
+}
+
 std::string memory_describe(const void *p)
 {
-    const struct block *b = memory_find(p);
     const char *at = (const char *)p;
+    const struct block *b = nearest(at);
+    if (shared_past(p) >= 0)
+        return words("%td bytes past the end of dynamic shared memory", shared_past(p));
+    if (shared_past(p) != PTRDIFF_MIN)
+        return words("%td bytes before dynamic shared memory", -shared_past(p));
     if (!b) return memory_in_arena(p) ? "no block there" : "not device memory";
     std::string name = words("%s%s buffer %u (%zu bytes)", b->freed ? "freed " : "",
                              b->kind == DEVICE_BLOCK ? "device" : "pinned", b->serial, b->bytes);

@@ -73,11 +73,11 @@ static bool before(const struct trace *t)
 static void report(const struct trace *t, const char *p, const char *mine, const char *theirs,
                    const void *pc)
 {
-    std::string where = memory_describe(p);
+    const char *where = fault_keep(memory_describe(p));
+    const char *code = pc ? fault_keep(fault_code(pc)) : "the runtime's access";
     cuda_host_kernel_fault(cudaErrorLaunchFailure,
                            "data race in device memory: %s at %s, %s by thread %u of block "
-                           "%u: %s", mine, pc ? fault_code(pc).c_str() : "the runtime's access",
-                           theirs, t->thread, t->block, where.c_str());
+                           "%u: %s", mine, code, theirs, t->thread, t->block, where);
 }
 
 void race_global(const char *p, size_t n, enum cuda_host_access how, const void *pc)

@@ -10,7 +10,7 @@
 
 static const unsigned ALL = ~0u;
 
-/* --- indices ---------------------------------------------------------------------------------- */
+/* --- indices --------------------------------------------------------------------------------- */
 
 static __global__ void index_kernel(int *y)
 {
@@ -33,7 +33,7 @@ static void test_indices(void)
     MUST(cudaFree(d));
 }
 
-/* --- barriers and shared memory ---------------------------------------------------------------- */
+/* --- barriers and shared memory -------------------------------------------------------------- */
 
 template <int N> static __global__ void transpose_kernel(int *y)
 {
@@ -126,7 +126,7 @@ static void test_named_barriers(void)
     MUST(cudaFree(d));
 }
 
-/* --- warps -------------------------------------------------------------------------------------- */
+/* --- warps ----------------------------------------------------------------------------------- */
 
 enum { WARP_RESULTS = 24 };
 
@@ -202,7 +202,7 @@ static void test_warps(void)
     MUST(cudaFree(d));
 }
 
-/* --- atomics, __constant__, __device__ ---------------------------------------------------------- */
+/* --- atomics, __constant__, __device__ ------------------------------------------------------- */
 
 static __constant__ float factors[4];
 static __device__ unsigned counter;
@@ -247,7 +247,7 @@ static void test_atomics(void)
     MUST(cudaFree(d_last));
 }
 
-/* --- vectors and halves --------------------------------------------------------------------------- */
+/* --- vectors and halves ---------------------------------------------------------------------- */
 
 static __global__ void vector_kernel(const float4 *__restrict__ x, float4 *y, __half2 *h,
                                      __nv_bfloat162 *b)
