@@ -34,9 +34,10 @@ SERVER_LIBS := $(if $(HAVE_SERVER),$(shell pkg-config --libs $(SERVER_PKGS)))
 ENGINE_LIBS := $(if $(HAVE_DNNL),-ldnnl -lgomp) -lm -ldl
 
 # --- sources ---------------------------------------------------------------------------------
-# kernels/cpu/dnnl*.c need oneDNN, kernels/cuda is a plugin of its own; everything else in kernels/
-# needs a C compiler only.
-ENGINE_C := $(filter-out kernels/cuda/%.c $(if $(HAVE_DNNL),,kernels/cpu/dnnl%.c),$(sort $(wildcard kernels/*.c kernels/*/*.c)))
+# kernels/cpu/dnnl*.c need oneDNN and kernels/cuda is no part of the engine's library (a plugin, or
+# the tests below); everything else in kernels/ needs a C compiler only.
+ENGINE_C := $(filter-out kernels/cuda/%.c $(if $(HAVE_DNNL),,kernels/cpu/dnnl%.c),\
+                         $(sort $(wildcard kernels/*.c kernels/*/*.c)))
 SERVER_C := $(filter-out server/main.c,$(sort $(wildcard server/*/*.c server/*/*/*.c server/*/*/*/*.c)))
 ENGINE_O := $(ENGINE_C:%.c=$(BUILD)/obj/%.o)
 SERVER_O := $(SERVER_C:%.c=$(BUILD)/obj/%.o)
@@ -140,6 +141,58 @@ tsan-server:
 	@SLOW=5 SYNTHD=build/tsan/synthd TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" \
 	    $(PYTHON) tests/server/test_cli.py
 
+# --- CUDA on the CPU: tests/cuda_host/cuda_host.h says how and what it finds ------------------
+# Every tests/cuda_host/test_*.cu is one test, linked with all of kernels/cuda and the engine; each
+# is built plain and checked (every load and store seen), or once with a sanitizer (cuda-host-asan).
+.PHONY: cuda-host cuda-host-asan cuda-compile
+CUDA_HOST_NAMES := $(patsubst tests/cuda_host/%.cu,%,$(sort $(wildcard tests/cuda_host/test_*.cu)))
+CUDA_HOST_A := $(BUILD)/libcuda-host.a
+CUDA_HOST_O := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(sort $(wildcard tests/cuda_host/*.cpp)))
+CUDA_KERNELS := $(sort $(wildcard kernels/cuda/*.cu))
+CUDA_C := $(sort $(wildcard kernels/cuda/*.c))
+CUDA_HOST_FLAGS = -I. -Itests/cuda_host -g -Wall -Wextra -Wshadow -fPIC -pthread -MMD -MP
+CUDA_HOST_CU = $(CUDA_HOST_FLAGS) -std=c++17 -x c++ -include tests/cuda_host/cuda_host.h
+CUDA_HOST_SAN_plain := $(if $(SAN),$(SANFLAGS),-fsanitize=alignment,bounds)
+CUDA_HOST_SAN_checked := -fsanitize=thread,alignment,bounds --param tsan-instrument-func-entry-exit=0
+CUDA_HOST_KINDS := plain $(if $(SAN),,checked)
+
+$(BUILD)/obj/tests/cuda_host/%.o: tests/cuda_host/%.cpp
+	@mkdir -p $(@D) && echo "  CXX  $<"
+	@$(CXX) $(CUDA_HOST_FLAGS) -std=c++17 -O2 $(SANFLAGS) -c $< -o $@
+$(CUDA_HOST_A): $(CUDA_HOST_O)
+	@rm -f $@ && ar rcs $@ $^
+
+# $(1): plain or checked
+define cuda_host_rules
+$(BUILD)/cuda_host/$(1)/%.o: %.cu
+	@mkdir -p $$(@D) && echo "  CU   $$< ($(1))"
+	@$$(CXX) $$(CUDA_HOST_CU) -O1 $$(CUDA_HOST_SAN_$(1)) -c $$< -o $$@
+$(BUILD)/cuda_host/$(1)/%.o: %.c
+	@mkdir -p $$(@D) && echo "  CC   $$< ($(1))"
+	@$$(CC) $$(CUDA_HOST_FLAGS) -std=gnu11 $$(DEFS) -O1 $$(CUDA_HOST_SAN_$(1)) -c $$< -o $$@
+$(BUILD)/cuda_host/$(1)/%: $(BUILD)/cuda_host/$(1)/tests/cuda_host/%.o \
+        $(CUDA_KERNELS:%.cu=$(BUILD)/cuda_host/$(1)/%.o) $(CUDA_C:%.c=$(BUILD)/cuda_host/$(1)/%.o) \
+        $(CUDA_HOST_A) $(ENGINE_A)
+	@$$(CXX) $$(SANFLAGS) -pthread -rdynamic -o $$@ $$^ $$(ENGINE_LIBS)
+endef
+$(foreach kind,$(CUDA_HOST_KINDS),$(eval $(call cuda_host_rules,$(kind))))
+.SECONDARY: $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_HOST_NAMES:%=$(BUILD)/cuda_host/$(k)/tests/cuda_host/%.o))
+
+CUDA_HOST_BIN := $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_HOST_NAMES:%=$(BUILD)/cuda_host/$(k)/%))
+cuda-host: $(CUDA_HOST_BIN)
+	@scripts/run-tests $(CUDA_HOST_BIN)
+cuda-host-asan:
+	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined cuda-host
+
+# What nvcc says to the same files, if it is here; no card is needed.
+CUDA_ARCHS ?= 75 80 90
+cuda-compile:
+	@mkdir -p $(BUILD)/nvcc
+	@$(if $(NVCC),for f in $(CUDA_KERNELS) $(wildcard tests/cuda_host/test_*.cu); do \
+	    for a in $(CUDA_ARCHS); do echo "  NVCC $$f sm_$$a"; \
+	    $(NVCC) -std=c++17 -arch=sm_$$a -I. -c $$f -o $(BUILD)/nvcc/out.o || exit 1; done; done,\
+	    echo "no nvcc: nothing compiled for a card")
+
 # libFuzzer on each tests/fuzz/fuzz_*.c, from its corpus; new finds stay in build/fuzz/corpus.
 CLANG ?= clang
 SECONDS_EACH ?= 60
@@ -212,6 +265,7 @@ help:
 	@echo "make check        every test; check-quick: under three minutes"
 	@echo "make unit conformance server parity asan tsan fuzz torture layers engine"
 	@echo "                  one kind of proof each; torture N=200, fuzz SECONDS_EACH=60"
+	@echo "make cuda-host    the CUDA code on the CPU: plain and checked; cuda-host-asan, cuda-compile"
 	@echo "make soak         2,000 phrases of a voice: resident memory stays flat; RUNS=n"
 	@echo "make bench        against the peers: build/bench.json; WORK=name: one row"
 	@echo "make install      into PREFIX=/usr/local, DESTDIR for packages"
