@@ -61,7 +61,8 @@ syn_status syn_library_open(const char *path, const char *name, struct syn_libra
     }
     if (access(path, R_OK) != 0) return syn_fail(err, SYN_NOT_FOUND, "%s: no such file", path);
     if (!(l = syn_calloc(1, sizeof *l))) return syn_fail(err, SYN_NO_MEMORY, "plugin: no memory");
-    if (!(l->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL))) {
+    /* NODELETE: the CUDA runtime inside leaves handlers that are called when the process ends */
+    if (!(l->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE))) {
         st = syn_fail(err, SYN_UNSUPPORTED, "plugin: %.300s", dlerror());
         goto failed;
     }

@@ -149,6 +149,7 @@ syn_status cuda_prepare(void *self, const struct syn_placement *p, const struct 
     if (!(m.n = node_new(self, place)))
         return syn_fail(err, SYN_NO_MEMORY, "%s: no memory", n->name);
     syn_graph_call(p->g, node, &m.call);
+    m.call.op = syn_op_get(n->id); /* the plugin's own row: rows are told apart by address */
     if (make) st = make(&m, err);
     if (st != SYN_OK) {
         node_free(m.n);

@@ -13,7 +13,7 @@ CUDA_HOST_NAMES := $(notdir $(CUDA_HOST_CU_TESTS:.cu=))
 CUDA_HOST_A := $(BUILD)/libcuda-host.a
 CUDA_HOST_SO := $(BUILD)/cuda_host/libcuda-host.so
 CUDA_HOST_O := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(sort $(wildcard tests/cuda_host/*.cpp)))
-CUDA_HOST_FLAGS = -I. -Itests/cuda_host -g -Wall -Wextra -Wshadow -fPIC -pthread -MMD -MP
+CUDA_HOST_FLAGS = -I. -Itests/cuda_host -g -Wall -Wextra -Wshadow -Wno-unknown-pragmas -fPIC -pthread -MMD -MP
 CUDA_HOST_CU = $(CUDA_HOST_FLAGS) -std=c++17 -x c++ -include tests/cuda_host/cuda_host.h
 CUDA_HOST_SAN_plain := $(if $(SAN),$(SANFLAGS),-fsanitize=alignment,bounds)
 CUDA_HOST_SAN_checked := -fsanitize=thread,alignment,bounds --param tsan-instrument-func-entry-exit=0
