@@ -3,12 +3,12 @@
  * Bounds   in every build for what the runtime touches itself; in an instrumented build for all.
  * Races    in an instrumented build. Time counts meetings; an access is stamped with it. Thread t
  *          knows thread u's accesses before know[t][u]. A block barrier lets everybody know all
- *          before it (`full`), __syncwarp and named barriers join the rows of those who meet. Each
- *          byte of shared memory keeps its last write and its reads since; two accesses of which one
- *          writes race unless the earlier is known to the later one's thread or both are atomic.
+ *          before it (`full`), __syncwarp and named barriers join the rows of those who meet. A
+ *          byte of shared memory keeps its last write and its reads since; of two accesses one of
+ *          which writes, the earlier must be known to the later one's thread, or both are atomic.
  *          Device memory: race.cpp's coarser rule for the launch.
- * Readers  of one warp are kept lane by lane; more warps than one as a set of warps with the time of
- *          the last read, which can only err toward reporting. */
+ * Readers  of one warp are kept lane by lane; more warps than one as a set of warps with the time
+ *          of the last read, which can only err toward reporting. */
 #include "runtime.h"
 #include "team.h"
 #include <algorithm>

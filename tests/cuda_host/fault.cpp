@@ -1,8 +1,8 @@
 /* fault.cpp - the report of what went wrong, and the signals that stray accesses raise.
  *
  * Signals  In a kernel, SIGSEGV, SIGBUS and SIGFPE end the launch: the handler sends the fiber to
- *          `landing` at the top of its stack, and that leaves for the scheduler. In host code a touch
- *          of device memory is recorded and then allowed, so that the test goes on to read it.
+ *          `landing` at the top of its stack, and that leaves for the scheduler. In host code a
+ *          touch of device memory is recorded and then allowed, so that the test can go on.
  * Lines    A fault found by its code address is looked up with addr2line, unless the environment
  *          has CUDA_HOST_LINES=0. */
 #include "runtime.h"

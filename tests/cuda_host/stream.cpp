@@ -1,7 +1,6 @@
 /* stream.cpp - queues of work, events, and the order in which work is done. See stream.h. */
 #include "stream.h"
 #include <algorithm>
-#include <cstdio>
 
 std::vector<cudaStream_t> streams;
 std::vector<cudaEvent_t> events;
@@ -67,7 +66,9 @@ static void step(work_ref w)
 static void finish(const work_ref &w)
 {
     std::vector<work_ref> path;
-    if (w && !w->done) path.push_back(w);
+    if (!w || w->done) return;
+    path.push_back(w);
+    memory_open(); /* once for all: to open and close costs more than a small kernel */
     while (!path.empty()) {
         work_ref top = path.back(), a = undone_before(top);
         if (a) {
@@ -77,6 +78,7 @@ static void finish(const work_ref &w)
         if (!top->done) perform(top);
         path.pop_back();
     }
+    memory_close();
 }
 
 static void forget_done(void)
@@ -115,9 +117,11 @@ void stream_finish(cudaStream_t handle)
 void stream_finish_all(int device)
 {
     std::vector<work_ref> all = pending;
+    memory_open();
     maybe_finish_others(nullptr, device);
     for (const work_ref &w : all)
         if (w->device == device) finish(w);
+    memory_close();
     forget_done();
 }
 

@@ -1,8 +1,8 @@
 /* test_numbers.cu - faults that no build reports but every build shows: in the numbers.
  *
- * Each case runs twice, in the two orders that the runtime takes in turn. With the fault at least one
- * run gives wrong numbers; without it both are right, so that the case tests the order and nothing
- * else. In a checked build a report counts as well. */
+ * Each case runs twice, in the two orders that the runtime takes in turn. With the fault at least
+ * one run gives wrong numbers; without it both are right, so that the case tests the order and
+ * nothing else. In a checked build a report counts as well. */
 #include "tests/cuda_host/cuda_t.h"
 #include "kernels/cuda/ptx.cuh"
 #include <cuda_fp16.h>
@@ -17,7 +17,7 @@ static float *d_x, *d_y, *h_pinned;
 static cudaStream_t s, t;
 static cudaEvent_t e;
 
-/* --- between streams, and with the host ---------------------------------------------------------- */
+/* --- between streams, and with the host ------------------------------------------------------ */
 
 static __global__ void add_kernel(float *y, const float *x, float by)
 {
@@ -114,7 +114,7 @@ static bool graph_dependency(bool faulty)
     return is_all(y, 2);
 }
 
-/* --- inside a kernel ------------------------------------------------------------------------------ */
+/* --- inside a kernel ------------------------------------------------------------------------- */
 
 static __global__ void reverse_kernel(float *y, bool faulty)
 {
@@ -181,8 +181,8 @@ static bool unwritten_device(bool faulty)
     return is_all(y, 7);
 }
 
-/* A is stored row by row; fault 1 swaps two registers of its fragment, fault 2 loads B the other way
- * round. */
+/* A is stored row by row; fault 1 swaps two registers of its fragment, fault 2 loads B the other
+ * way round. */
 static __global__ void fragment_kernel(float *y, int fault)
 {
     __shared__ __align__(16) __half a[16][16], b[16][8];
@@ -223,7 +223,7 @@ static bool fragments(int fault)
 static bool swapped_fragment(bool faulty) { return fragments(faulty ? 1 : 0); }
 static bool missing_trans(bool faulty) { return fragments(faulty ? 2 : 0); }
 
-/* --- the list --------------------------------------------------------------------------------------- */
+/* --- the list -------------------------------------------------------------------------------- */
 
 #define CASE(f) {#f, f}
 static const struct {
