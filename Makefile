@@ -142,15 +142,16 @@ tsan-server:
 	    $(PYTHON) tests/server/test_cli.py
 
 # --- CUDA on the CPU: tests/cuda_host/cuda_host.h says how and what it finds ------------------
-# Every tests/cuda_host/test_*.cu is one test, linked with all of kernels/cuda and the engine; each
-# is built plain and checked (every load and store seen), or once with a sanitizer (cuda-host-asan).
+# Every test_*.cu in tests/cuda_host and tests/cuda is one test, linked with what it needs of
+# kernels/cuda and the engine; each is built plain and checked (every load and store seen), or once
+# with a sanitizer (cuda-host-asan).
 .PHONY: cuda-host cuda-host-asan cuda-compile
-CUDA_HOST_NAMES := $(patsubst tests/cuda_host/%.cu,%,$(sort $(wildcard tests/cuda_host/test_*.cu)))
+CUDA_TESTS := $(sort $(wildcard tests/cuda_host/test_*.cu tests/cuda/test_*.cu))
 CUDA_HOST_A := $(BUILD)/libcuda-host.a
 CUDA_HOST_O := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(sort $(wildcard tests/cuda_host/*.cpp)))
 CUDA_KERNELS := $(sort $(wildcard kernels/cuda/*.cu))
 CUDA_C := $(sort $(wildcard kernels/cuda/*.c))
-CUDA_HOST_FLAGS = -I. -Itests/cuda_host -g -Wall -Wextra -Wshadow -fPIC -pthread -MMD -MP
+CUDA_HOST_FLAGS = -I. -Itests/cuda_host -g -Wall -Wextra -Wshadow -Wno-unknown-pragmas -fPIC -pthread -MMD -MP
 CUDA_HOST_CU = $(CUDA_HOST_FLAGS) -std=c++17 -x c++ -include tests/cuda_host/cuda_host.h
 CUDA_HOST_SAN_plain := $(if $(SAN),$(SANFLAGS),-fsanitize=alignment,bounds)
 CUDA_HOST_SAN_checked := -fsanitize=thread,alignment,bounds --param tsan-instrument-func-entry-exit=0
@@ -170,15 +171,17 @@ $(BUILD)/cuda_host/$(1)/%.o: %.cu
 $(BUILD)/cuda_host/$(1)/%.o: %.c
 	@mkdir -p $$(@D) && echo "  CC   $$< ($(1))"
 	@$$(CC) $$(CUDA_HOST_FLAGS) -std=gnu11 $$(DEFS) -O1 $$(CUDA_HOST_SAN_$(1)) -c $$< -o $$@
-$(BUILD)/cuda_host/$(1)/%: $(BUILD)/cuda_host/$(1)/tests/cuda_host/%.o \
-        $(CUDA_KERNELS:%.cu=$(BUILD)/cuda_host/$(1)/%.o) $(CUDA_C:%.c=$(BUILD)/cuda_host/$(1)/%.o) \
-        $(CUDA_HOST_A) $(ENGINE_A)
+$(BUILD)/cuda_host/$(1)/libkernels.a: $(CUDA_KERNELS:%.cu=$(BUILD)/cuda_host/$(1)/%.o) \
+        $(CUDA_C:%.c=$(BUILD)/cuda_host/$(1)/%.o)
+	@rm -f $$@ && ar rcs $$@ $$^
+$(BUILD)/cuda_host/$(1)/tests/%: $(BUILD)/cuda_host/$(1)/tests/%.o \
+        $(BUILD)/cuda_host/$(1)/libkernels.a $(CUDA_HOST_A) $(ENGINE_A)
 	@$$(CXX) $$(SANFLAGS) -pthread -rdynamic -o $$@ $$^ $$(ENGINE_LIBS)
 endef
 $(foreach kind,$(CUDA_HOST_KINDS),$(eval $(call cuda_host_rules,$(kind))))
-.SECONDARY: $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_HOST_NAMES:%=$(BUILD)/cuda_host/$(k)/tests/cuda_host/%.o))
+.SECONDARY: $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_TESTS:%.cu=$(BUILD)/cuda_host/$(k)/%.o))
 
-CUDA_HOST_BIN := $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_HOST_NAMES:%=$(BUILD)/cuda_host/$(k)/%))
+CUDA_HOST_BIN := $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_TESTS:%.cu=$(BUILD)/cuda_host/$(k)/%))
 cuda-host: $(CUDA_HOST_BIN)
 	@scripts/run-tests $(CUDA_HOST_BIN)
 cuda-host-asan:
@@ -188,7 +191,7 @@ cuda-host-asan:
 CUDA_ARCHS ?= 75 80 90
 cuda-compile:
 	@mkdir -p $(BUILD)/nvcc
-	@$(if $(NVCC),for f in $(CUDA_KERNELS) $(wildcard tests/cuda_host/test_*.cu); do \
+	@$(if $(NVCC),for f in $(CUDA_KERNELS) $(CUDA_TESTS); do \
 	    for a in $(CUDA_ARCHS); do echo "  NVCC $$f sm_$$a"; \
 	    $(NVCC) -std=c++17 -arch=sm_$$a -I. -c $$f -o $(BUILD)/nvcc/out.o || exit 1; done; done,\
 	    echo "no nvcc: nothing compiled for a card")
