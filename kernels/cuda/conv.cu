@@ -79,6 +79,8 @@ template <int BN> struct conv_shared {
     int64_t pixel[BM]; /* of y; -1: none */
 };
 
+/* The turn of a row is that of the row 8 further: so a thread's places in a stage are one number and
+ * distances known when this is compiled, and the chunk 2 further (0 or 1 to 2 or 3) is at place ^ 32. */
 static __device__ __forceinline__ int chunk_at(int row, int q)
 {
     return row * ROW_BYTES + (q ^ (row >> 1 & 3)) * 16;
@@ -91,11 +93,18 @@ struct loader {
     int64_t at[ROWS];
     int32_t row[ROWS], col[ROWS];
     const struct cuda_tap *taps;
-    int32_t tap, n_taps;         /* of the next chunk */
+    struct cuda_tap next;        /* of the next chunk, read a step ahead of its use */
+    int32_t tap, n_taps;         /* its number; n_taps and more: past K */
     int32_t chunk, chunks;       /* of the next chunk in its tap, of x */
     int32_t step_taps, step_chunks; /* 4 chunks further */
     const unsigned char *weights; /* of the next step: this thread's first 16 bytes */
+    int32_t to;                  /* place of its first chunk of pixels in a stage */
 };
+
+static __device__ __forceinline__ void read_tap(struct loader *l)
+{
+    if (l->tap < l->n_taps) l->next = l->taps[l->tap];
+}
 
 template <int BN>
 static __device__ __forceinline__ void loader_init(struct loader *l, const struct cuda_conv *c,
@@ -120,6 +129,9 @@ static __device__ __forceinline__ void loader_init(struct loader *l, const struc
     l->step_chunks = BK / 8 % l->chunks;
     l->weights = (const unsigned char *)c->weights + phase->weights +
                  (block_n * phase->k_steps + first_step) * (BN * ROW_BYTES) + threadIdx.x * 16;
+    l->to = chunk_at((int)threadIdx.x / 4, q);
+    l->next = {0, 0};
+    read_tap(l);
 }
 
 /* Starts the copies of the next step into a stage. */
@@ -127,27 +139,26 @@ template <class T, int BN>
 static __device__ __forceinline__ void bring(struct loader *l, const struct cuda_conv *c,
                                              unsigned char *pixels, unsigned char *weights)
 {
-    const bool live = l->tap < l->n_taps; /* else past K: zeros */
+    const bool live = l->tap < l->n_taps; /* else zeros */
+    const struct cuda_tap tap = l->next;
     const T *x = (const T *)c->x.data;
-    struct cuda_tap tap = {0, 0};
-    if (live) tap = l->taps[l->tap];
     const int64_t delta = ((int64_t)tap.dy * c->x.w + tap.dx) * c->x.pitch + l->chunk * 8;
 #pragma unroll
     for (int i = 0; i < ROWS; i++) {
         const bool inside = live && conv_inside(l->row[i] + tap.dy, c->x.h) &&
                             conv_inside(l->col[i] + tap.dx, c->x.w);
-        const int row = (int)threadIdx.x / 4 + i * (THREADS / 4);
-        syn_cp_async<16>(pixels + chunk_at(row, threadIdx.x % 4),
+        syn_cp_async<16>(pixels + l->to + i * (THREADS / 4) * ROW_BYTES,
                          x + (inside ? l->at[i] + delta : 0), inside ? 16 : 0);
     }
 #pragma unroll
     for (int at = 0; at < BN * ROW_BYTES; at += THREADS * 16)
-        if (at + (int)threadIdx.x * 16 < BN * ROW_BYTES)
+        if (at + THREADS * 16 <= BN * ROW_BYTES || at + (int)threadIdx.x * 16 < BN * ROW_BYTES)
             syn_cp_async<16>(weights + at + threadIdx.x * 16, l->weights + at);
     l->weights += BN * ROW_BYTES;
     l->tap += l->step_taps;
     l->chunk += l->step_chunks;
     if (l->chunk >= l->chunks) l->chunk -= l->chunks, l->tap++;
+    read_tap(l);
 }
 
 /* --- multiplying -------------------------------------------------------------------------------- */
@@ -159,18 +170,18 @@ static __device__ __forceinline__ void multiply(float sum[WARP_M / 16][BN / 8][4
                                                 const unsigned char *weights)
 {
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
+    const int from_a = chunk_at(warp * WARP_M + lane % 16, lane / 16),
+              from_b = chunk_at(lane % 8 + lane / 16 * 8, lane / 8 % 2);
 #pragma unroll
     for (int k = 0; k < BK / 8; k += 2) { /* two chunks: 16 of K */
         uint32_t a[WARP_M / 16][4];
 #pragma unroll
         for (int i = 0; i < WARP_M / 16; i++)
-            syn_ldmatrix_x4(a[i], pixels + chunk_at(warp * WARP_M + i * 16 + lane % 16,
-                                                    k + lane / 16));
+            syn_ldmatrix_x4(a[i], pixels + (from_a ^ k * 16) + i * 16 * ROW_BYTES);
 #pragma unroll
         for (int j = 0; j < BN / 8; j += 2) {
             uint32_t b[4]; /* two of 8 outputs */
-            syn_ldmatrix_x4(b, weights + chunk_at(j * 8 + lane % 8 + lane / 16 * 8,
-                                                  k + lane / 8 % 2));
+            syn_ldmatrix_x4(b, weights + (from_b ^ k * 16) + j * 8 * ROW_BYTES);
 #pragma unroll
             for (int i = 0; i < WARP_M / 16; i++) {
                 conv_type<T>::mma(sum[i][j], a[i], b);

@@ -67,33 +67,36 @@ static void test_types(void)
             }
 }
 
-/* Infinity and NaN come through, where they belong and nowhere else. */
-static void test_not_finite(void)
+/* A NaN in x comes out where a tap sees it and nowhere else: not through K's steps past the last tap
+ * either, whose weights are zero. */
+static void not_finite(enum cuda_conv_way way, int first_pad)
 {
-    for (enum cuda_conv_way way : ways) {
-        struct conv_case t = small(way, SYN_F16, 8);
-        struct conv_data d;
-        struct conv_truth truth;
-        struct conv_device dev;
-        struct cuda_conv c;
-        int wrong = 0, nans = 0;
-        truth.ho = truth.wo = 0;
-        t.act = SYN_ACT_RELU;
-        if (!conv_make(&t, 7, &d, &truth, "not finite")) continue;
-        d.x[0] = NAN; /* channel 0, row 0, column 0: four outputs see it */
-        (void)conv_reference(&t, &d, false, &truth.y, &truth.ho, &truth.wo, "not finite");
-        conv_upload(&t, &d, truth.ho, truth.wo, &dev, &c, "not finite");
-        const std::vector<unsigned char> out = conv_once(&t, &dev, &c, "not finite");
-        for (int i = 0; i < 30; i++)
-            for (int ch = 0; ch < 8; ch++) {
-                const bool bad = isnan(truth.y[(size_t)(ch * 30 + i)]);
-                wrong += bad != isnan(conv_read(&out[conv_at(&dev.y, i, ch)], SYN_F16));
-                nans += bad;
-            }
-        T_CHECK(wrong == 0 && nans > 0, "%s: %d of 240 NaN where none belongs or none where one",
-                cuda_conv_way_word(way), wrong);
-        conv_drop(&dev);
-    }
+    struct conv_case t = small(way, SYN_F16, 16);
+    struct conv_data d;
+    struct conv_truth truth;
+    struct conv_device dev;
+    struct cuda_conv c;
+    int wrong = 0, nans = 0;
+    truth.ho = truth.wo = 0;
+    t.act = SYN_ACT_RELU;
+    t.pad[0] = t.pad[1] = first_pad; /* 3: no tap is (0, 0) */
+    if (!conv_make(&t, 7, &d, &truth, "not finite")) return;
+    d.x[0] = NAN;
+    d.x[1] = INFINITY;
+    (void)conv_reference(&t, &d, false, &truth.y, &truth.ho, &truth.wo, "not finite");
+    conv_upload(&t, &d, truth.ho, truth.wo, &dev, &c, "not finite");
+    const std::vector<unsigned char> out = conv_once(&t, &dev, &c, "not finite");
+    const int plane = truth.ho * truth.wo;
+    for (int i = 0; i < plane; i++)
+        for (int ch = 0; ch < t.co; ch++) {
+            const float want = truth.y[(size_t)(ch * plane + i)],
+                        got = conv_read(&out[conv_at(&dev.y, i, ch)], SYN_F16);
+            wrong += isnan(want) != isnan(got) || isinf(want) != isinf(got);
+            nans += isnan(want);
+        }
+    T_CHECK(wrong == 0 && nans > 0, "%s, pad %d: %d NaN where none belongs or none where one",
+            cuda_conv_way_word(way), first_pad, wrong);
+    conv_drop(&dev);
 }
 
 int main(void)
@@ -101,7 +104,10 @@ int main(void)
     test_acts();
     test_residuals();
     test_types();
-    test_not_finite();
+    for (enum cuda_conv_way way : ways) {
+        not_finite(way, 1);
+        not_finite(way, 3);
+    }
     check_clean();
     return t_report();
 }
