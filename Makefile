@@ -158,7 +158,7 @@ CUDA_HOST_KINDS := plain $(if $(SAN),,checked)
 
 $(BUILD)/obj/tests/cuda_host/%.o: tests/cuda_host/%.cpp
 	@mkdir -p $(@D) && echo "  CXX  $<"
-	@$(CXX) $(CUDA_HOST_FLAGS) -std=c++17 -O2 $(SANFLAGS) -c $< -o $@
+	@$(CXX) $(CUDA_HOST_FLAGS) -std=c++17 -O3 $(SANFLAGS) -c $< -o $@
 $(CUDA_HOST_A): $(CUDA_HOST_O)
 	@rm -f $@ && ar rcs $@ $^
 

@@ -105,7 +105,10 @@ static bool is_device(const void *p)
     return b && b->kind == DEVICE_BLOCK;
 }
 
-static size_t span(size_t pitch, const struct rows *r) { return pitch * (r->height - 1) + r->width; }
+static size_t span(size_t pitch, const struct rows *r)
+{
+    return pitch * (r->height - 1) + r->width;
+}
 
 /* Text of what is wrong with one side of a copy, or "". */
 static std::string bad_side(const void *p, size_t bytes)

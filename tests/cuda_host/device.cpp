@@ -12,7 +12,7 @@ static thread_local cudaError_t last_error;
 static thread_local int current;
 static unsigned calls, fail_in;
 static cudaError_t fail_with;
-thread_local bool in_host_function;
+__thread bool in_host_function;
 
 static const struct cuda_host_device DEFAULT_DEVICE = {
     "CUDA on the host (sm_80)", 8, 0, 4, (size_t)4 << 30, 48 << 10, 163 << 10, 164 << 10,

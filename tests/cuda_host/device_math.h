@@ -32,7 +32,10 @@ inline double max(double a, double b) { return fmax(a, b); }
 /* --- float ----------------------------------------------------------------------------------- */
 inline float rsqrtf(float x) { return (float)(1.0 / std::sqrt((double)x)); }
 inline float rcbrtf(float x) { return 1.0f / cbrtf(x); }
-inline float normcdff(float x) { return (float)(0.5 * std::erfc(-(double)x * 0.70710678118654752)); }
+inline float normcdff(float x)
+{
+    return (float)(0.5 * std::erfc(-(double)x * 0.70710678118654752));
+}
 inline float sinpif(float x) { return (float)std::sin(3.14159265358979324 * (double)x); }
 inline float cospif(float x) { return (float)std::cos(3.14159265358979324 * (double)x); }
 inline void sincospif(float x, float *s, float *c) { *s = sinpif(x), *c = cospif(x); }
@@ -102,13 +105,20 @@ inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
 {
     return (unsigned long long)((unsigned __int128)a * b >> 64);
 }
-inline int __mul24(int a, int b) { return (int)((unsigned)(a << 8 >> 8) * (unsigned)(b << 8 >> 8)); }
+inline int __mul24(int a, int b) /* of the low 24 bits, with their sign */
+{
+    int x = (int)((unsigned)a << 8) >> 8, y = (int)((unsigned)b << 8) >> 8;
+    return (int)((unsigned)x * (unsigned)y);
+}
 /* Four bytes out of the eight of b:a, each by its selector's low three bits. */
 inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selectors)
 {
     uint64_t both = (uint64_t)b << 32 | a;
     unsigned r = 0;
-    for (int i = 0; i < 4; i++) r |= (unsigned)(both >> 8 * (selectors >> 4 * i & 7u) & 0xff) << 8 * i;
+    for (int i = 0; i < 4; i++) {
+        unsigned from = selectors >> 4 * i & 7u;
+        r |= (unsigned)(both >> 8 * from & 0xff) << 8 * i;
+    }
     return r;
 }
 inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned by)

@@ -16,7 +16,8 @@
 #include <sys/mman.h>
 
 static const size_t PAGE = 4096, ALIGN = 256, ARENA = (size_t)64 << 30;
-enum { MOST_TO_CLOSE = 512 }; /* above it device memory stays open: closing would cost too much */
+enum { MOST_TO_CLOSE = 512 };             /* with more blocks device memory stays open, */
+static const size_t LARGE = (size_t)4 << 20; /* and so do large ones: closing costs 30 ns a page */
 
 static char *arena;
 static size_t used; /* addresses given out */
@@ -92,6 +93,8 @@ static char *addresses(size_t whole)
     return nullptr;
 }
 
+static bool closes(const struct block *b) { return b->kind == DEVICE_BLOCK && b->whole <= LARGE; }
+
 static struct block *make_block(enum block_kind kind, size_t bytes)
 {
     size_t body = up(bytes ? bytes : 1, ALIGN), whole = up(body + ALIGN, PAGE);
@@ -106,7 +109,7 @@ static struct block *make_block(enum block_kind kind, size_t bytes)
     /* The guard pages are told as this block's: who strays there came from it. */
     for (char *p = first - PAGE; p <= first + whole; p += PAGE)
         owner[(size_t)(p - arena) / PAGE] = b;
-    if (kind == DEVICE_BLOCK && open_depth == 0) mprotect(first, whole, PROT_NONE);
+    if (closes(b) && open_depth == 0) mprotect(first, whole, PROT_NONE);
     return b;
 }
 
@@ -233,7 +236,8 @@ cudaError_t memory_free(enum block_kind kind, void *p, const char *call)
 void memory_leaks(std::vector<std::string> *out)
 {
     for (const struct block *b : living) out->push_back(memory_describe(b->base));
-    for (const struct block *b : registered) out->push_back(words("registered %p", (void *)b->base));
+    for (const struct block *b : registered)
+        out->push_back(words("registered memory at %p", (void *)b->base));
 }
 
 void cuda_host_free_all(void)
@@ -248,7 +252,7 @@ void cuda_host_free_all(void)
 static void protect_all(int access)
 {
     for (const struct block *b : living)
-        if (b->kind == DEVICE_BLOCK) mprotect(b->first, b->whole, access);
+        if (closes(b)) mprotect(b->first, b->whole, access);
 }
 
 void memory_open(void)

@@ -25,6 +25,8 @@ void fault_install_handlers(void);
 void fault_clear(void);
 /* "function+0x12" or the like for a place in code. */
 std::string fault_code(const void *pc);
+/* A copy that needs no destructor: a fault leaves its frames without running any. */
+const char *fault_keep(const std::string &text);
 
 /* --- device.cpp ------------------------------------------------------------------------------ */
 
@@ -97,7 +99,8 @@ struct work {
     std::vector<std::shared_ptr<work>> after;
     bool done;
     int device;
-    const void *function; /* a kernel's */
+    const void *function;       /* a kernel's */
+    const CUstream_st *stream;  /* only to compare */
     unsigned long serial; /* order of issue */
     double done_ms;       /* for cudaEventElapsedTime */
 };
@@ -121,7 +124,9 @@ void stream_leaks(std::vector<std::string> *out);
 
 /* --- launch.cpp ------------------------------------------------------------------------------ */
 extern unsigned long launches;
-extern bool next_backwards;
+/* Thue and Morse's sequence: alternates, but in no period that a loop could fall in step with. */
+static inline bool turn(unsigned n) { return __builtin_popcount(n) & 1; }
+extern enum cuda_host_direction direction;
 
 /* --- check.cpp: the checker of an instrumented build; without one these return at once ------- */
 extern bool check_on;

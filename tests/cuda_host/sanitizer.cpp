@@ -1,7 +1,7 @@
 /* sanitizer.cpp - what instrumented code calls: our own ends of -fsanitize=thread and of UBSan.
  *
  * Why      With libtsan a race check would know OS threads, not CUDA's; with libubsan a misaligned
- *          float4 would end the process instead of the launch. The compiler's calls are all we need.
+ *          float4 would end the process instead of the launch. The compiler's calls are enough.
  * Source   GCC's and LLVM's tsan_interface.h and ubsan_handlers.h. */
 #include "runtime.h"
 #include <cstdio>

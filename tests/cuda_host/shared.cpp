@@ -25,6 +25,7 @@ struct shared_range shared_dynamic;
 static const size_t MOST = 256 << 10, GUARD = 1 << 20, ALIGN = 128;
 static char *room; /* MOST bytes and the guard */
 static std::vector<shared_range> variables; /* by address; of the OS thread that runs kernels */
+static std::vector<std::pair<uintptr_t, uintptr_t>> thread_blocks; /* its thread-local memory */
 
 /* --- finding the variables ------------------------------------------------------------------- */
 
@@ -76,7 +77,11 @@ static int look_for_variables(struct dl_phdr_info *info, size_t, void *)
     bool program = !info->dlpi_name[0];
     if (info->dlpi_tls_modid == 0) return 0;
     char *tls = (char *)info->dlpi_tls_data;
-    if (tls) read_module(program ? "/proc/self/exe" : info->dlpi_name, tls);
+    if (!tls) return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_TLS)
+            thread_blocks.push_back({(uintptr_t)tls, (uintptr_t)tls + info->dlpi_phdr[i].p_memsz});
+    read_module(program ? "/proc/self/exe" : info->dlpi_name, tls);
     return 0;
 }
 
@@ -95,7 +100,7 @@ static void find_variables(void)
     dl_iterate_phdr(count_loaded, &loaded_now);
     if (loaded == loaded_now && thread == (const void *)&cuda_host_here) return;
     loaded = loaded_now, thread = &cuda_host_here;
-    variables.clear();
+    variables.clear(), thread_blocks.clear();
     dl_iterate_phdr(look_for_variables, nullptr);
     std::sort(variables.begin(), variables.end(),
               [](const shared_range &a, const shared_range &b) { return a.from < b.from; });
@@ -188,6 +193,9 @@ static int look(struct dl_phdr_info *info, size_t, void *user)
 bool module_memory(const void *p, size_t bytes)
 {
     struct query q = {(uintptr_t)p, (uintptr_t)p + bytes, false};
+    /* A __shared__ array of a class has a guard there, which every thread reads. */
+    for (const auto &b : thread_blocks)
+        if (q.from >= b.first && q.to <= b.second) return true;
     dl_iterate_phdr(look, &q);
     return q.found;
 }

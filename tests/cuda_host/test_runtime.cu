@@ -18,7 +18,7 @@ static __global__ void shared_kernel(float *y, int n)
     if (threadIdx.x == 0) *y = s[n - 1];
 }
 
-/* --- copies ------------------------------------------------------------------------------------ */
+/* --- copies ---------------------------------------------------------------------------------- */
 
 static void test_copies(void)
 {
@@ -38,7 +38,7 @@ static void test_copies(void)
     MUST(cudaFree(nullptr)), MUST(cudaFreeHost(nullptr));
 }
 
-/* --- streams and events --------------------------------------------------------------------------- */
+/* --- streams and events ---------------------------------------------------------------------- */
 
 /* Three streams in a chain of events, buffers used again: right whatever the order between them. */
 static void test_chain(void)
@@ -100,7 +100,7 @@ static void test_events(void)
     MUST(cudaFree(d));
 }
 
-/* --- graphs ---------------------------------------------------------------------------------------- */
+/* --- graphs ---------------------------------------------------------------------------------- */
 
 /* A fork and a join by events, captured; by is an argument of the last kernel. */
 static cudaGraph_t capture(cudaStream_t s, cudaStream_t t, float *d[3], float by)
@@ -181,7 +181,7 @@ static void test_capture_errors(void)
     MUST(cudaStreamDestroy(s)), MUST(cudaStreamDestroy(t)), MUST(cudaEventDestroy(e));
 }
 
-/* --- launches ---------------------------------------------------------------------------------------- */
+/* --- launches -------------------------------------------------------------------------------- */
 
 static void refuse(dim3 grid, dim3 block, size_t smem, const char *what)
 {
@@ -229,7 +229,7 @@ static void test_launch_by_address(void)
 }
 
 #ifdef SYN_CUDA_HOST
-/* --- only here ------------------------------------------------------------------------------------- */
+/* --- only here ------------------------------------------------------------------------------- */
 
 static void test_devices(void)
 {
