@@ -5,19 +5,21 @@
  *
  * Layer:   kernels/cuda. C and C++: .cu files define the launches, C files call them.
  * Shapes:  pictures are NHWC: element (n, y, x, c) of a view lies at
- *          ((n * h + y) * w + x) * pitch + c. pitch is at least c rounded up to 8; a view may be
- *          some channels of a wider buffer, then it begins at a multiple of 8 channels and has a
- *          multiple of 8 of them. data is 16-byte aligned. Channels from c up to the next multiple
- *          of 8 are there and zero: who writes a view writes these zeros, who reads it may count on
- *          them.
+ *          ((n * h + y) * w + x) * pitch + c. pitch is a multiple of 8, at least c rounded up to 8;
+ *          a view may be some channels of a wider buffer, then it begins at a multiple of 8
+ *          channels and has a multiple of 8 of them. data is 16-byte aligned. Channels from c up to
+ *          the next multiple of 8 are there and zero: who writes a view writes these zeros, who
+ *          reads it may count on them.
+ * Aliasing: no element that a launch writes is one that it reads.
  * Types:   f16, bf16 or f32; sums are f32 everywhere. The views of one launch may differ in type
  *          (a convolution by MMA: x has the weights' type, the others that or f32).
  * Bounds:  n*h*w and n*h*w*pitch may pass 2^31: offsets are 64-bit (int64_t) unless a kernel states
  *          its bound; n, c, h, w, pitch < 2^31, checked by place.c.
  * Threads: launches are asynchronous on the given stream and may be captured into a graph: they
  *          neither allocate nor synchronise.
- * Errors:  SYN_DEVICE when CUDA refuses the launch; SYN_UNSUPPORTED, without text, from a *_takes
- *          that is false. Numbers were checked when the plan was made.
+ * Errors:  syn_cuda_status's when CUDA refuses the launch; SYN_TOO_LARGE where a grid would have
+ *          2^31 blocks or a window's places pass 2^31; SYN_UNSUPPORTED, without text, from a
+ *          *_takes that is false. Other numbers were checked when the plan was made.
  * Tests:   tests/cuda/test_*.cu, each against the scalar references of kernels/ops. */
 #ifndef SYN_CUDA_KERNELS_H
 #define SYN_CUDA_KERNELS_H
@@ -115,7 +117,7 @@ enum cuda_point { /* acc = operand 0, then for each further operand acc = acc OP
     CUDA_POINT_MAX
 };
 /* Each of an operand's n, c, h and w is y's or 1: then it is repeated. Then act, with slope per
- * channel for PRELU (device, f32; slope_step 0: one for all). */
+ * channel for PRELU (device, f32, y's c rounded up to 8; slope_step 0: one for all). */
 struct cuda_pointwise {
     struct cuda_view x[CUDA_MOST_OPERANDS], y;
     int32_t n_x;
@@ -132,7 +134,8 @@ SYN_MUST_CHECK syn_status cuda_pointwise_launch(const struct cuda_pointwise *p,
 /* ---- resample.cu, shuffle.cu, pool.cu ------------------------------------------------------- */
 
 /* Taps of each axis as syn_resize_taps gives them, on the device: output o of an axis reads `width`
- * places at[o*width + k] (clamped, within the axis) with weight[o*width + k]. */
+ * places at[o*width + k] (clamped, within the axis) with weight[o*width + k]. Both axes have one
+ * width. */
 struct cuda_taps {
     int32_t width; /* 1, 2 or 4 */
     const int32_t *at;
@@ -193,6 +196,37 @@ SYN_MUST_CHECK syn_status cuda_group_norm_launch(const struct cuda_group_norm *p
 /* *bad (device) becomes 1 when the n values hold NaN or infinity; never becomes 0. */
 SYN_MUST_CHECK syn_status cuda_scan_launch(const float *x, int64_t n, int32_t *bad,
                                            cudaStream_t stream, struct syn_err *err);
+
+/* ---- softmax.cu, layer_norm.cu: dense rows --------------------------------------------------- */
+
+struct cuda_rows { /* x, y: dense [rows, n], any alignment of an element; n >= 1 */
+    const void *x;
+    void *y;
+    syn_dtype x_type, y_type;
+    int64_t rows;
+    int32_t n;
+};
+/* Along each row. */
+SYN_MUST_CHECK syn_status cuda_softmax_launch(const struct cuda_rows *p, cudaStream_t stream,
+                                              struct syn_err *err);
+/* scale, bias: device f32 [n]; NULL: 1 and 0. */
+SYN_MUST_CHECK syn_status cuda_layer_norm_launch(const struct cuda_rows *p, const float *scale,
+                                                 const float *bias, float epsilon,
+                                                 cudaStream_t stream, struct syn_err *err);
+
+/* ---- noise.cu -------------------------------------------------------------------------------- */
+
+enum cuda_noise_kind { CUDA_NOISE_BITS, CUDA_NOISE_UNIFORM, CUDA_NOISE_NORMAL };
+/* out[i] = number first + i of a stream of kernels/base/rng, for i < n: syn_random_bits (uint64_t),
+ * or syn_random_uniform or _normal rounded to float. A normal may be 1 ulp off: see noise.cu. */
+struct cuda_noise {
+    enum cuda_noise_kind kind;
+    uint64_t seed, stream, first;
+    int64_t n;
+    void *out;
+};
+SYN_MUST_CHECK syn_status cuda_noise_launch(const struct cuda_noise *p, cudaStream_t stream,
+                                            struct syn_err *err);
 
 #ifdef __cplusplus
 }

@@ -61,7 +61,7 @@ static __device__ __forceinline__ float fold(const T *x, int64_t from, int64_t t
 
 /* partial[n][part][channel] = (mean, m2) of a slab. */
 template <class T>
-static __global__ void __launch_bounds__(CUDA_BLOCK)
+static __global__ void __launch_bounds__(CUDA_BLOCK, 3)
     moments_kernel(struct cuda_view x, const __grid_constant__ struct cuda_slabs s,
                    float2 *__restrict__ partial)
 {
@@ -145,7 +145,7 @@ static __device__ __forceinline__ void constants_of(const struct cuda_group_norm
 }
 
 template <class T>
-static __global__ void __launch_bounds__(CUDA_BLOCK)
+static __global__ void __launch_bounds__(CUDA_BLOCK, 3)
     apply_kernel(const __grid_constant__ struct cuda_group_norm p,
                  const __grid_constant__ struct cuda_slabs s, const float2 *__restrict__ stats)
 {

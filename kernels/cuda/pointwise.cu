@@ -48,8 +48,14 @@ static __device__ __forceinline__ void load_operand(const struct operand *x, str
     for (int k = 0; k < CUDA_LANES; k++) v[k] = one;
 }
 
-static __device__ __forceinline__ float minimum(float a, float b) { return a < b || a != a ? a : b; }
-static __device__ __forceinline__ float maximum(float a, float b) { return a > b || a != a ? a : b; }
+static __device__ __forceinline__ float minimum(float a, float b)
+{
+    return a < b || a != a ? a : b;
+}
+static __device__ __forceinline__ float maximum(float a, float b)
+{
+    return a > b || a != a ? a : b;
+}
 
 template <class F>
 static __device__ __forceinline__ void each(float acc[CUDA_LANES], const float v[CUDA_LANES], F f)

@@ -59,6 +59,7 @@ static __device__ __forceinline__ void pool_window(const struct cuda_pool *p, st
         const T *row = (const T *)p->x.data + (int64_t)g * CUDA_LANES +
                        cuda_pixel(&p->x, at.n, ty.start + ky * p->dil_h, tx.start);
         float line[CUDA_LANES] = {}, v[CUDA_LANES];
+#pragma unroll 2
         for (int32_t kx = tx.from; kx < tx.to; kx++) {
             cuda_load8(row + (int64_t)kx * p->dil_w * p->x.pitch, v);
 #pragma unroll
@@ -74,7 +75,7 @@ static __device__ __forceinline__ void pool_window(const struct cuda_pool *p, st
 }
 
 template <class T, bool AVERAGE>
-static __global__ void __launch_bounds__(CUDA_BLOCK)
+static __global__ void __launch_bounds__(CUDA_BLOCK, 3)
     pool_kernel(const __grid_constant__ struct cuda_pool p, int32_t tiles, int32_t groups)
 {
     const struct cuda_place at = cuda_here(p.y.h, tiles);
@@ -176,7 +177,8 @@ static __global__ void __launch_bounds__(ROWS *COLUMNS)
     if (threadIdx.y > 0 || !here) return;
     sum = 0;
     for (int i = 0; i < ROWS; i++) sum += sums[i][threadIdx.x];
-    cuda_put1(y.data, y.dtype, (int64_t)n * y.pitch + c, c < y.c ? sum / (float)pixels : 0);
+    /* past c: zero, as the sums of x's zeros are */
+    cuda_put1(y.data, y.dtype, (int64_t)n * y.pitch + c, sum / (float)pixels);
 }
 
 extern "C" size_t cuda_average_scratch(const struct cuda_view *x)

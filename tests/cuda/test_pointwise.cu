@@ -36,8 +36,9 @@ static void check(struct cuda_pointwise *p, std::vector<struct picture> *x, stru
 static const struct {
     syn_op_id id;
     enum cuda_point op;
-} pairs[] = {{SYN_OP_ADD, CUDA_POINT_SUM}, {SYN_OP_SUB, CUDA_POINT_SUB}, {SYN_OP_MUL, CUDA_POINT_MUL},
-             {SYN_OP_DIV, CUDA_POINT_DIV}, {SYN_OP_MIN, CUDA_POINT_MIN}, {SYN_OP_MAX, CUDA_POINT_MAX}};
+} pairs[] = {{SYN_OP_ADD, CUDA_POINT_SUM}, {SYN_OP_SUB, CUDA_POINT_SUB},
+             {SYN_OP_MUL, CUDA_POINT_MUL}, {SYN_OP_DIV, CUDA_POINT_DIV},
+             {SYN_OP_MIN, CUDA_POINT_MIN}, {SYN_OP_MAX, CUDA_POINT_MAX}};
 
 /* Axes along which an operand is repeated: bits n, c, h, w. */
 static struct extent repeated(struct extent e, unsigned axes)
@@ -78,8 +79,9 @@ static void check_pair(int which, const struct extent &e, unsigned axes_a, unsig
 
 static void test_pairs(void)
 {
-    static const struct extent shapes[] = {{1, 1, 1, 1}, {2, 3, 5, 7},  {1, 8, 1, 129}, {3, 17, 4, 3},
-                                           {2, 24, 3, 3}, {1, 9, 2, 65}, {2, 64, 3, 5}};
+    static const struct extent shapes[] = { /* the last three: blocks that do not fill the row */
+        {1, 1, 1, 1}, {2, 3, 5, 7},  {1, 8, 1, 129}, {3, 17, 4, 3},  {2, 24, 3, 3},
+        {1, 9, 2, 65}, {2, 64, 3, 5}, {1, 8, 1, 257}, {2, 9, 1, 259}, {1, 64, 5, 67}};
     uint64_t seed = 0;
     for (int which = 0; which < 6; which++)
         for (const struct extent &e : shapes)
@@ -92,7 +94,8 @@ static void test_pairs(void)
     for (unsigned axes = 0; axes < 16; axes++) /* every form once, with room for confusion */
         check_pair(1, {2, 11, 3, 11}, 0, axes, SYN_F16, SYN_F32, SYN_F16, 4 * axes + 3);
     for (int which = 0; which < 6; which++) /* more groups than a block has threads */
-        check_pair(which, {1, 2049, 1, 3}, 0, which % 2 ? 4 : 11, SYN_F16, SYN_F32, SYN_BF16, seed++);
+        check_pair(which, {1, 2049, 1, 3}, 0, which % 2 ? 4 : 11, SYN_F16, SYN_F32, SYN_BF16,
+                   seed++);
 }
 
 /* --- sums of many ---------------------------------------------------------------------------- */
@@ -133,7 +136,8 @@ static const struct act acts[] = {
     {SYN_OP_IDENTITY, SYN_ACT_NONE, 0, 0},     {SYN_OP_RELU, SYN_ACT_RELU, 0, 0},
     {SYN_OP_LEAKY_RELU, SYN_ACT_LEAKY, 0.3f, 0}, {SYN_OP_SIGMOID, SYN_ACT_SIGMOID, 0, 0},
     {SYN_OP_CLIP, SYN_ACT_CLIP, -0.5f, 1.25f}, {SYN_OP_CLIP, SYN_ACT_CLIP, 2, -1},
-    {SYN_OP_PRELU, SYN_ACT_PRELU, 0, 0},       {SYN_OP_PRELU, SYN_ACT_PRELU, 0, 1}, /* b: per channel */
+    /* b: a slope per channel */
+    {SYN_OP_PRELU, SYN_ACT_PRELU, 0, 0},       {SYN_OP_PRELU, SYN_ACT_PRELU, 0, 1},
 };
 
 static void check_act(const struct act &a, const struct extent &e, syn_dtype from, syn_dtype to,

@@ -21,8 +21,10 @@ static const struct pool pools[] = {
     {{2, 17, 6, 5}, {3, 2}, {1, 3}, {2, 1}, {1, 0, 2, 1}, false},
     {{1, 24, 8, 10}, {3, 3}, {2, 2}, {1, 1}, {0, 0, 0, 0}, true},
     {{1, 9, 5, 6}, {3, 3}, {3, 2}, {1, 2}, {1, 1, 1, 1}, true},
-    {{1, 5, 4, 4}, {2, 3}, {4, 3}, {3, 3}, {3, 4, 3, 4}, true}, /* windows with one tap or none */
+    {{1, 5, 4, 4}, {2, 3}, {4, 3}, {3, 3}, {3, 4, 3, 4}, true},
+    {{1, 5, 2, 1}, {2, 2}, {1, 1}, {3, 3}, {3, 3, 3, 3}, false}, /* windows without a tap */
     {{1, 4, 11, 13}, {11, 13}, {1, 1}, {1, 1}, {0, 0, 0, 0}, false},
+    {{2, 8, 2, 259}, {1, 1}, {1, 1}, {1, 1}, {0, 0, 0, 0}, false}, /* blocks do not fill rows */
     {{1, 2049, 2, 3}, {2, 2}, {1, 1}, {1, 1}, {0, 0, 0, 0}, false},
 };
 
@@ -38,12 +40,13 @@ static struct cuda_pool struct_of(const struct pool &k, bool average, bool count
     return p;
 }
 
-static void check_pool(const struct pool &k, bool average, bool count_pads, syn_dtype a, syn_dtype b,
-                       uint64_t seed)
+static void check_pool(const struct pool &k, bool average, bool count_pads, syn_dtype a,
+                       syn_dtype b, uint64_t seed)
 {
     char what[96];
-    snprintf(what, sizeof what, "%s pool%s, %d channels, case %d, %s to %s", average ? "average" : "max",
-             count_pads ? " with pads" : "", k.x.c, (int)(&k - pools), syn_dtype_word(a),
+    snprintf(what, sizeof what, "%s pool%s, %d channels, case %d, %s to %s",
+             average ? "average" : "max", count_pads ? " with pads" : "", k.x.c,
+             (int)(&k - pools), syn_dtype_word(a),
              syn_dtype_word(b));
     std::vector<float> x = numbers(a, seed, count_of(k.x), -3, 1);
     if (seed % 3 == 0) x[x.size() / 2] = NAN;

@@ -2,7 +2,8 @@
  *
  * Tolerance: u = 2^-24. Nearest is exact. Else the weights are rounded, each product and each
  * addition too: at most (2*width + 4) roundings on the way of a term, of which the sizes add up to
- * |x| * sum|wy| * sum|wx|. Weights of bilinear add up to 1, of bicubic (a = -3/4) to 11/8 at most. */
+ * |x| * sum|wy| * sum|wx|. Weights of bilinear add up to 1, of bicubic (a = -3/4) to at most 11/8.
+ * Weights of 0 must be multiplied too: a NaN under them shows in the reference. */
 #include "tests/cuda/view_t.h"
 
 struct resize {
@@ -21,6 +22,8 @@ static const struct resize cases[] = {
     {SYN_RESIZE_BICUBIC, SYN_COORD_HALF_PIXEL, 2, 0, 0},
     {SYN_RESIZE_BICUBIC, SYN_COORD_ALIGN_CORNERS, 0, 9, 4},
     {SYN_RESIZE_BICUBIC, SYN_COORD_HALF_PIXEL, 0.5, 0, 0},
+    {SYN_RESIZE_BILINEAR, SYN_COORD_ASYMMETRIC, 2, 0, 0}, /* half of the weights are 0 */
+    {SYN_RESIZE_BICUBIC, SYN_COORD_ASYMMETRIC, 2, 0, 0},
 };
 
 /* An axis's taps as the backend makes them: clamped places, weights in f32. */
@@ -79,7 +82,8 @@ static void check(const struct resize &r, const struct extent &e, syn_dtype a, s
                                   seed % 2 ? PLAIN : WIDE);
     p.x = from.view, p.y = y.view;
     const double sum = r.mode == SYN_RESIZE_BICUBIC ? 1.375 * 1.375 : 1;
-    const double calc = r.mode == SYN_RESIZE_NEAREST ? 0 : (2 * p.rows.width + 4) * 0x1p-24 * 2 * sum;
+    const double steps = r.mode == SYN_RESIZE_NEAREST ? 0 : 2 * p.rows.width + 4;
+    const double calc = steps * 0x1p-24 * 2 * sum;
     expect(b, run_twice(&y, [&] { return cuda_resize_launch(&p, NULL, NULL); }, what), want,
            [&](size_t) { return calc; }, what);
     drop(&rows), drop(&cols), drop(&from), drop(&y);
@@ -87,7 +91,8 @@ static void check(const struct resize &r, const struct extent &e, syn_dtype a, s
 
 int main(void)
 {
-    static const struct extent shapes[] = {{1, 1, 5, 7}, {2, 8, 4, 6}, {1, 17, 3, 11}, {2, 24, 5, 4}};
+    static const struct extent shapes[] = {
+        {1, 1, 5, 7}, {2, 8, 4, 6}, {1, 17, 3, 11}, {2, 24, 5, 4}};
     uint64_t seed = 0;
     for (const struct resize &r : cases)
         for (const struct extent &e : shapes) {
@@ -98,6 +103,8 @@ int main(void)
         for (syn_dtype b : TYPES) check(cases[3], {2, 3, 5, 7}, a, b, ++seed);
     check(cases[3], {1, 2056, 2, 2}, SYN_F16, SYN_F16, ++seed);
     check(cases[7], {1, 5, 1, 1}, SYN_F32, SYN_F32, 1);
+    check(cases[0], {1, 8, 2, 257}, SYN_F16, SYN_F16, 0); /* blocks that do not fill the row */
+    for (int i = 9; i < 11; i++) check(cases[i], {1, 9, 5, 6}, SYN_F32, SYN_F32, 3);
     check_clean();
     return t_report();
 }

@@ -19,7 +19,8 @@ static void check(int64_t n, int lead)
     std::vector<float> x((size_t)(lead + n + 8), NAN);
     const std::vector<float> v = numbers(SYN_F32, (uint64_t)n, n > 0 ? n : 1, -1, 1);
     for (int64_t i = 0; i < n; i++) x[(size_t)(lead + i)] = v[(size_t)i];
-    if (n > 3) x[(size_t)lead + 1] = FLT_MAX, x[(size_t)lead + 2] = -FLT_MAX, x[(size_t)lead + 3] = 0;
+    static const float fine[3] = {FLT_MAX, -FLT_MAX, 0};
+    for (size_t i = 0; n > 3 && i < 3; i++) x[(size_t)lead + 1 + i] = fine[i];
     float *d = put(x.data(), x.size());
     T_CHECK(scan(d + lead, n, 0) == 0, "%lld finite numbers at %d", (long long)n, lead);
     T_CHECK(scan(d + lead, n, 1) == 1, "1 became 0");
@@ -37,7 +38,8 @@ static void check(int64_t n, int lead)
 
 int main(void)
 {
-    static const int64_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 1023, 1024, 1025, 16383, 16384, 16385, 32771};
+    static const int64_t lengths[] = {0,    1,    2,    3,     4,     5,     7,    8,
+                                      1023, 1024, 1025, 16383, 16384, 16385, 32771};
     for (int64_t n : lengths)
         for (int lead = 0; lead < 4; lead++) check(n, lead);
     check_clean();

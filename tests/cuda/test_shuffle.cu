@@ -41,6 +41,8 @@ int main(void)
                  {2, {2, 17, 1, 3}}, {3, {2, 3, 3, 2}}, {3, {1, 16, 2, 3}}, {4, {1, 3, 3, 33}},
                  {4, {2, 9, 2, 1}},  {5, {1, 2, 1, 2}}, {2, {1, 520, 1, 1}}};
     uint64_t seed = 0;
+    for (int form = 0; form < 4; form++) /* blocks that do not fill the row */
+        check({2, 32, 2, form > 1 ? 259 : 257}, 2, form & 1, form > 1, false, SYN_F16, SYN_F16, 2);
     for (const auto &k : cases)
         for (int form = 0; form < 6; form++) {
             const struct extent deep = {k.wide.n, k.wide.c * k.r * k.r, k.wide.h, k.wide.w};
@@ -50,7 +52,8 @@ int main(void)
         }
     for (int form = 0; form < 4; form++)
         for (syn_dtype a : TYPES)
-            for (syn_dtype b : TYPES) check({1, 36, 2, 3}, 2, form & 1, form & 2, false, a, b, ++seed);
+            for (syn_dtype b : TYPES)
+                check({1, 36, 2, 3}, 2, form & 1, form & 2, false, a, b, ++seed);
     check({1, 8224, 1, 1}, 2, true, false, true, SYN_F16, SYN_F32, 1); /* 257 groups */
     check_clean();
     return t_report();

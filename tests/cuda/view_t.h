@@ -3,7 +3,8 @@
  * Use:     struct picture y = picture_of(SYN_F16, shape, NULL, WIDE);
  *          std::vector<float> got = run_twice(&y, [&] { return launch(); }, "what");
  * Guards:  a view lies in a buffer filled with 0xff, which is NaN in each type: a read beside the
- *          view shows in the result, a write beside it in the bytes. Channels from c to the next
+ *          view shows in the result, a write beside it in the bytes. A picture that is read ends
+ *          with its block of memory: a read past that is a fault. Channels from c to the next
  *          multiple of 8 are zeros in what is read and must be in what is written.
  * Twice:   every launch runs twice into fresh buffers, bits must agree; on the CPU the second run
  *          goes backwards, so this finds missing barriers too.
@@ -41,7 +42,7 @@ static inline uint16_t f16_bits(float x)
     if (a >= 65520) return (uint16_t)(sign | 0x7c00u);
     int e = a > 0 ? ilogb(a) : -14;
     if (e < -14) e = -14;
-    const unsigned m = (unsigned)rint(ldexp(a, 10 - e)); /* carries into the exponent as it should */
+    const unsigned m = (unsigned)rint(ldexp(a, 10 - e)); /* may carry into the exponent */
     return (uint16_t)(sign | (m < 1024 && e == -14 ? m : ((unsigned)(e + 15) << 10) + (m - 1024)));
 }
 static inline float rounded(syn_dtype t, float x)
@@ -83,7 +84,7 @@ static inline std::vector<float> numbers(syn_dtype t, uint64_t seed, int64_t n, 
 }
 
 /* A number computed in f32 with an error of up to `calc`, then rounded to t, against the truth:
- * |got - want| <= calc + unit(t)*(|want| + calc) + least(t). NaN where NaN is wanted, only there. */
+ * |got - want| <= calc + unit(t)*(|want| + calc) + least(t). NaN passes where it is wanted. */
 static inline bool is_near(syn_dtype t, float got, float want, double calc)
 {
     if (isnan(want)) return isnan(got);
@@ -137,7 +138,7 @@ static inline struct picture picture_of(syn_dtype t, const struct extent &e, con
     p.first = how == WIDE ? 8 : 0;
     p.view = {NULL, t, e.n, e.c, e.h, e.w, up8(e.c) + (how == WIDE ? 24 : 0)};
     const int64_t plane = (int64_t)e.h * e.w, pixels = e.n * plane;
-    p.bytes.assign((size_t)(pixels * p.view.pitch + 2 * GUARD) * size, 0xff);
+    p.bytes.assign((size_t)(pixels * p.view.pitch + (planes ? 1 : 2) * GUARD) * size, 0xff);
     for (int64_t i = 0; planes && i < pixels; i++)
         for (int32_t c = 0; c < up8(e.c); c++)
             write1(t, &p.bytes[byte_at(&p, i, c)],
