@@ -343,8 +343,8 @@ int main(int argc, char **argv)
     test_A01_numeric();
     test_D04_recorded();
     test_no_memory();
-    test_C10_device_lost();
     test_memory_told();
+    test_C10_device_lost(); /* last: a lost device keeps its streams */
     ng_remove(folder, names);
     return t_report();
 }

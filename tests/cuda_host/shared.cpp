@@ -71,13 +71,21 @@ static void read_module(const char *path, char *tls)
     munmap(p, (size_t)s.st_size);
 }
 
+struct tls_place {
+    unsigned long module, offset;
+};
+extern "C" void *__tls_get_addr(struct tls_place *index); /* glibc's, of the ABI */
+
 /* libc and the sanitizers' libraries have thread-local variables as well, but no symbol tables. */
 static int look_for_variables(struct dl_phdr_info *info, size_t, void *)
 {
     bool program = !info->dlpi_name[0];
     if (info->dlpi_tls_modid == 0) return 0;
     char *tls = (char *)info->dlpi_tls_data;
-    if (!tls) return 0;
+    if (!tls) { /* opened later, not used by this thread yet: its variables are made now */
+        struct tls_place index = {info->dlpi_tls_modid, 0};
+        tls = (char *)__tls_get_addr(&index);
+    }
     for (int i = 0; i < info->dlpi_phnum; i++)
         if (info->dlpi_phdr[i].p_type == PT_TLS)
             thread_blocks.push_back({(uintptr_t)tls, (uintptr_t)tls + info->dlpi_phdr[i].p_memsz});
