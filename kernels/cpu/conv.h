@@ -49,8 +49,8 @@ struct cpu_wino_in {
     const void *row[4]; /* of one channel block: the pixel left of the chunk, in four input rows */
     int64_t n_cols;               /* pixels that may be read from there; the rest count as zero */
     int64_t tiles;
-    float *lines;                 /* scratch: 4 lines of 2*tiles + 2 pixels of 16 */
-    void *v;                      /* out: [16 positions, v_position apart][tiles][16] */
+    /* out: [16 positions, v_position apart][tiles][16]; of an odd number of tiles one more */
+    void *v;
     int64_t v_position;           /* elements */
 };
 /* The first for kernels of several 3x3 parts (conv_nested.c): one row of 4x4 inputs at every

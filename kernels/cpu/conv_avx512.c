@@ -43,7 +43,14 @@ static inline __attribute__((always_inline)) void store_fours(float *p, const __
     }
 }
 
+static inline __attribute__((always_inline)) void store_two(float *p, __m512 a, __m512 b)
+{
+    _mm512_storeu_ps(p, a);
+    _mm512_storeu_ps(p + CPU_BLOCK, b);
+}
+
 #include "kernels/cpu/conv_row.h"
+#include "kernels/cpu/conv_wino_body.h"
 
 struct cpu_conv_isa cpu_conv_isa_f32(void)
 {

@@ -37,7 +37,13 @@ static inline __attribute__((always_inline)) void store_fours(uint16_t *p, const
     _mm512_storeu_si512(p + 32, _mm512_permutex2var_epi16(a, hi, b));
 }
 
+static inline __attribute__((always_inline)) void store_two(uint16_t *p, __m512 a, __m512 b)
+{
+    _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+}
+
 #include "kernels/cpu/conv_row.h"
+#include "kernels/cpu/conv_wino_body.h"
 
 struct cpu_conv_isa cpu_conv_isa_bf16(void)
 {

@@ -26,6 +26,11 @@ static inline __attribute__((always_inline)) __m512 load_block(const void *p, sy
         16));
 }
 
+static inline __attribute__((always_inline)) __m512 load_elem(const ELEM *p)
+{
+    return load_block(p, sizeof(ELEM) == 2 ? SYN_BF16 : SYN_F32, 0);
+}
+
 static inline __attribute__((always_inline)) __m512 finish(const struct cpu_row *r, __m512 v, int o,
                                                            __m512 slope, int64_t px)
 {
@@ -176,133 +181,6 @@ static void row(const struct cpu_row *r)
         fn[n - 1](r, at);
         at += n;
     }
-}
-
-/* --- Winograd F(2x2, 3x3): the transforms; the products are rows with one tap ----------------- */
-
-/* Source:   Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015), F(2x2,
- *           3x3).
- * Maths:    V = B^T d B for each 4x4 input tile, M = sum over channels of U * V at each of 16
- *           positions, output 2x2 = A^T M A. B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], A^T =
- *           [1 1 1 0; 0 1 -1 -1]. All coefficients are 0 and +-1: in bf16 the error is that of
- *           plain bf16 to within a quarter. */
-
-static inline __attribute__((always_inline)) __m512 load_elem(const ELEM *p)
-{
-    return load_block(p, sizeof(ELEM) == 2 ? SYN_BF16 : SYN_F32, 0);
-}
-static inline __attribute__((always_inline)) void store_elem(ELEM *p, __m512 v)
-{
-    if (sizeof(ELEM) == 2) _mm256_storeu_si256((__m256i *)p, TO_STORED(v));
-    else _mm512_storeu_ps((float *)p, v);
-}
-
-static void wino_in(const struct cpu_wino_in *w)
-{
-    const int64_t wanted = 2 * w->tiles + 2, line = wanted * CPU_BLOCK;
-    const int64_t have = w->n_cols < wanted ? w->n_cols : wanted;
-    const ELEM *d0 = w->row[0], *d1 = w->row[1], *d2 = w->row[2], *d3 = w->row[3];
-    float *t = w->lines;
-    for (int64_t x = 0; x < have * CPU_BLOCK; x += CPU_BLOCK) { /* down the columns */
-        const __m512 a = load_elem(d0 + x), b = load_elem(d1 + x), c = load_elem(d2 + x),
-                     d = load_elem(d3 + x);
-        _mm512_store_ps(t + x, _mm512_sub_ps(a, c));
-        _mm512_store_ps(t + line + x, _mm512_add_ps(b, c));
-        _mm512_store_ps(t + 2 * line + x, _mm512_sub_ps(c, b));
-        _mm512_store_ps(t + 3 * line + x, _mm512_sub_ps(b, d));
-    }
-    for (int64_t x = have * CPU_BLOCK; x < line; x += CPU_BLOCK)
-        for (int i = 0; i < 4; i++) _mm512_store_ps(t + i * line + x, _mm512_setzero_ps());
-    for (int i = 0; i < 4; i++, t += line) { /* along the rows */
-        ELEM *v0 = (ELEM *)w->v + 4 * i * w->v_position, *v1 = v0 + w->v_position,
-             *v2 = v1 + w->v_position, *v3 = v2 + w->v_position;
-        for (int64_t x = 0; x < w->tiles; x++) {
-            const float *p = t + 2 * x * CPU_BLOCK;
-            const __m512 a = _mm512_load_ps(p), b = _mm512_load_ps(p + 16),
-                         c = _mm512_load_ps(p + 32), d = _mm512_load_ps(p + 48);
-            store_elem(v0 + x * CPU_BLOCK, _mm512_sub_ps(a, c));
-            store_elem(v1 + x * CPU_BLOCK, _mm512_add_ps(b, c));
-            store_elem(v2 + x * CPU_BLOCK, _mm512_sub_ps(c, b));
-            store_elem(v3 + x * CPU_BLOCK, _mm512_sub_ps(b, d));
-        }
-    }
-}
-
-static void wino_out(const struct cpu_wino_out *w)
-{
-    const __m512 bias = _mm512_loadu_ps(w->r->bias + w->o * CPU_BLOCK),
-                 slope = _mm512_loadu_ps(w->r->slope + w->o * CPU_BLOCK);
-    struct cpu_row second = *w->r; /* the lower output row */
-    second.y = (char *)second.y + w->y_line * (int64_t)(second.y_dtype == SYN_F32 ? 4 : 2);
-    if (second.res1)
-        second.res1 = (const char *)second.res1 +
-                      w->res1_line * (int64_t)(second.res1_dtype == SYN_F32 ? 4 : 2);
-    if (second.res2)
-        second.res2 = (const char *)second.res2 +
-                      w->res2_line * (int64_t)(second.res2_dtype == SYN_F32 ? 4 : 2);
-    for (int64_t x = 0; x < w->tiles; x++) {
-        const float *m = w->m + x * CPU_BLOCK;
-        __m512 up[4], down[4]; /* A^T M */
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) {
-            const __m512 a = _mm512_load_ps(m + j * w->m_position),
-                         b = _mm512_load_ps(m + (4 + j) * w->m_position);
-            const __m512 c = _mm512_load_ps(m + (8 + j) * w->m_position),
-                         d = _mm512_load_ps(m + (12 + j) * w->m_position);
-            up[j] = _mm512_add_ps(_mm512_add_ps(a, b), c);
-            down[j] = _mm512_sub_ps(_mm512_sub_ps(b, c), d);
-        }
-        for (int row = 0; row < w->rows; row++) {
-            const struct cpu_row *r = row ? &second : w->r;
-            const __m512 *q = row ? down : up;
-            const __m512 left = _mm512_add_ps(_mm512_add_ps(q[0], q[1]), _mm512_add_ps(q[2], bias));
-            const __m512 right =
-                _mm512_add_ps(_mm512_sub_ps(_mm512_sub_ps(q[1], q[2]), q[3]), bias);
-            store_block(r, finish(r, left, w->o, slope, 2 * x), w->o, 2 * x);
-            if (2 * x + 1 < w->cols)
-                store_block(r, finish(r, right, w->o, slope, 2 * x + 1), w->o, 2 * x + 1);
-        }
-    }
-}
-
-/* The same transform for planes: at every column, so that parts of a kernel three columns apart
- * find theirs. */
-static void nested_in(const struct cpu_nested_in *w)
-{
-    const int64_t line = cpu_nested_line(w->px),
-                  have = w->n_cols < w->px + 3 ? w->n_cols : w->px + 3;
-    for (int32_t c = 0; c < 4; c++) { /* down the columns */
-        float *t = w->lines + 4 * c * line;
-        for (int64_t x = 0; x < line; x += 16) {
-            const __mmask16 m = c >= w->channels || x >= have ? (__mmask16)0
-                                : have - x >= 16              ? (__mmask16)0xffff
-                                                 : (__mmask16)((1u << (have - x)) - 1);
-            __m512 d[4];
-            for (int i = 0; i < 4; i++)
-                d[i] = m ? _mm512_maskz_loadu_ps(m, w->row[c][i] + x) : _mm512_setzero_ps();
-            _mm512_storeu_ps(t + x, _mm512_sub_ps(d[0], d[2]));
-            _mm512_storeu_ps(t + line + x, _mm512_add_ps(d[1], d[2]));
-            _mm512_storeu_ps(t + 2 * line + x, _mm512_sub_ps(d[2], d[1]));
-            _mm512_storeu_ps(t + 3 * line + x, _mm512_sub_ps(d[1], d[3]));
-        }
-    }
-    for (int i = 0; i < 4; i++) /* along the rows */
-        for (int64_t x = 0; x < w->px; x += 16) {
-            __m512 v[4][4]; /* position, channel */
-#pragma GCC unroll 4
-            for (int c = 0; c < 4; c++) {
-                const float *p = w->lines + (4 * c + i) * line + x;
-                const __m512 a = _mm512_loadu_ps(p), b = _mm512_loadu_ps(p + 1),
-                             d = _mm512_loadu_ps(p + 2), e = _mm512_loadu_ps(p + 3);
-                v[0][c] = _mm512_sub_ps(a, d);
-                v[1][c] = _mm512_add_ps(b, d);
-                v[2][c] = _mm512_sub_ps(d, b);
-                v[3][c] = _mm512_sub_ps(b, e);
-            }
-#pragma GCC unroll 4
-            for (int j = 0; j < 4; j++)
-                store_fours((ELEM *)w->v + (4 * i + j) * w->v_position + 4 * x, v[j]);
-        }
 }
 
 /* --- depthwise -------------------------------------------------------------------------------- */

@@ -27,7 +27,7 @@ struct wino {
     struct cpu_wino core;
     int32_t threads;
     int64_t band;
-    size_t lines_bytes, v_bytes, m_bytes;           /* of one thread's scratch */
+    size_t v_bytes, m_bytes; /* of one thread's scratch */
 };
 
 bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
@@ -216,11 +216,11 @@ struct wino_run {
 
 /* Transforms all channel blocks of one chunk into v. */
 static void transform_input(const struct wino_run *r, int64_t n, int64_t oy, int64_t ox,
-                            int64_t tiles, float *lines, uint8_t *v)
+                            int64_t tiles, uint8_t *v)
 {
     const struct cpu_wino *w = &r->w->core;
     const struct syn_place *x = &w->form.place[w->form.x];
-    struct cpu_wino_in in = {.tiles = tiles, .lines = lines, .v_position = w->v_position};
+    struct cpu_wino_in in = {.tiles = tiles, .v_position = w->v_position};
     const size_t size = syn_dtype_bytes(x->dtype);
     const int64_t left = ox - w->form.c.left; /* first input column; may lie in the frame */
     in.n_cols = w->form.c.w + x->frame - left;
@@ -242,8 +242,7 @@ static void wino_worker(void *ctx, int64_t worker)
     struct wino_run *r = ctx;
     const struct wino *own = r->w;
     const struct cpu_wino *w = &own->core;
-    uint8_t *lines = r->scratch + (size_t)worker * (own->lines_bytes + own->v_bytes + own->m_bytes),
-            *v = lines + own->lines_bytes;
+    uint8_t *v = r->scratch + (size_t)worker * (own->v_bytes + own->m_bytes);
     float *m = (float *)(void *)(v + own->v_bytes);
     const int64_t all_tiles = (w->form.c.wo + 1) / 2,
                   bands = (w->tile_rows + own->band - 1) / own->band;
@@ -255,7 +254,7 @@ static void wino_worker(void *ctx, int64_t worker)
             const int64_t chunk = i % w->chunks, oy = i / w->chunks * 2;
             const int64_t first = all_tiles * chunk / w->chunks,
                           tiles = all_tiles * (chunk + 1) / w->chunks - first;
-            transform_input(r, n, oy, 2 * first, tiles, (float *)(void *)lines, v);
+            transform_input(r, n, oy, 2 * first, tiles, v);
             cpu_wino_outputs(w, &r->at, n, oy, 2 * first, tiles, v, no_offset, m);
             if (chunk == 0) cpu_wino_frames(w, &r->at, n, oy);
         }
@@ -280,16 +279,15 @@ static void lay_out(struct wino *own, struct syn_kernel *k)
     w->chunks = (all_tiles + CPU_WINO_TILES - 1) / CPU_WINO_TILES;
     w->tiles = (all_tiles + w->chunks - 1) / w->chunks;
     w->v_pixel = CPU_BLOCK;
-    w->v_block = w->tiles * CPU_BLOCK;
-    w->v_position = w->form.x_blocks * w->v_block;
-    w->m_position = 2 * w->tiles * CPU_BLOCK;
+    w->v_block = (w->tiles + 1) / 2 * 2 * CPU_BLOCK; /* transforms write two tiles at a time */
+    w->v_position = w->form.x_blocks * w->v_block + 2 * CPU_BLOCK;
+    w->m_position = 2 * w->tiles * CPU_BLOCK + CPU_BLOCK;
     own->band = w->tile_rows / ((int64_t)own->threads * 8);
     own->band = own->band < 1 ? 1 : own->band > 8 ? 8 : own->band;
-    own->lines_bytes = syn_aligned((size_t)(4 * (2 * w->tiles + 2) * CPU_BLOCK) * sizeof(float));
     own->v_bytes =
         syn_aligned((size_t)(CPU_WINO_POSITIONS * w->v_position) * (w->form.bf16 ? 2 : 4));
     own->m_bytes = syn_aligned((size_t)(CPU_WINO_POSITIONS * w->m_position) * sizeof(float));
-    k->scratch_bytes = (size_t)own->threads * (own->lines_bytes + own->v_bytes + own->m_bytes);
+    k->scratch_bytes = (size_t)own->threads * (own->v_bytes + own->m_bytes);
 }
 
 syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placement *p,

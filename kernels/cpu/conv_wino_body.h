@@ -1,0 +1,140 @@
+/* conv_wino_body.h - the transforms of Winograd's F(2x2, 3x3) in AVX-512, made twice: included by
+ * conv_avx512.c (f32) and conv_avx512bf16.c (bf16) after conv_row.h, whose rows with one tap are
+ * the products.
+ *
+ * Source:   Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (2015), F(2x2,
+ *           3x3).
+ * Maths:    V = B^T d B for each 4x4 input tile, M = sum over channels of U * V at each of 16
+ *           positions, output 2x2 = A^T M A. B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1], A^T =
+ *           [1 1 1 0; 0 1 -1 -1]. All coefficients are 0 and +-1: in bf16 the error is that of
+ *           plain bf16 to within a quarter.
+ * Tests:    tests/unit/test_cpu_conv.c against the reference.
+ *
+ * The including file further defines store_two(p, a, b): two blocks of sixteen side by side. */
+
+/* B^T down one column of sixteen channels: what its four rows give. */
+static inline __attribute__((always_inline)) void down_column(const ELEM *const row[4], int64_t x,
+                                                              bool there, __m512 t[4])
+{
+    __m512 d[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        d[i] = there ? load_elem(row[i] + x * CPU_BLOCK) : _mm512_setzero_ps();
+    t[0] = _mm512_sub_ps(d[0], d[2]);
+    t[1] = _mm512_add_ps(d[1], d[2]);
+    t[2] = _mm512_sub_ps(d[2], d[1]);
+    t[3] = _mm512_sub_ps(d[1], d[3]);
+}
+
+/* Two tiles at a time from six columns, of which the last two are the next ones' first: nothing is
+ * kept but in registers, and every store is a whole line. */
+static void wino_in(const struct cpu_wino_in *w)
+{
+    const ELEM *const row[4] = {w->row[0], w->row[1], w->row[2], w->row[3]};
+    const int64_t tiles = w->tiles, n_cols = w->n_cols, position = w->v_position;
+    const int64_t whole = (n_cols - 2) / 2 < tiles ? (n_cols - 2) / 2 : tiles;
+    ELEM *v = w->v;
+    __m512 c[6][4];
+    down_column(row, 0, n_cols > 0, c[0]);
+    down_column(row, 1, n_cols > 1, c[1]);
+    for (int64_t x = 0; x < tiles; x += 2, v += 2 * CPU_BLOCK) {
+        const int64_t at = 2 * x + 2, wanted = 2 * tiles + 2 < n_cols ? 2 * tiles + 2 : n_cols;
+        if (x + 1 < whole) {
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; k++) down_column(row, at + k, true, c[2 + k]);
+        } else {
+#pragma GCC unroll 4
+            for (int k = 0; k < 4; k++) down_column(row, at + k, at + k < wanted, c[2 + k]);
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            ELEM *to = v + 4 * i * position;
+            store_two(to, _mm512_sub_ps(c[0][i], c[2][i]), _mm512_sub_ps(c[2][i], c[4][i]));
+            store_two(to + position, _mm512_add_ps(c[1][i], c[2][i]),
+                      _mm512_add_ps(c[3][i], c[4][i]));
+            store_two(to + 2 * position, _mm512_sub_ps(c[2][i], c[1][i]),
+                      _mm512_sub_ps(c[4][i], c[3][i]));
+            store_two(to + 3 * position, _mm512_sub_ps(c[1][i], c[3][i]),
+                      _mm512_sub_ps(c[3][i], c[5][i]));
+            c[0][i] = c[4][i], c[1][i] = c[5][i];
+        }
+    }
+}
+
+static void wino_out(const struct cpu_wino_out *w)
+{
+    const __m512 bias = _mm512_loadu_ps(w->r->bias + w->o * CPU_BLOCK),
+                 slope = _mm512_loadu_ps(w->r->slope + w->o * CPU_BLOCK);
+    struct cpu_row second = *w->r; /* the lower output row */
+    second.y = (char *)second.y + w->y_line * (int64_t)(second.y_dtype == SYN_F32 ? 4 : 2);
+    if (second.res1)
+        second.res1 = (const char *)second.res1 +
+                      w->res1_line * (int64_t)(second.res1_dtype == SYN_F32 ? 4 : 2);
+    if (second.res2)
+        second.res2 = (const char *)second.res2 +
+                      w->res2_line * (int64_t)(second.res2_dtype == SYN_F32 ? 4 : 2);
+    for (int64_t x = 0; x < w->tiles; x++) {
+        const float *m = w->m + x * CPU_BLOCK;
+        __m512 up[4], down[4]; /* A^T M */
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            const __m512 a = _mm512_load_ps(m + j * w->m_position),
+                         b = _mm512_load_ps(m + (4 + j) * w->m_position);
+            const __m512 c = _mm512_load_ps(m + (8 + j) * w->m_position),
+                         d = _mm512_load_ps(m + (12 + j) * w->m_position);
+            up[j] = _mm512_add_ps(_mm512_add_ps(a, b), c);
+            down[j] = _mm512_sub_ps(_mm512_sub_ps(b, c), d);
+        }
+        for (int row = 0; row < w->rows; row++) {
+            const struct cpu_row *r = row ? &second : w->r;
+            const __m512 *q = row ? down : up;
+            const __m512 left = _mm512_add_ps(_mm512_add_ps(q[0], q[1]), _mm512_add_ps(q[2], bias));
+            const __m512 right =
+                _mm512_add_ps(_mm512_sub_ps(_mm512_sub_ps(q[1], q[2]), q[3]), bias);
+            store_block(r, finish(r, left, w->o, slope, 2 * x), w->o, 2 * x);
+            if (2 * x + 1 < w->cols)
+                store_block(r, finish(r, right, w->o, slope, 2 * x + 1), w->o, 2 * x + 1);
+        }
+    }
+}
+
+/* The same transform for planes: at every column, so that parts of a kernel three columns apart
+ * find theirs. */
+static void nested_in(const struct cpu_nested_in *w)
+{
+    const int64_t line = cpu_nested_line(w->px),
+                  have = w->n_cols < w->px + 3 ? w->n_cols : w->px + 3;
+    for (int32_t c = 0; c < 4; c++) { /* down the columns */
+        float *t = w->lines + 4 * c * line;
+        for (int64_t x = 0; x < line; x += 16) {
+            const __mmask16 m = c >= w->channels || x >= have ? (__mmask16)0
+                                : have - x >= 16              ? (__mmask16)0xffff
+                                                 : (__mmask16)((1u << (have - x)) - 1);
+            __m512 d[4];
+            for (int i = 0; i < 4; i++)
+                d[i] = m ? _mm512_maskz_loadu_ps(m, w->row[c][i] + x) : _mm512_setzero_ps();
+            _mm512_storeu_ps(t + x, _mm512_sub_ps(d[0], d[2]));
+            _mm512_storeu_ps(t + line + x, _mm512_add_ps(d[1], d[2]));
+            _mm512_storeu_ps(t + 2 * line + x, _mm512_sub_ps(d[2], d[1]));
+            _mm512_storeu_ps(t + 3 * line + x, _mm512_sub_ps(d[1], d[3]));
+        }
+    }
+    for (int i = 0; i < 4; i++) /* along the rows */
+        for (int64_t x = 0; x < w->px; x += 16) {
+            __m512 v[4][4]; /* position, channel */
+#pragma GCC unroll 4
+            for (int c = 0; c < 4; c++) {
+                const float *p = w->lines + (4 * c + i) * line + x;
+                const __m512 a = _mm512_loadu_ps(p), b = _mm512_loadu_ps(p + 1),
+                             d = _mm512_loadu_ps(p + 2), e = _mm512_loadu_ps(p + 3);
+                v[0][c] = _mm512_sub_ps(a, d);
+                v[1][c] = _mm512_add_ps(b, d);
+                v[2][c] = _mm512_sub_ps(d, b);
+                v[3][c] = _mm512_sub_ps(b, e);
+            }
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; j++)
+                store_fours((ELEM *)w->v + (4 * i + j) * w->v_position + 4 * x, v[j]);
+        }
+}
+
