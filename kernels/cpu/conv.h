@@ -75,12 +75,22 @@ struct cpu_wino_out {
         *r; /* pointers and epilogue of the first row, output block 0 of the group */
     int32_t o;                    /* which block of the group this is */
 };
+/* Weights of one block of input channels and one group of output blocks at the sixteen
+ * positions. */
+struct cpu_wino_weights {
+    const float *g; /* [output channel of the group][16 input channels][9]; absent ones are zero */
+    int32_t n_out;                /* output blocks in the group */
+    int64_t n_k;                  /* input channels to write: whole steps */
+    void *u; /* out: [16 positions, u_position apart][n_k / step][output block][16][step] */
+    int64_t u_position;           /* elements */
+};
 /* Everything one instruction set offers; fields NULL where the processor lacks it. */
 struct cpu_conv_isa {
     cpu_row_fn *row;
     void (*wino_in)(const struct cpu_wino_in *w);
     void (*wino_out)(const struct cpu_wino_out *w);
     void (*nested_in)(const struct cpu_nested_in *w);
+    void (*wino_weights)(const struct cpu_wino_weights *w);
     /* One output block, each channel from its own input channel: w is f32, [tap][16]; n_blocks,
      * last_k and raw have no meaning. */
     cpu_row_fn *depthwise;
@@ -91,6 +101,7 @@ struct cpu_conv_isa cpu_conv_isa_bf16(void);
 
 /* Packed weights, shared by all plans of a model: see conv_pack.c. */
 struct cpu_packs;
+struct cpu_slab;
 enum cpu_pack_form { CPU_PACK_DIRECT, CPU_PACK_WINO, CPU_PACK_NESTED };
 struct cpu_pack {
     struct cpu_pack *next;
@@ -100,7 +111,8 @@ struct cpu_pack {
     bool bf16;
     int32_t refs;
     size_t bytes;
-    void *data;
+    void *data;                   /* in the slab */
+    struct cpu_slab *slab;
 };
 struct cpu_packs *cpu_packs_new(void);
 void cpu_packs_free(struct cpu_packs *ps);

@@ -17,7 +17,6 @@
  *           F(4x4, 3x3) was tried in a model of this arithmetic: maximum 16 to 25 of 255, too much.
  * Tests:    tests/unit/test_cpu_conv.c against the reference. */
 #include "kernels/base/alloc.h"
-#include "kernels/base/half.h"
 #include "kernels/cpu/conv_wino.h"
 #include "kernels/cpu/rows.h"
 #include <stdatomic.h>
@@ -81,39 +80,32 @@ static int64_t group_elements(const struct syn_conv *c, bool bf16, int64_t n_out
 }
 
 /* By group of two output blocks: [position][channel block][channel / step][output block][16][step].
- * One task is one block of input channels of one group: read in runs, written in runs. */
+ * One task is one block of input channels of one group. */
 static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data,
                       int64_t task)
 {
-    const int32_t step = bf16 ? 2 : 1;
+    enum { KERNELS = CPU_BLOCK * 9 };
     const int64_t x_blocks = (c->ci + CPU_BLOCK - 1) / CPU_BLOCK,
                   y_blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
     const int64_t group = task / x_blocks, ci0 = task % x_blocks * CPU_BLOCK,
                   co0 = group * 2 * CPU_BLOCK;
-    const int64_t n_out = y_blocks - 2 * group < 2 ? 1 : 2,
-                  position = group_elements(c, bf16, n_out);
+    const int64_t n_out = y_blocks - 2 * group < 2 ? 1 : 2;
     const int64_t n_ci = c->ci - ci0 < CPU_BLOCK ? c->ci - ci0 : CPU_BLOCK;
-    const int64_t n_co = c->co - co0 < n_out * CPU_BLOCK ? c->co - co0 : n_out * CPU_BLOCK,
-                  run = n_out * CPU_BLOCK * step;
-    float g[2 * CPU_BLOCK][CPU_BLOCK * 9], u[CPU_WINO_POSITIONS],
-        runs[CPU_WINO_POSITIONS][2 * CPU_BLOCK * 2];
+    const int64_t n_co = c->co - co0 < n_out * CPU_BLOCK ? c->co - co0 : n_out * CPU_BLOCK;
+    const int64_t at =
+        group * CPU_WINO_POSITIONS * group_elements(c, bf16, 2) + ci0 * n_out * CPU_BLOCK;
+    _Alignas(64) float g[2 * CPU_BLOCK * KERNELS];
+    const struct cpu_wino_weights weights = {
+        .g = g,
+        .n_out = (int32_t)n_out,
+        .n_k = ci0 + CPU_BLOCK < c->ci ? CPU_BLOCK : cpu_last_k(c, bf16),
+        .u = (uint8_t *)data + (size_t)at * (bf16 ? 2 : 4),
+        .u_position = group_elements(c, bf16, n_out),
+    };
+    if (n_ci < CPU_BLOCK || n_co < n_out * CPU_BLOCK) memset(g, 0, sizeof g);
     for (int64_t o = 0; o < n_co; o++)
-        syn_value_floats(w, ((co0 + o) * c->ci + ci0) * 9, n_ci * 9, g[o]);
-    for (int64_t k = 0; k < n_ci; k += step) {
-        int64_t at =
-            group * CPU_WINO_POSITIONS * group_elements(c, bf16, 2) + (ci0 + k) * n_out * CPU_BLOCK;
-        memset(runs, 0, sizeof runs); /* channels past the last ones */
-        for (int64_t o = 0; o < n_co; o++)
-            for (int64_t s = 0; s < step && k + s < n_ci; s++) {
-                cpu_wino_weight(g[o] + (k + s) * 9, u);
-                for (int pos = 0; pos < CPU_WINO_POSITIONS; pos++) runs[pos][o * step + s] = u[pos];
-            }
-        for (int pos = 0; pos < CPU_WINO_POSITIONS; pos++, at += position) {
-            if (!bf16) memcpy((float *)data + at, runs[pos], (size_t)run * sizeof(float));
-            for (int64_t i = 0; bf16 && i < run; i++)
-                ((uint16_t *)data)[at + i] = syn_bf16_from_float(runs[pos][i]);
-        }
-    }
+        cpu_value_floats(w, ((co0 + o) * c->ci + ci0) * 9, n_ci * 9, g + o * KERNELS);
+    (bf16 ? cpu_conv_isa_bf16() : cpu_conv_isa_f32()).wino_weights(&weights);
 }
 
 /* --- what both share ------------------------------------------------------------------------ */

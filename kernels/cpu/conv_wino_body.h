@@ -10,7 +10,8 @@
  *           plain bf16 to within a quarter.
  * Tests:    tests/unit/test_cpu_conv.c against the reference.
  *
- * The including file further defines store_two(p, a, b): two blocks of sixteen side by side. */
+ * The including file further defines store_two(p, a, b): two blocks of sixteen side by side, and
+ * store_step(p, a, b): the weights of one step, a of its first and b of its second channel. */
 
 /* B^T down one column of sixteen channels: what its four rows give. */
 static inline __attribute__((always_inline)) void down_column(const ELEM *const row[4], int64_t x,
@@ -138,3 +139,80 @@ static void nested_in(const struct cpu_nested_in *w)
         }
 }
 
+
+/* --- weights ---------------------------------------------------------------------------------- */
+
+/* to[c * 16 + r] = from[r * line + c]: sixteen by sixteen. */
+static inline __attribute__((always_inline)) void transpose16(const float *from, int64_t line,
+                                                              float *to)
+{
+    __m512 r[16], t[16];
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) r[i] = _mm512_loadu_ps(from + i * line);
+#pragma GCC unroll 8
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; i++) { /* quarter l of r[4 * m + j]: column 4 * l + j, rows 4 * m .. */
+        const int m = i / 2 * 4, h = i % 2;
+        const __m512d a = (__m512d)t[m + h], b = (__m512d)t[m + 2 + h];
+        r[m + 2 * h] = (__m512)_mm512_unpacklo_pd(a, b);
+        r[m + 2 * h + 1] = (__m512)_mm512_unpackhi_pd(a, b);
+    }
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+        const __m512 even0 = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88),
+                     even1 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88),
+                     odd0 = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xdd),
+                     odd1 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xdd);
+        _mm512_store_ps(to + j * 16, _mm512_shuffle_f32x4(even0, even1, 0x88));
+        _mm512_store_ps(to + (4 + j) * 16, _mm512_shuffle_f32x4(odd0, odd1, 0x88));
+        _mm512_store_ps(to + (8 + j) * 16, _mm512_shuffle_f32x4(even0, even1, 0xdd));
+        _mm512_store_ps(to + (12 + j) * 16, _mm512_shuffle_f32x4(odd0, odd1, 0xdd));
+    }
+}
+
+/* One line of G times three numbers, for all four lines: conv_wino.c's times_g, sixteen output
+ * channels at once. */
+static inline __attribute__((always_inline)) void times_g16(__m512 a, __m512 b, __m512 c,
+                                                            __m512 *u, int stride)
+{
+    const __m512 half = _mm512_set1_ps(0.5f), ends = _mm512_mul_ps(half, _mm512_add_ps(a, c)),
+                 middle = _mm512_mul_ps(half, b);
+    u[0] = a;
+    u[stride] = _mm512_add_ps(ends, middle);
+    u[2 * stride] = _mm512_sub_ps(ends, middle);
+    u[3 * stride] = c;
+}
+
+/* U = G g G^T of one input channel; t: [9][16]. */
+static inline __attribute__((always_inline)) void weights16(const float *t, __m512 u[16])
+{
+    __m512 down[12]; /* 4 x 3 */
+#pragma GCC unroll 3
+    for (int x = 0; x < 3; x++)
+        times_g16(_mm512_load_ps(t + x * 16), _mm512_load_ps(t + (3 + x) * 16),
+                  _mm512_load_ps(t + (6 + x) * 16), down + x, 3);
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++)
+        times_g16(down[3 * i], down[3 * i + 1], down[3 * i + 2], u + 4 * i, 1);
+}
+
+static void wino_weights(const struct cpu_wino_weights *w)
+{
+    _Alignas(64) float t[CPU_BLOCK * 9 * 16];
+    for (int o = 0; o < w->n_out; o++) {
+        for (int c = 0; c < 9; c++)
+            transpose16(w->g + o * 16 * CPU_BLOCK * 9 + c * 16, CPU_BLOCK * 9, t + c * 256);
+        for (int64_t k = 0; k < w->n_k; k += STEP) {
+            ELEM *to = (ELEM *)w->u + (k * w->n_out + o * STEP) * CPU_BLOCK;
+            __m512 a[16], b[16];
+            weights16(t + k * 144, a);
+            weights16(t + (k + STEP - 1) * 144, b);
+#pragma GCC unroll 16
+            for (int i = 0; i < 16; i++) store_step(to + i * w->u_position, a[i], b[i]);
+        }
+    }
+}

@@ -1,4 +1,4 @@
-/* rows_avx512.c - bf16 to f32 and back, sixteen at a time. See rows.h. */
+/* rows_avx512.c - bf16 and f16 to f32, f32 to bf16, sixteen at a time. See rows.h. */
 #include "kernels/cpu/rows.h"
 #include <immintrin.h>
 
@@ -26,5 +26,15 @@ void cpu_row_narrow_avx512(const float *from, int64_t count, uint16_t *to)
         const __m512i v = _mm512_mask_or_epi32(near, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), top,
                                                quiet);
         _mm256_mask_storeu_epi16(to + i, m, _mm512_cvtepi32_epi16(v));
+    }
+}
+
+void cpu_half_widen_avx512(const void *from, int64_t count, float *to)
+{
+    const uint16_t *h = from;
+    for (int64_t i = 0; i < count; i += 16) {
+        const __mmask16 m =
+            count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1);
+        _mm512_mask_storeu_ps(to + i, m, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, h + i)));
     }
 }
