@@ -78,6 +78,9 @@ static void pack_nested(const struct syn_conv *c, const struct syn_value *w, boo
                   position = cpu_pack_group_elements(c, bf16, (int32_t)parts, (int32_t)n_out),
                   first = group * CPU_WINO_POSITIONS *
                           cpu_pack_group_elements(c, bf16, (int32_t)parts, 2);
+    /* channels past the last ones, in and out */
+    memset((uint8_t *)data + (size_t)first * (bf16 ? 2 : 4), 0,
+           (size_t)(CPU_WINO_POSITIONS * position) * (bf16 ? 2 : 4));
     for (int64_t o = 0; o < n_out * CPU_BLOCK && co0 + o < c->co; o++)
         for (int64_t part = 0; part < parts; part++)
             for (int64_t i = 0; i < c->ci; i++) {
