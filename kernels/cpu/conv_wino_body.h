@@ -13,6 +13,12 @@
  * The including file further defines store_two(p, a, b): two blocks of sixteen side by side, and
  * store_step(p, a, b): the weights of one step, a of its first and b of its second channel. */
 
+static inline __attribute__((always_inline)) void store_elem(ELEM *p, __m512 v)
+{
+    if (sizeof(ELEM) == 2) _mm256_storeu_si256((__m256i *)p, TO_STORED(v));
+    else _mm512_storeu_ps((float *)p, v);
+}
+
 /* B^T down one column of sixteen channels: what its four rows give. */
 static inline __attribute__((always_inline)) void down_column(const ELEM *const row[4], int64_t x,
                                                               bool there, __m512 t[4])
@@ -62,43 +68,6 @@ static void wino_in(const struct cpu_wino_in *w)
     }
 }
 
-static void wino_out(const struct cpu_wino_out *w)
-{
-    const __m512 bias = _mm512_loadu_ps(w->r->bias + w->o * CPU_BLOCK),
-                 slope = _mm512_loadu_ps(w->r->slope + w->o * CPU_BLOCK);
-    struct cpu_row second = *w->r; /* the lower output row */
-    second.y = (char *)second.y + w->y_line * (int64_t)(second.y_dtype == SYN_F32 ? 4 : 2);
-    if (second.res1)
-        second.res1 = (const char *)second.res1 +
-                      w->res1_line * (int64_t)(second.res1_dtype == SYN_F32 ? 4 : 2);
-    if (second.res2)
-        second.res2 = (const char *)second.res2 +
-                      w->res2_line * (int64_t)(second.res2_dtype == SYN_F32 ? 4 : 2);
-    for (int64_t x = 0; x < w->tiles; x++) {
-        const float *m = w->m + x * CPU_BLOCK;
-        __m512 up[4], down[4]; /* A^T M */
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; j++) {
-            const __m512 a = _mm512_load_ps(m + j * w->m_position),
-                         b = _mm512_load_ps(m + (4 + j) * w->m_position);
-            const __m512 c = _mm512_load_ps(m + (8 + j) * w->m_position),
-                         d = _mm512_load_ps(m + (12 + j) * w->m_position);
-            up[j] = _mm512_add_ps(_mm512_add_ps(a, b), c);
-            down[j] = _mm512_sub_ps(_mm512_sub_ps(b, c), d);
-        }
-        for (int row = 0; row < w->rows; row++) {
-            const struct cpu_row *r = row ? &second : w->r;
-            const __m512 *q = row ? down : up;
-            const __m512 left = _mm512_add_ps(_mm512_add_ps(q[0], q[1]), _mm512_add_ps(q[2], bias));
-            const __m512 right =
-                _mm512_add_ps(_mm512_sub_ps(_mm512_sub_ps(q[1], q[2]), q[3]), bias);
-            store_block(r, finish(r, left, w->o, slope, 2 * x), w->o, 2 * x);
-            if (2 * x + 1 < w->cols)
-                store_block(r, finish(r, right, w->o, slope, 2 * x + 1), w->o, 2 * x + 1);
-        }
-    }
-}
-
 /* The same transform for planes: at every column, so that parts of a kernel three columns apart
  * find theirs. */
 static void nested_in(const struct cpu_nested_in *w)
@@ -139,6 +108,114 @@ static void nested_in(const struct cpu_nested_in *w)
         }
 }
 
+/* --- outputs ---------------------------------------------------------------------------------- */
+
+/* A^T M of one tile: two rows of four. */
+static inline __attribute__((always_inline)) void tile_rows(const float *m, int64_t position,
+                                                            __m512 up[4], __m512 down[4])
+{
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; j++) {
+        const __m512 a = _mm512_load_ps(m + j * position),
+                     b = _mm512_load_ps(m + (4 + j) * position),
+                     c = _mm512_load_ps(m + (8 + j) * position),
+                     d = _mm512_load_ps(m + (12 + j) * position);
+        up[j] = _mm512_add_ps(_mm512_add_ps(a, b), c);
+        down[j] = _mm512_sub_ps(_mm512_sub_ps(b, c), d);
+    }
+}
+
+/* A row of those times A and the bias: two pixels. */
+static inline __attribute__((always_inline)) __m512 left_pixel(const __m512 q[4], __m512 bias)
+{
+    return _mm512_add_ps(_mm512_add_ps(q[0], q[1]), _mm512_add_ps(q[2], bias));
+}
+static inline __attribute__((always_inline)) __m512 right_pixel(const __m512 q[4], __m512 bias)
+{
+    return _mm512_add_ps(_mm512_sub_ps(_mm512_sub_ps(q[1], q[2]), q[3]), bias);
+}
+
+/* The same pixels one line lower: of the output and of what is added to it. */
+static struct cpu_row lower_row(const struct cpu_wino_out *w)
+{
+    struct cpu_row r = *w->r;
+    r.y = (char *)r.y + w->y_line * (int64_t)(r.y_dtype == SYN_F32 ? 4 : 2);
+    if (r.res1)
+        r.res1 = (const char *)r.res1 + w->res1_line * (int64_t)(r.res1_dtype == SYN_F32 ? 4 : 2);
+    if (r.res2)
+        r.res2 = (const char *)r.res2 + w->res2_line * (int64_t)(r.res2_dtype == SYN_F32 ? 4 : 2);
+    return r;
+}
+
+/* Any output. */
+static void any_tiles(const struct cpu_wino_out *w, int64_t x)
+{
+    const __m512 bias = _mm512_loadu_ps(w->r->bias + w->o * CPU_BLOCK),
+                 slope = _mm512_loadu_ps(w->r->slope + w->o * CPU_BLOCK);
+    const struct cpu_row second = lower_row(w);
+    for (; x < w->tiles; x++) {
+        __m512 q[2][4];
+        tile_rows(w->m + x * CPU_BLOCK, w->m_position, q[0], q[1]);
+        for (int row = 0; row < w->rows; row++) {
+            const struct cpu_row *r = row ? &second : w->r;
+            const __m512 left = left_pixel(q[row], bias), right = right_pixel(q[row], bias);
+            store_block(r, finish(r, left, w->o, slope, 2 * x), w->o, 2 * x);
+            if (2 * x + 1 < w->cols)
+                store_block(r, finish(r, right, w->o, slope, 2 * x + 1), w->o, 2 * x + 1);
+        }
+    }
+}
+
+/* Whole tiles in blocks of ELEM, and so are their `res` summands, the usual: all that is the same
+ * for all pixels stays in registers. */
+static inline __attribute__((always_inline)) void whole_tiles(const struct cpu_wino_out *w,
+                                                              int64_t tiles, const int res)
+{
+    const struct cpu_row *r = w->r;
+    const __m512 bias = _mm512_loadu_ps(r->bias + w->o * CPU_BLOCK),
+                 slope = _mm512_loadu_ps(r->slope + w->o * CPU_BLOCK), low = _mm512_set1_ps(r->low),
+                 high = _mm512_set1_ps(r->high), alpha = _mm512_set1_ps(r->alpha),
+                 beta1 = _mm512_set1_ps(r->beta1), beta2 = _mm512_set1_ps(r->beta2);
+    const int64_t position = w->m_position, y_line = w->y_line, line1 = w->res1_line,
+                  line2 = w->res2_line;
+    const float *m = w->m;
+    ELEM *y = (ELEM *)r->y + w->o * r->y_block;
+    const ELEM *res1 = res > 0 ? (const ELEM *)r->res1 + w->o * r->res1_block : NULL,
+               *res2 = res > 1 ? (const ELEM *)r->res2 + w->o * r->res2_block : NULL;
+    for (int64_t x = 0; x < tiles; x++, m += CPU_BLOCK) {
+        __m512 q[2][4];
+        tile_rows(m, position, q[0], q[1]);
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; i++) {
+            const int row = i / 2;
+            const int64_t at = (2 * x + i % 2) * CPU_BLOCK;
+            __m512 v = i % 2 ? right_pixel(q[row], bias) : left_pixel(q[row], bias);
+            v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_LT_OQ), v,
+                                   slope);
+            v = _mm512_min_ps(high, _mm512_max_ps(low, v)); /* NaN: the second */
+            v = _mm512_mul_ps(v, alpha);
+            if (res > 0) v = _mm512_fmadd_ps(beta1, load_elem(res1 + row * line1 + at), v);
+            if (res > 1) v = _mm512_fmadd_ps(beta2, load_elem(res2 + row * line2 + at), v);
+            store_elem(y + row * y_line + at, v);
+        }
+    }
+}
+
+static void wino_out(const struct cpu_wino_out *w)
+{
+    const syn_dtype here = sizeof(ELEM) == 2 ? SYN_BF16 : SYN_F32;
+    const struct cpu_row *r = w->r;
+    const int res = !r->res1 ? 0 : !r->res2 ? 1 : 2;
+    const bool usual = w->rows == 2 && !r->y_planes && r->y_dtype == here &&
+                       r->y_pixel == CPU_BLOCK &&
+                       (res < 1 || (r->res1_dtype == here && r->res1_pixel == CPU_BLOCK)) &&
+                       (res < 2 || (r->res2_dtype == here && r->res2_pixel == CPU_BLOCK));
+    const int64_t whole = usual ? w->cols / 2 : 0;
+    if (res == 0) whole_tiles(w, whole, 0);
+    else if (res == 1) whole_tiles(w, whole, 1);
+    else whole_tiles(w, whole, 2);
+    any_tiles(w, whole);
+}
 
 /* --- weights ---------------------------------------------------------------------------------- */
 
