@@ -43,6 +43,12 @@ static inline __attribute__((always_inline)) void store_fours(float *p, const __
     }
 }
 
+static inline __attribute__((always_inline)) void load_two(const float *p, __m512 *a, __m512 *b)
+{
+    *a = _mm512_loadu_ps(p);
+    *b = _mm512_loadu_ps(p + CPU_BLOCK);
+}
+
 static inline __attribute__((always_inline)) void store_two(float *p, __m512 a, __m512 b)
 {
     _mm512_storeu_ps(p, a);

@@ -37,6 +37,16 @@ static inline __attribute__((always_inline)) void store_fours(uint16_t *p, const
     _mm512_storeu_si512(p + 32, _mm512_permutex2var_epi16(a, hi, b));
 }
 
+static inline __attribute__((always_inline)) void load_two(const uint16_t *p, __m512 *a, __m512 *b)
+{
+    static const uint16_t low[32] = {0, 0, 0, 1, 0, 2,  0, 3,  0, 4,  0, 5,  0, 6,  0, 7,
+                                     0, 8, 0, 9, 0, 10, 0, 11, 0, 12, 0, 13, 0, 14, 0, 15};
+    const __m512i v = _mm512_loadu_si512(p), lo = _mm512_loadu_si512(low),
+                  hi = _mm512_add_epi16(lo, _mm512_set1_epi16(16));
+    *a = (__m512)_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, lo, v);
+    *b = (__m512)_mm512_maskz_permutexvar_epi16(0xaaaaaaaau, hi, v);
+}
+
 static inline __attribute__((always_inline)) void store_two(uint16_t *p, __m512 a, __m512 b)
 {
     _mm512_storeu_si512(p, (__m512i)_mm512_cvtne2ps_pbh(b, a));
