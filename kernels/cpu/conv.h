@@ -52,8 +52,8 @@ struct cpu_wino_in {
     const void *row[4]; /* of one channel block: the pixel left of the chunk, in four input rows */
     int64_t n_cols;               /* pixels that may be read from there; the rest count as zero */
     int64_t tiles;
-    float *lines;                 /* scratch: 4 lines of 2*tiles + 2 pixels of 16 */
-    void *v;                      /* out: [16 positions, v_position apart][tiles][16] */
+    /* out: [16 positions, v_position apart][tiles][16]; of an odd number of tiles one more */
+    void *v;
     int64_t v_position;           /* elements */
 };
 /* The first for kernels of several 3x3 parts (conv_nested.c): one row of 4x4 inputs at every
@@ -78,12 +78,22 @@ struct cpu_wino_out {
         *r; /* pointers and epilogue of the first row, output block 0 of the group */
     int32_t o;                    /* which block of the group this is */
 };
+/* Weights of one block of input channels and one group of output blocks at the sixteen
+ * positions. */
+struct cpu_wino_weights {
+    const float *g; /* [output channel of the group][16 input channels][9]; absent ones are zero */
+    int32_t n_out;                /* output blocks in the group */
+    int64_t n_k;                  /* input channels to write: whole steps */
+    void *u; /* out: [16 positions, u_position apart][n_k / step][output block][16][step] */
+    int64_t u_position;           /* elements */
+};
 /* Everything one instruction set offers; fields NULL where the processor lacks it. */
 struct cpu_conv_isa {
     cpu_row_fn *row;
     void (*wino_in)(const struct cpu_wino_in *w);
     void (*wino_out)(const struct cpu_wino_out *w);
     void (*nested_in)(const struct cpu_nested_in *w);
+    void (*wino_weights)(const struct cpu_wino_weights *w);
     /* One output block, each channel from its own input channel: w is f32, [tap][16]; n_blocks,
      * last_k and raw have no meaning. */
     cpu_row_fn *depthwise;
@@ -94,6 +104,7 @@ struct cpu_conv_isa cpu_conv_isa_bf16(void);
 
 /* Packed weights, shared by all plans of a model: see conv_pack.c. */
 struct cpu_packs;
+struct cpu_slab;
 enum cpu_pack_form { CPU_PACK_DIRECT, CPU_PACK_WINO, CPU_PACK_NESTED };
 struct cpu_pack {
     struct cpu_pack *next;
@@ -103,7 +114,8 @@ struct cpu_pack {
     bool bf16;
     int32_t refs;
     size_t bytes;
-    void *data;
+    void *data;                   /* in the slab */
+    struct cpu_slab *slab;
 };
 struct cpu_packs *cpu_packs_new(void);
 void cpu_packs_free(struct cpu_packs *ps);

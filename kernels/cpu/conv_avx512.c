@@ -46,13 +46,32 @@ static inline __attribute__((always_inline)) void store_fours(float *p, const __
     }
 }
 
+static inline __attribute__((always_inline)) void load_two(const float *p, __m512 *a, __m512 *b)
+{
+    *a = _mm512_loadu_ps(p);
+    *b = _mm512_loadu_ps(p + CPU_BLOCK);
+}
+
+static inline __attribute__((always_inline)) void store_two(float *p, __m512 a, __m512 b)
+{
+    _mm512_storeu_ps(p, a);
+    _mm512_storeu_ps(p + CPU_BLOCK, b);
+}
+
+static inline __attribute__((always_inline)) void store_step(float *p, __m512 a, __m512 b)
+{
+    (void)b;
+    _mm512_storeu_ps(p, a);
+}
+
 #include "kernels/cpu/conv_row.h"
 #include "kernels/cpu/conv_depth_row.h"
+#include "kernels/cpu/conv_wino_body.h"
 
 struct cpu_conv_isa cpu_conv_isa_f32(void)
 {
-    const struct cpu_conv_isa here = {row, wino_in, wino_out, nested_in, depthwise},
-                              none = {NULL, NULL, NULL, NULL, NULL};
+    const struct cpu_conv_isa here = {row, wino_in, wino_out, nested_in, wino_weights, depthwise},
+                              none = {.row = NULL};
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
                    __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
                ? here

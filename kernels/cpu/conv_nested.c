@@ -21,7 +21,8 @@
 
 #define MOST_CHANNELS 4
 #define MOST_PARTS 3 /* along one axis: kernels up to 9 */
-#define RING 8       /* rows of v: seven are in use */
+#define RING 8         /* rows of v: seven are in use */
+#define CHUNK_TILES 56 /* four pieces of 14 */
 
 struct nested {
     struct cpu_wino core;
@@ -78,6 +79,9 @@ static void pack_nested(const struct syn_conv *c, const struct syn_value *w, boo
                   position = cpu_pack_group_elements(c, bf16, (int32_t)parts, (int32_t)n_out),
                   first = group * CPU_WINO_POSITIONS *
                           cpu_pack_group_elements(c, bf16, (int32_t)parts, 2);
+    /* channels past the last ones, in and out */
+    memset((uint8_t *)data + (size_t)first * (bf16 ? 2 : 4), 0,
+           (size_t)(CPU_WINO_POSITIONS * position) * (bf16 ? 2 : 4));
     for (int64_t o = 0; o < n_out * CPU_BLOCK && co0 + o < c->co; o++)
         for (int64_t part = 0; part < parts; part++)
             for (int64_t i = 0; i < c->ci; i++) {
@@ -198,7 +202,7 @@ static void lay_out(struct nested *d, struct syn_kernel *k)
     int64_t px;
     d->parts_h = (w->form.c.kh + 2) / 3, d->parts_w = (w->form.c.kw + 2) / 3;
     w->n_taps = (int32_t)(d->parts_h * d->parts_w);
-    w->chunks = (all_tiles + CPU_WINO_TILES - 1) / CPU_WINO_TILES;
+    w->chunks = (all_tiles + CHUNK_TILES - 1) / CHUNK_TILES;
     w->tiles = (all_tiles + w->chunks - 1) / w->chunks;
     px = (2 * w->tiles - 1 + 3 * (d->parts_w - 1) + 15) / 16 * 16;
     d->v_line = px * MOST_CHANNELS;

@@ -9,21 +9,69 @@
 #include "kernels/base/half.h"
 #include <string.h>
 
+/* Packs lie one after another in slabs: large ones, so that the kernel can back them with huge
+ * pages (clearing 60 MB in pages of 4 KiB takes as long as computing what goes there), and growing
+ * with what is packed, so that a small model does not take a large page. A slab goes with its last
+ * pack. */
+#define FIRST_SLAB ((size_t)1 << 20)
+#define LARGEST_SLAB ((size_t)8 << 20)
+
+struct cpu_slab {
+    struct cpu_slab *next;
+    uint8_t *at;
+    size_t bytes, used;
+    int32_t packs;
+};
+
 struct cpu_packs {
     struct cpu_pack *first;
+    struct cpu_slab *slabs;       /* newest first; packs are added to the first alone */
+    size_t bytes;                 /* of all slabs */
 };
 
 struct cpu_packs *cpu_packs_new(void) { return syn_calloc(1, sizeof(struct cpu_packs)); }
+
+/* A slab with room for so many bytes; NULL: no memory. */
+static struct cpu_slab *slab_for(struct cpu_packs *ps, size_t bytes)
+{
+    size_t size = ps->bytes < FIRST_SLAB ? FIRST_SLAB : ps->bytes;
+    struct cpu_slab *s = ps->slabs;
+    if (s && bytes <= s->bytes - s->used) return s;
+    if (size > LARGEST_SLAB) size = LARGEST_SLAB;
+    if (size < bytes) size = bytes;
+    if (!(s = syn_calloc(1, sizeof *s))) return NULL;
+    if (!(s->at = syn_map(size))) {
+        syn_free(s);
+        return NULL;
+    }
+    s->bytes = size;
+    s->next = ps->slabs;
+    ps->slabs = s;
+    ps->bytes += size;
+    return s;
+}
+
+static void slab_drop(struct cpu_packs *ps, struct cpu_slab *s)
+{
+    for (struct cpu_slab **at = &ps->slabs; *at; at = &(*at)->next)
+        if (*at == s) {
+            *at = s->next;
+            break;
+        }
+    ps->bytes -= s->bytes;
+    syn_unmap(s->at, s->bytes);
+    syn_free(s);
+}
 
 void cpu_packs_free(struct cpu_packs *ps)
 {
     if (!ps) return;
     while (ps->first) {
         struct cpu_pack *next = ps->first->next;
-        syn_free(ps->first->data);
         syn_free(ps->first);
         ps->first = next;
     }
+    while (ps->slabs) slab_drop(ps, ps->slabs);
     syn_free(ps);
 }
 
@@ -35,7 +83,7 @@ void cpu_packs_release(struct cpu_packs *ps, struct cpu_pack *p)
             *at = p->next;
             break;
         }
-    syn_free(p->data);
+    if (--p->slab->packs == 0) slab_drop(ps, p->slab);
     syn_free(p);
 }
 
@@ -164,12 +212,14 @@ syn_status cpu_pack_find(struct cpu_self *self, enum cpu_pack_form form, const s
         }
     if (!(p = syn_calloc(1, sizeof *p))) return syn_fail(err, SYN_NO_MEMORY, "conv: no memory");
     p->bytes = (size_t)elements * (bf16 ? 2 : 4);
-    if (!(p->data = syn_alloc(p->bytes))) {
+    if (!(p->slab = slab_for(ps, syn_aligned(p->bytes)))) {
         syn_free(p);
         return syn_fail(err, SYN_NO_MEMORY, "conv: no memory for %lld weights",
                         (long long)elements);
     }
-    memset(p->data, 0, p->bytes); /* channels past the last one */
+    p->data = p->slab->at + p->slab->used;
+    p->slab->used += syn_aligned(p->bytes);
+    p->slab->packs++;
     job.data = p->data;
     syn_pool_run(self->pool, n_tasks, fill_task, &job);
     p->key = w->key;

@@ -27,7 +27,7 @@ static inline int32_t cpu_last_k(const struct syn_conv *c, bool bf16)
 /* Elements of the weights of n_out output blocks of one phase. */
 int64_t cpu_pack_group_elements(const struct syn_conv *c, bool bf16, int32_t n_taps, int32_t n_out);
 
-/* The packed weights of w, from the list or made anew by fill (into zeroed memory of that many
+/* The packed weights of w, from the list or made anew by fill (which writes every one of so many
  * elements, 2 or 4 bytes each), in n_tasks tasks on the pool; the caller releases them. One key may
  * be packed in several forms. */
 typedef void cpu_pack_fn(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data,

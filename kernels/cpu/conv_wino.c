@@ -17,17 +17,20 @@
  *           F(4x4, 3x3) was tried in a model of this arithmetic: maximum 16 to 25 of 255, too much.
  * Tests:    tests/unit/test_cpu_conv.c against the reference. */
 #include "kernels/base/alloc.h"
-#include "kernels/base/half.h"
 #include "kernels/cpu/conv_wino.h"
 #include "kernels/cpu/rows.h"
 #include <stdatomic.h>
 #include <string.h>
 
+/* Five pieces of 14: with a row of 64 tiles in one chunk and not two, pieces are 13 long and not 11,
+ * and weights are read once (x4plus 128x128: 737 to 709 ms; 28 tiles: 768). */
+#define CHUNK_TILES 70
+
 struct wino {
     struct cpu_wino core;
     int32_t threads;
     int64_t band;
-    size_t lines_bytes, v_bytes, m_bytes;           /* of one thread's scratch */
+    size_t v_bytes, m_bytes; /* of one thread's scratch */
 };
 
 bool cpu_conv_wino_takes(const struct cpu_self *self, const struct syn_placement *p, int32_t node,
@@ -81,39 +84,32 @@ static int64_t group_elements(const struct syn_conv *c, bool bf16, int64_t n_out
 }
 
 /* By group of two output blocks: [position][channel block][channel / step][output block][16][step].
- * One task is one block of input channels of one group: read in runs, written in runs. */
+ * One task is one block of input channels of one group. */
 static void pack_wino(const struct syn_conv *c, const struct syn_value *w, bool bf16, void *data,
                       int64_t task)
 {
-    const int32_t step = bf16 ? 2 : 1;
+    enum { KERNELS = CPU_BLOCK * 9 };
     const int64_t x_blocks = (c->ci + CPU_BLOCK - 1) / CPU_BLOCK,
                   y_blocks = (c->co + CPU_BLOCK - 1) / CPU_BLOCK;
     const int64_t group = task / x_blocks, ci0 = task % x_blocks * CPU_BLOCK,
                   co0 = group * 2 * CPU_BLOCK;
-    const int64_t n_out = y_blocks - 2 * group < 2 ? 1 : 2,
-                  position = group_elements(c, bf16, n_out);
+    const int64_t n_out = y_blocks - 2 * group < 2 ? 1 : 2;
     const int64_t n_ci = c->ci - ci0 < CPU_BLOCK ? c->ci - ci0 : CPU_BLOCK;
-    const int64_t n_co = c->co - co0 < n_out * CPU_BLOCK ? c->co - co0 : n_out * CPU_BLOCK,
-                  run = n_out * CPU_BLOCK * step;
-    float g[2 * CPU_BLOCK][CPU_BLOCK * 9], u[CPU_WINO_POSITIONS],
-        runs[CPU_WINO_POSITIONS][2 * CPU_BLOCK * 2];
+    const int64_t n_co = c->co - co0 < n_out * CPU_BLOCK ? c->co - co0 : n_out * CPU_BLOCK;
+    const int64_t at =
+        group * CPU_WINO_POSITIONS * group_elements(c, bf16, 2) + ci0 * n_out * CPU_BLOCK;
+    _Alignas(64) float g[2 * CPU_BLOCK * KERNELS];
+    const struct cpu_wino_weights weights = {
+        .g = g,
+        .n_out = (int32_t)n_out,
+        .n_k = ci0 + CPU_BLOCK < c->ci ? CPU_BLOCK : cpu_last_k(c, bf16),
+        .u = (uint8_t *)data + (size_t)at * (bf16 ? 2 : 4),
+        .u_position = group_elements(c, bf16, n_out),
+    };
+    if (n_ci < CPU_BLOCK || n_co < n_out * CPU_BLOCK) memset(g, 0, sizeof g);
     for (int64_t o = 0; o < n_co; o++)
-        syn_value_floats(w, ((co0 + o) * c->ci + ci0) * 9, n_ci * 9, g[o]);
-    for (int64_t k = 0; k < n_ci; k += step) {
-        int64_t at =
-            group * CPU_WINO_POSITIONS * group_elements(c, bf16, 2) + (ci0 + k) * n_out * CPU_BLOCK;
-        memset(runs, 0, sizeof runs); /* channels past the last ones */
-        for (int64_t o = 0; o < n_co; o++)
-            for (int64_t s = 0; s < step && k + s < n_ci; s++) {
-                cpu_wino_weight(g[o] + (k + s) * 9, u);
-                for (int pos = 0; pos < CPU_WINO_POSITIONS; pos++) runs[pos][o * step + s] = u[pos];
-            }
-        for (int pos = 0; pos < CPU_WINO_POSITIONS; pos++, at += position) {
-            if (!bf16) memcpy((float *)data + at, runs[pos], (size_t)run * sizeof(float));
-            for (int64_t i = 0; bf16 && i < run; i++)
-                ((uint16_t *)data)[at + i] = syn_bf16_from_float(runs[pos][i]);
-        }
-    }
+        cpu_value_floats(w, ((co0 + o) * c->ci + ci0) * 9, n_ci * 9, g + o * KERNELS);
+    (bf16 ? cpu_conv_isa_bf16() : cpu_conv_isa_f32()).wino_weights(&weights);
 }
 
 /* --- what both share ------------------------------------------------------------------------ */
@@ -216,11 +212,11 @@ struct wino_run {
 
 /* Transforms all channel blocks of one chunk into v. */
 static void transform_input(const struct wino_run *r, int64_t n, int64_t oy, int64_t ox,
-                            int64_t tiles, float *lines, uint8_t *v)
+                            int64_t tiles, uint8_t *v)
 {
     const struct cpu_wino *w = &r->w->core;
     const struct syn_place *x = &w->form.place[w->form.x];
-    struct cpu_wino_in in = {.tiles = tiles, .lines = lines, .v_position = w->v_position};
+    struct cpu_wino_in in = {.tiles = tiles, .v_position = w->v_position};
     const size_t size = syn_dtype_bytes(x->dtype);
     const int64_t left = ox - w->form.c.left; /* first input column; may lie in the frame */
     in.n_cols = w->form.c.w + x->frame - left;
@@ -242,8 +238,7 @@ static void wino_worker(void *ctx, int64_t worker)
     struct wino_run *r = ctx;
     const struct wino *own = r->w;
     const struct cpu_wino *w = &own->core;
-    uint8_t *lines = r->scratch + (size_t)worker * (own->lines_bytes + own->v_bytes + own->m_bytes),
-            *v = lines + own->lines_bytes;
+    uint8_t *v = r->scratch + (size_t)worker * (own->v_bytes + own->m_bytes);
     float *m = (float *)(void *)(v + own->v_bytes);
     const int64_t all_tiles = (w->form.c.wo + 1) / 2,
                   bands = (w->tile_rows + own->band - 1) / own->band;
@@ -255,7 +250,7 @@ static void wino_worker(void *ctx, int64_t worker)
             const int64_t chunk = i % w->chunks, oy = i / w->chunks * 2;
             const int64_t first = all_tiles * chunk / w->chunks,
                           tiles = all_tiles * (chunk + 1) / w->chunks - first;
-            transform_input(r, n, oy, 2 * first, tiles, (float *)(void *)lines, v);
+            transform_input(r, n, oy, 2 * first, tiles, v);
             cpu_wino_outputs(w, &r->at, n, oy, 2 * first, tiles, v, no_offset, m);
             if (chunk == 0) cpu_wino_frames(w, &r->at, n, oy);
         }
@@ -277,19 +272,18 @@ static void lay_out(struct wino *own, struct syn_kernel *k)
     struct cpu_wino *w = &own->core;
     const int64_t all_tiles = (w->form.c.wo + 1) / 2;
     w->n_taps = 1;
-    w->chunks = (all_tiles + CPU_WINO_TILES - 1) / CPU_WINO_TILES;
+    w->chunks = (all_tiles + CHUNK_TILES - 1) / CHUNK_TILES;
     w->tiles = (all_tiles + w->chunks - 1) / w->chunks;
     w->v_pixel = CPU_BLOCK;
-    w->v_block = w->tiles * CPU_BLOCK;
-    w->v_position = w->form.x_blocks * w->v_block;
-    w->m_position = 2 * w->tiles * CPU_BLOCK;
+    w->v_block = (w->tiles + 1) / 2 * 2 * CPU_BLOCK; /* transforms write two tiles at a time */
+    w->v_position = w->form.x_blocks * w->v_block + 2 * CPU_BLOCK;
+    w->m_position = 2 * w->tiles * CPU_BLOCK + CPU_BLOCK;
     own->band = w->tile_rows / ((int64_t)own->threads * 8);
     own->band = own->band < 1 ? 1 : own->band > 8 ? 8 : own->band;
-    own->lines_bytes = syn_aligned((size_t)(4 * (2 * w->tiles + 2) * CPU_BLOCK) * sizeof(float));
     own->v_bytes =
         syn_aligned((size_t)(CPU_WINO_POSITIONS * w->v_position) * (w->form.bf16 ? 2 : 4));
     own->m_bytes = syn_aligned((size_t)(CPU_WINO_POSITIONS * w->m_position) * sizeof(float));
-    k->scratch_bytes = (size_t)own->threads * (own->lines_bytes + own->v_bytes + own->m_bytes);
+    k->scratch_bytes = (size_t)own->threads * (own->v_bytes + own->m_bytes);
 }
 
 syn_status cpu_conv_wino_prepare(struct cpu_self *self, const struct syn_placement *p,

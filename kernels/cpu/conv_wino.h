@@ -11,7 +11,6 @@
 #include "kernels/cpu/cpu_private.h"
 
 #define CPU_WINO_POSITIONS 16
-#define CPU_WINO_TILES 56 /* of a chunk: four pieces of 14 */
 
 /* U = G g G^T of one 3x3 kernel. */
 void cpu_wino_weight(const float g[9], float u[CPU_WINO_POSITIONS]);

@@ -56,6 +56,17 @@ void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t co
     }
 }
 
+void cpu_value_floats(const struct syn_value *v, int64_t i, int64_t n, float *to)
+{
+#if defined(__x86_64__)
+    if (v->dtype == SYN_F16 && cpu_has_avx512()) {
+        cpu_half_widen_avx512((const char *)v->data + 2 * i, n, to);
+        return;
+    }
+#endif
+    syn_value_floats(v, i, n, to);
+}
+
 static void zero(const struct syn_place *p, void *base, int64_t at, int64_t count)
 {
     size_t size = syn_dtype_bytes(p->dtype);

@@ -27,6 +27,10 @@ void cpu_row_read(const struct syn_place *p, const void *base, int64_t at, int64
 void cpu_row_write(const struct syn_place *p, void *base, int64_t at, int64_t count,
                    const float *from);
 
+/* n elements of constant data from element i, as floats: syn_value_floats, f16 sixteen at a
+ * time. */
+void cpu_value_floats(const struct syn_value *v, int64_t i, int64_t n, float *to);
+
 /* The CPU has what files named *_avx512.c are compiled for. */
 bool cpu_has_avx512(void);
 
@@ -37,6 +41,8 @@ void cpu_row_add_avx512(const float *from, int64_t px, float sum[16]);
 /* px pixels of three channels as pixels of four, the last zero. */
 void cpu_row_quads_avx512(const float *from, int64_t px, float *to);
 void cpu_row_narrow_avx512(const float *from, int64_t count, uint16_t *to);
+/* f16, at any alignment. */
+void cpu_half_widen_avx512(const void *from, int64_t count, float *to);
 
 /* Zeroes the frame beside row y of one channel block; with y = 0 and y = h-1 also the rows above
  * and below. A loop that calls it for every row it writes leaves the whole frame zero. */

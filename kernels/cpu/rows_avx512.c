@@ -1,4 +1,4 @@
-/* rows_avx512.c - bf16 to f32 and back, sixteen at a time. See rows.h. */
+/* rows_avx512.c - bf16 and f16 to f32, f32 to bf16, sixteen at a time. See rows.h. */
 #include "kernels/cpu/rows.h"
 #include <immintrin.h>
 
@@ -45,4 +45,14 @@ void cpu_row_add_avx512(const float *from, int64_t px, float sum[16])
     __m512 v = _mm512_loadu_ps(sum);
     for (int64_t p = 0; p < px; p++) v = _mm512_add_ps(v, _mm512_loadu_ps(from + 16 * p));
     _mm512_storeu_ps(sum, v);
+}
+
+void cpu_half_widen_avx512(const void *from, int64_t count, float *to)
+{
+    const uint16_t *h = from;
+    for (int64_t i = 0; i < count; i += 16) {
+        const __mmask16 m =
+            count - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (count - i)) - 1);
+        _mm512_mask_storeu_ps(to + i, m, _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, h + i)));
+    }
 }
