@@ -1,7 +1,7 @@
 /* cublasLt.h - the part of cuBLASLt that the backend calls, for machines without it.
  *
- * Source:  cuBLAS 13.0 manual, "Using the cuBLASLt API"; numbers are NVIDIA's own, so that code that
- *          looks these functions up in the real library may be compiled against this file.
+ * Source:  cuBLAS 13.0 manual, "Using the cuBLASLt API"; numbers are NVIDIA's own, so that code
+ *          which looks these functions up in the real library may be compiled against this.
  * Library: libs/cublaslt.cpp, built as libcublasLt.so.13 for tests to dlopen.
  * Layer:   tests. C11 and C++17. */
 #ifndef CUDA_HOST_CUBLASLT_H

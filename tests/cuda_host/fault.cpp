@@ -166,19 +166,32 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 #endif
 }
 
-static thread_local char *handler_stack;
+/* A stack for handlers, since the fiber's own may have overflowed; goes with its OS thread. */
+struct handler_stack {
+    stack_t s;
+    handler_stack() : s()
+    {
+        s.ss_size = 64 << 10;
+        s.ss_sp = malloc(s.ss_size);
+        if (!s.ss_sp || sigaltstack(&s, nullptr) != 0) perror("cuda_host: sigaltstack");
+    }
+    ~handler_stack()
+    {
+        stack_t none = {};
+        none.ss_flags = SS_DISABLE;
+        sigaltstack(&none, nullptr);
+        free(s.ss_sp);
+    }
+};
+static thread_local std::unique_ptr<handler_stack> own_handler_stack;
+
 static const int SIGNALS[] = {SIGSEGV, SIGBUS, SIGFPE};
 
 /* Once for the process; once in each thread the stack for a handler that runs on overflow. */
 void fault_install_handlers(void)
 {
     static bool installed;
-    if (!handler_stack) {
-        stack_t s = {};
-        s.ss_size = 64 << 10;
-        s.ss_sp = handler_stack = (char *)malloc(s.ss_size);
-        if (!s.ss_sp || sigaltstack(&s, nullptr) != 0) perror("cuda_host: sigaltstack");
-    }
+    if (!own_handler_stack) own_handler_stack.reset(new handler_stack);
     if (installed) return;
     installed = true;
     struct sigaction action = {};

@@ -13,8 +13,8 @@ struct CUgraphExec_st {
     unsigned launched; /* begins elsewhere in each, so that two graphs of one launch differ */
 };
 
-static std::vector<cudaGraph_t> graphs;
-static std::vector<cudaGraphExec_t> execs;
+static auto &graphs = *new std::vector<cudaGraph_t>; /* as stream.cpp's lists */
+static auto &execs = *new std::vector<cudaGraphExec_t>;
 static unsigned instantiated;
 
 template <class T> static bool has(const std::vector<T> &v, T x)

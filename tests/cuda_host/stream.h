@@ -45,8 +45,8 @@ struct CUevent_st {
     std::vector<size_t> tail;
 };
 
-extern std::vector<cudaStream_t> streams; /* living, oldest first; the legacy ones not among them */
-extern std::vector<cudaEvent_t> events;
+extern std::vector<cudaStream_t> &streams; /* living, oldest first; without the legacy ones */
+extern std::vector<cudaEvent_t> &events;
 
 cudaStream_t stream_of(cudaStream_t handle); /* the legacy stream's object for NULL */
 cudaError_t capture_invalidate(const capture_ref &c, cudaError_t e);

@@ -1,4 +1,4 @@
-/* test_cublaslt.cu - the stand-in for cuBLASLt, opened by name as the backend opens the real one. */
+/* test_cublaslt.cu - cuBLASLt's stand-in, opened by name as the backend opens the real one. */
 #include "tests/cuda_host/cuda_t.h"
 #ifdef SYN_CUDA_HOST
 #include "tests/cuda_host/cublasLt.h"
