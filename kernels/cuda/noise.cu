@@ -8,7 +8,7 @@
  *          the middle of two floats, once in about 2^27 numbers, by 1 ulp.
  * Mapping  One thread = the two numbers of a Philox block. Doubles are slow on cards for games (1
  *          in 64 of float): a latent of 65,536 numbers is still microseconds.
- * Launch   256 threads; grid x = pairs / 256. No shared memory.
+ * Launch   256 threads; grid x = pairs / 256. No shared memory. sm_90: 44 registers.
  * Roofline bytes = 4n (8n for bits); 10 rounds of 2 wide products a pair: some 80 integer
  *          operations to 8 bytes: balanced at an H100's 3.35 TB/s; normals are bound by double.
  * Measured not yet.

@@ -5,7 +5,8 @@
  *          is multiplied too, so that a NaN under it comes through as in the definition.
  * Mapping  One thread = 8 channels of an output pixel; a block's pixels are of one row, so that it
  *          reads few rows of x and neighbours' taps meet in the first-level cache.
- * Launch   up to 256 threads; grid x = rows * tiles. No shared memory.
+ * Launch   up to 256 threads; grid x = rows * tiles. No shared memory. sm_90: nearest 32,
+ *          bilinear 40 (f32: 52), bicubic 76 registers.
  * Roofline bytes = x + y once each: f16 [64,512,512] to 1024^2 moves 168 MB: 0.050 ms at an H100's
  *          3.35 TB/s. Bicubic: 20 multiply-adds an element: still memory-bound.
  * Measured not yet.

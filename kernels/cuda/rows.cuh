@@ -22,7 +22,8 @@ template <int TEAM> static __device__ __forceinline__ int64_t cuda_row_here(void
     return (int64_t)blockIdx.x * (CUDA_BLOCK / TEAM) + threadIdx.x / TEAM;
 }
 
-/* The team's parts joined, in each of its threads; all of the team call. */
+/* The team's parts joined, in each of its threads; all of the team call, once in a kernel (the
+ * block's parts stay where they are). */
 template <int TEAM, class F>
 static __device__ __forceinline__ struct cuda_part cuda_join_row(struct cuda_part mine, F join)
 {
