@@ -12,6 +12,7 @@
  *            MMA    [phase][block of BN outputs][K step][BN outputs][32 of K], f16 or bf16, the
  *                   16-byte chunk q of 8 along K in row r at place q ^ (r>>1 & 3). K runs over taps,
  *                   within one over input channels, rounded up to 8; zeros up to a whole step.
+ *            HALO   the same tiles; K runs over blocks of 32 input channels, within one over taps
  *            PLAIN  [phase][group][tap][input channel][output channel of the group, rounded up to 4]
  *                   f32
  *            DEPTH  [tap][channel, rounded up to 8] f32
@@ -35,14 +36,23 @@ struct cuda_phase {
     int32_t row0, col0;       /* its first output pixel */
     int32_t first_tap, n_taps;
     int64_t weights;          /* bytes from the beginning of the packed weights */
-    int64_t k_steps;          /* MMA: steps of CUDA_MMA_K */
+    int64_t k_steps;          /* MMA, HALO: steps of CUDA_MMA_K */
+    int32_t dy, dx;           /* the least of its taps' */
+    int32_t rows, cols;       /* from there to the largest: 0 for one tap */
 };
 struct cuda_tap {
     int32_t dy, dx;           /* input pixel, from (in_step*i, in_step*j) */
 };
 
-/* A tile of the MMA kernel. */
-enum { CUDA_MMA_M = 128, CUDA_MMA_K = 32 };
+/* A tile of the MMA and HALO kernels; HALO's is so many rows and columns of a phase's grid, and its
+ * taps reach so much further. */
+enum {
+    CUDA_MMA_M = 128,
+    CUDA_MMA_K = 32,
+    CUDA_HALO_ROWS = 8,
+    CUDA_HALO_COLS = 16,
+    CUDA_HALO_REACH = 2
+};
 
 /* Output channels in a tile: of 64, 32 and 16 the one with the least work, where the pixels, loaded
  * once for each block of channels, count as 16 more. */
@@ -69,9 +79,16 @@ SYN_BOTH int32_t cuda_conv_padded(int32_t channels) { return (channels + 7) / 8 
 extern "C" {
 #endif
 
-/* conv.cu, conv_f32.cu, conv_depth.cu: one way each; what cuda_conv_takes says holds. */
+/* The phases' tables, as they head packed weights, into *p: phase i and its taps, `tap` (room for
+ * kh*kw; NULL: not wanted). weights and first_tap stay 0. */
+void cuda_conv_phase(const struct cuda_conv *c, int32_t i, struct cuda_phase *p,
+                     struct cuda_tap *tap);
+
+/* conv.cu, conv_halo.cu, conv_f32.cu, conv_depth.cu: one way each; what cuda_conv_takes says holds. */
 SYN_MUST_CHECK syn_status cuda_conv_mma(const struct cuda_conv *c, cudaStream_t stream,
                                         struct syn_err *err);
+SYN_MUST_CHECK syn_status cuda_conv_halo(const struct cuda_conv *c, cudaStream_t stream,
+                                         struct syn_err *err);
 SYN_MUST_CHECK syn_status cuda_conv_plain(const struct cuda_conv *c, cudaStream_t stream,
                                           struct syn_err *err);
 SYN_MUST_CHECK syn_status cuda_conv_depth(const struct cuda_conv *c, cudaStream_t stream,

@@ -5,9 +5,9 @@
  *
  * Layer:   kernels/cuda. C and C++: .cu files define the launches, C files call them.
  * Shapes:  pictures are NHWC: element (n, y, x, c) of a view lies at
- *          ((n * h + y) * w + x) * pitch + c. pitch is at least c rounded up to 8; a view may be
- *          some channels of a wider buffer, then it begins at a multiple of 8 channels and has a
- *          multiple of 8 of them. data is 16-byte aligned. Channels from c up to the next multiple
+ *          ((n * h + y) * w + x) * pitch + c. pitch is a multiple of 8, at least c; a view may be some
+ *          channels of a wider buffer, then it begins at a multiple of 8 channels and has a multiple
+ *          of 8 of them. data is 16-byte aligned. Channels from c up to the next multiple
  *          of 8 are there and zero: who writes a view writes these zeros, who reads it may count on
  *          them.
  * Types:   f16, bf16 or f32; sums are f32 everywhere. The views of one launch may differ in type
@@ -39,7 +39,7 @@ struct cuda_view {
     int32_t pitch;     /* elements from one pixel to the next */
 };
 
-/* ---- conv.cu, conv_f32.cu, conv_depth.cu: convolutions -------------------------------------- */
+/* ---- conv.cu, conv_halo.cu, conv_f32.cu, conv_depth.cu: convolutions ------------------------ */
 
 /* y = alpha * act(conv(x, w) + bias) + beta1*res1 + beta2*res2, as kernels/ops/ops.h defines CONV
  * and CONV_TRANSPOSE. A transposed convolution of stride s is s*s plain ones, its phases: output
@@ -60,7 +60,9 @@ struct cuda_conv {
 
 /* How a convolution is done: chosen once for a shape, by cuda_conv_choose or by a measurement. */
 enum cuda_conv_way {
-    CUDA_CONV_MMA,     /* implicit GEMM on tensor cores; group 1; f16 or bf16 */
+    CUDA_CONV_MMA,     /* implicit GEMM on tensor cores; group 1; f16 (sm_75), bf16 (sm_80) */
+    CUDA_CONV_HALO,    /* the same, pixels brought once for all taps: stride 1 or transposed, taps
+                          within 3x3, two or more in each phase; no split */
     CUDA_CONV_PLAIN,   /* implicit GEMM in f32 on CUDA cores; any type, any group */
     CUDA_CONV_DEPTH,   /* as many groups as channels, in and out */
     CUDA_CONV_WAYS

@@ -196,6 +196,11 @@ static inline bool conv_reference(const struct conv_case *t, const struct conv_d
     return ok;
 }
 
+static inline bool conv_tensor_cores(const struct conv_case *t) /* weights have x's type */
+{
+    return t->way == CUDA_CONV_MMA || t->way == CUDA_CONV_HALO;
+}
+
 static inline std::vector<float> conv_random(uint64_t seed, int64_t n, float from, float to)
 {
     float *x = t_uniform(seed, (size_t)n, from, to);
@@ -212,7 +217,7 @@ static inline bool conv_make(const struct conv_case *t, uint64_t seed, struct co
     d->x = conv_random(seed, (int64_t)t->n * t->ci * t->h * t->w, -2, 2);
     d->w = conv_random(seed + 1, (int64_t)t->co * k, -2 * scale, 2 * scale);
     conv_round(d->x.data(), (int64_t)d->x.size(), t->x);
-    conv_round(d->w.data(), (int64_t)d->w.size(), t->way == CUDA_CONV_MMA ? t->x : SYN_F32);
+    conv_round(d->w.data(), (int64_t)d->w.size(), conv_tensor_cores(t) ? t->x : SYN_F32);
     if (!t->no_bias) d->bias = conv_random(seed + 2, t->co, -1, 1);
     if (!conv_reference(t, d, true, &truth->mag, &truth->ho, &truth->wo, what)) return false;
     if (t->act == SYN_ACT_PRELU) d->slope = conv_random(seed + 3, t->co, -1, 1);
