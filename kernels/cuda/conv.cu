@@ -2,8 +2,9 @@
  *
  * Maths    Y[m][o] = sum over k of X[m][k] * W[o][k]. m: output pixels of a phase, counted through
  *          images, rows and columns. k: taps, within one input channels in chunks of 8, so that a
- *          chunk is 16 neighbouring bytes of x or lies outside the picture and is zero. The matrix X
- *          exists in shared memory only, a tile at a time. Then bias, activation, alpha, residuals.
+ *          chunk is 16 neighbouring bytes of x or lies outside the picture and is zero. The matrix
+ *          X exists in shared memory only, a tile at a time. Then bias, activation, alpha,
+ *          residuals.
  * Mapping  A block makes 128 pixels x BN outputs with 4 warps of 32 pixels x BN each, mma m16n8k16.
  *          K goes by in steps of 32 through a ring of 3 stages: while one is multiplied two are on
  *          their way by cp.async, each thread bringing one chunk (the same q of the 4 in a step) of
@@ -14,21 +15,25 @@
  *          the 8 threads of a store, touch every bank once.
  *          The sums leave through shared memory, so that a thread finishes 8 neighbouring channels
  *          and stores 16 bytes (f16).
- *          Split K: block z sums its part of the steps into `partial`, f32; conv_sum_kernel adds the
- *          parts in their order and finishes. Same bits in every run.
+ *          Split K: block z sums its part of the steps into `partial`, f32; conv_sum_kernel adds
+ *          the parts in their order and finishes. Same bits in every run.
  * Launch   128 threads; grid x = pixels' blocks * blocks of outputs * phases, the last fastest, so
- *          that blocks which read the same pixels run together; z = parts. Shared memory: 39, 33 and
- *          30 KiB for BN = 64, 32 and 16. Registers: see Tests.
- * Roofline 64 -> 64 channels, 3x3, f16, per pixel: 73,728 FLOP; 128 bytes in, 128 out: 288 FLOP/byte
- *          (an H100's ridge: 295). 64 -> 32 (RRDB): 36,864 FLOP over 192 bytes: 192. 64 -> 3 as the
- *          last layer: 3,456 useful FLOP (18,432 done, BN = 16) over 144 bytes: bound by memory.
- *          From L2 a block of 128 x 64 reads 147 KB of pixels (9 taps) and 74 KB of weights for 9.4
- *          MFLOP: 43 FLOP/byte; at 5.5 TB/s that is 236 TFLOP/s, below the tensor cores of an H100.
+ *          that blocks which read the same pixels run together; z = parts. Shared memory: 39, 33
+ *          and 30 KiB for BN = 64, 32 and 16; registers on sm_90 128, 114, 90 (sm_80 128, 116,
+ *          94): 4 blocks on a multiprocessor of 164 KiB, 2 of 100 KiB.
+ * Roofline 64 -> 64 channels, 3x3, f16, per pixel: 73,728 FLOP; 128 bytes in, 128 out: 288
+ *          FLOP/byte (an H100's ridge: 295). 64 -> 32 (RRDB): 36,864 FLOP over 192 bytes: 192. 64
+ *          -> 3 as the last layer: 3,456 useful FLOP (18,432 done, BN = 16) over 144 bytes: bound
+ *          by memory. From L2 a block of 128 x 64 reads 147 KB of pixels (9 taps) and 74 KB of
+ *          weights for 9.4 MFLOP: 43 FLOP/byte; at 5.5 TB/s that is 236 TFLOP/s, below the tensor
+ *          cores of an H100.
  * Measured not yet.
- * Tried    nothing on a card. Next: a tile of 8x16 pixels with its halo in shared memory once for
- *          all 9 taps (97 FLOP per byte of L2 for 64 -> 64), 256 pixels a block.
- * Tests    tests/cuda/test_conv*.cu against kernels/ops. No spills, HMMA, LDGSTS.128 and LDSM in the
- *          SASS of sm_80. bf16 needs sm_80; below, copies are synchronous (ptx.cuh). */
+ * Tried    nothing on a card. A warp's turn of a step in the SASS of sm_80 (BN = 64): 32 HMMA, 12
+ *          LDSM, 6 LDGSTS among some 165 instructions; with places recomputed from row and chunk
+ *          ptxas kept 12 addresses more and spilled on sm_90. Where taps lie within 3x3
+ *          conv_halo.cu reads L2 half as much.
+ * Tests    tests/cuda/test_conv*.cu against kernels/ops. No spills, HMMA, LDGSTS.128 and LDSM in
+ *          the SASS of sm_80. bf16 needs sm_80; below, copies are synchronous (ptx.cuh). */
 #include "kernels/cuda/conv_mma.cuh"
 
 enum {
@@ -54,7 +59,7 @@ template <int BN> struct conv_shared {
     int64_t pixel[BM]; /* of y; -1: none */
 };
 
-/* --- bringing a step of K ----------------------------------------------------------------------- */
+/* --- bringing a step of K --------------------------------------------------------------------- */
 
 /* What a thread knows of the stages that it fills. */
 struct loader {
@@ -126,7 +131,7 @@ static __device__ __forceinline__ void bring(struct loader *l, const struct cuda
     read_tap(l);
 }
 
-/* --- multiplying -------------------------------------------------------------------------------- */
+/* --- multiplying ------------------------------------------------------------------------------ */
 
 /* All steps from first to end. In turn `now`, step now lies in stage now % 3 and the two after it
  * are on their way; the barrier says both that everybody's part of this step has come and that
@@ -204,14 +209,12 @@ static __global__ void __launch_bounds__(SUM_THREADS) conv_sum_kernel(
     conv_finish<8>(&c, at / chunks, (int32_t)(at % chunks) * 8, sum);
 }
 
-/* --- launches ----------------------------------------------------------------------------------- */
+/* --- launches --------------------------------------------------------------------------------- */
 
 template <class T, int BN>
 static syn_status launch(const struct cuda_conv *c, cudaStream_t stream, struct syn_err *err)
 {
-    const int32_t step_h = c->transposed ? c->stride_h : 1, step_w = c->transposed ? c->stride_w : 1;
-    const int64_t pixels = (int64_t)c->y.n * ((c->y.h + step_h - 1) / step_h) *
-                           ((c->y.w + step_w - 1) / step_w); /* of the phase that has most */
+    const int64_t pixels = (int64_t)c->y.n * cuda_grid_rows(c, 0) * cuda_grid_cols(c, 0);
     const int32_t blocks_n = (c->y.c + BN - 1) / BN;
     const dim3 grid((unsigned)((pixels + BM - 1) / BM * blocks_n * cuda_conv_phases(c)), 1,
                     (unsigned)c->split);

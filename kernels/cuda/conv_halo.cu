@@ -2,24 +2,25 @@
  *
  * Maths    As conv.cu; K runs over blocks of 32 input channels and within one over taps. 16-bit
  *          products, f32 sums.
- * Mapping  A block makes 8 rows x 16 columns of a phase's grid x BN outputs. Of each 32 channels the
- *          10 x 18 input pixels that its taps see lie in shared memory once, and a tap is a distance
- *          between rows there: the 16 pixels of an mma are 16 columns, their rows of 32 channels 64
- *          bytes apart, so ldmatrix takes them from any corner without a conflict of banks.
- *          Weights go by as in conv.cu, a ring of 3 steps; while the taps of a block of channels are
- *          multiplied the pixels of the next come into the other of two buffers, all of them along
- *          with the weights of the block's third step. Where x has no pixel, or taps of this phase
- *          do not reach, zeros come.
- * Launch   128 threads; grid x = tiles * blocks of outputs * phases, the last fastest: four phases of
- *          an upsampling read the same pixels at the same time. 39, 32 and 28 KiB shared memory for
- *          BN = 64, 32, 16. Registers: see Tests.
- * Roofline as conv.cu in memory. From L2 a block of 128 x 64 for 64 channels reads 23 KB of pixels and
- *          74 KB of weights for 9.4 MFLOP: 97 FLOP/byte (conv.cu 43); 128 x 32, as RRDB's layers are,
- *          23 + 37 KB for 4.7 MFLOP: 79 (conv.cu 26).
+ * Mapping  A block makes 8 rows x 16 columns of a phase's grid x BN outputs. Of each 32 channels
+ *          the 10 x 18 input pixels that its taps see lie in shared memory once, and a tap is a
+ *          distance between rows there: the 16 pixels of an mma are 16 columns, their rows of 32
+ *          channels 64 bytes apart, so ldmatrix takes them from any corner without a conflict of
+ *          banks. Weights go by as in conv.cu, a ring of 3 steps; while the taps of a block of
+ *          channels are multiplied the pixels of the next come into the other of two buffers, all
+ *          of them along with the weights of the block's third step. Where x has no pixel, or taps
+ *          of this phase do not reach, zeros come.
+ * Launch   128 threads; grid x = tiles * blocks of outputs * phases, the last fastest: four phases
+ *          of an upsampling read the same pixels at the same time. 39, 31 and 28 KiB shared memory
+ *          for BN = 64, 32, 16; registers on sm_90 126, 105, 80: 4 blocks on a multiprocessor of
+ *          164 KiB.
+ * Roofline as conv.cu in memory. From L2 a block of 128 x 64 for 64 channels reads 23 KB of pixels
+ *          and 74 KB of weights for 9.4 MFLOP: 97 FLOP/byte (conv.cu 43); 128 x 32, as RRDB's
+ *          layers are, 23 + 37 KB for 4.7 MFLOP: 79 (conv.cu 26).
  * Measured not yet.
  * Tried    nothing on a card. Next: 16x16 pixels a block halves the weights' share.
- * Tests    tests/cuda/test_conv_halo.cu against kernels/ops. No spills, HMMA, LDGSTS.128 and LDSM in
- *          the SASS. bf16 needs sm_80. */
+ * Tests    tests/cuda/test_conv_halo.cu against kernels/ops. No spills, HMMA, LDGSTS.128 and LDSM
+ *          in the SASS. bf16 needs sm_80. */
 #include "kernels/cuda/conv_mma.cuh"
 
 enum {
@@ -47,7 +48,7 @@ struct halo_tile {
     int32_t n, row, col;  /* the first pixel, on the phase's grid */
 };
 
-/* --- what comes ----------------------------------------------------------------------------------- */
+/* --- what comes ------------------------------------------------------------------------------- */
 
 template <int BN>
 static __device__ __forceinline__ void find_pixels(struct halo_shared<BN> *s,
@@ -55,13 +56,11 @@ static __device__ __forceinline__ void find_pixels(struct halo_shared<BN> *s,
                                                    const struct cuda_phase *phase,
                                                    struct halo_tile tile)
 {
-    const int32_t rows = (int32_t)conv_grid_side(c->y.h, phase->row0,
-                                                 c->transposed ? c->stride_h : 1),
-                  cols = (int32_t)conv_grid_side(c->y.w, phase->col0,
-                                                 c->transposed ? c->stride_w : 1);
     const struct conv_place p = {tile.n, tile.row + (int32_t)threadIdx.x / TILE_COLS,
                                  tile.col + (int32_t)threadIdx.x % TILE_COLS};
-    s->pixel[threadIdx.x] = p.row < rows && p.col < cols ? conv_pixel(c, phase, p) : -1;
+    const bool there = p.row < cuda_grid_rows(c, phase->row0) &&
+                       p.col < cuda_grid_cols(c, phase->col0);
+    s->pixel[threadIdx.x] = there ? conv_pixel(c, phase, p) : -1;
     for (int i = (int)threadIdx.x; i < HALO; i += THREADS) {
         const int32_t row = tile.row + phase->dy + i / HALO_COLS,
                       col = tile.col + phase->dx + i % HALO_COLS;
@@ -88,7 +87,7 @@ static __device__ __forceinline__ void bring_pixels(struct halo_shared<BN> *s,
     }
 }
 
-/* --- multiplying ----------------------------------------------------------------------------------- */
+/* --- multiplying ------------------------------------------------------------------------------ */
 
 /* Where in the pixels' buffer a tap begins. */
 static __device__ __forceinline__ int begin_of(const struct cuda_phase *phase, struct cuda_tap tap)
@@ -164,14 +163,13 @@ static __global__ void __launch_bounds__(
     leave<BN>(s, &c, block_n * BN);
 }
 
-/* --- launches ----------------------------------------------------------------------------------- */
+/* --- launches --------------------------------------------------------------------------------- */
 
 template <class T, int BN>
 static syn_status launch(const struct cuda_conv *c, cudaStream_t stream, struct syn_err *err)
 {
-    const int32_t step_h = c->transposed ? c->stride_h : 1, step_w = c->transposed ? c->stride_w : 1;
-    const int32_t tiles_h = ((c->y.h + step_h - 1) / step_h + TILE_ROWS - 1) / TILE_ROWS,
-                  tiles_w = ((c->y.w + step_w - 1) / step_w + TILE_COLS - 1) / TILE_COLS,
+    const int32_t tiles_h = (cuda_grid_rows(c, 0) + TILE_ROWS - 1) / TILE_ROWS,
+                  tiles_w = (cuda_grid_cols(c, 0) + TILE_COLS - 1) / TILE_COLS,
                   blocks_n = (c->y.c + BN - 1) / BN;
     const int64_t blocks = (int64_t)c->y.n * tiles_h * tiles_w * blocks_n * cuda_conv_phases(c);
     SYN_LAUNCH((conv_halo_kernel<T, BN>), dim3((unsigned)blocks), THREADS,

@@ -1,9 +1,9 @@
-/* conv_mma.cuh - what the convolutions on tensor cores share: a tile of 128 pixels x BN outputs in 4
- * warps of 32 x BN, a step of K, the ways out.
+/* conv_mma.cuh - what the convolutions on tensor cores share: a tile of 128 pixels x BN outputs in
+ * 4 warps of 32 x BN, a step of K, the ways out.
  *
- * Shared   Steps of K are stored as rows of 32 of K (a pixel's, an output's), 64 bytes, in 4 chunks.
- *          Chunk q of row r lies at place q ^ (r>>1 & 3): any 8 rows in a row, as an ldmatrix reads
- *          them, and the 8 threads of a store touch every bank once.
+ * Shared   Steps of K are stored as rows of 32 of K (a pixel's, an output's), 64 bytes, in 4
+ *          chunks. Chunk q of row r lies at place q ^ (r>>1 & 3): any 8 rows in a row, as an
+ *          ldmatrix reads them, and the 8 threads of a store touch every bank once.
  * Layer:   kernels/cuda; .cu files only. */
 #ifndef SYN_CUDA_CONV_MMA_CUH
 #define SYN_CUDA_CONV_MMA_CUH
@@ -38,8 +38,9 @@ template <> struct conv_type<__nv_bfloat16> {
     }
 };
 
-/* The turn of a row is that of the row 8 further: so a thread's places in a stage are one number and
- * distances known when this is compiled, and the chunk 2 further (0 or 1 to 2 or 3) is at place ^ 32. */
+/* The turn of a row is that of the row 8 further: so a thread's places in a stage are one number
+ * and distances known when this is compiled, and the chunk 2 further (0 or 1 to 2 or 3) is at
+ * place ^ 32. */
 static __device__ __forceinline__ int chunk_at(int row, int q)
 {
     return row * ROW_BYTES + (q ^ (row >> 1 & 3)) * 16;
@@ -56,7 +57,7 @@ static __device__ __forceinline__ void bring_weights(unsigned char *to, const un
             syn_cp_async<16>(to + at + first, from + at + first);
 }
 
-/* --- multiplying -------------------------------------------------------------------------------- */
+/* --- multiplying ------------------------------------------------------------------------------ */
 
 /* sum[i][j]: 16 pixels x 8 outputs of the warp, as mma keeps them. from_a[i]: place of this lane's
  * row of pixels i, of chunk 0 or 1 (chunk_at). */
@@ -86,7 +87,7 @@ static __device__ __forceinline__ void multiply(float sum[WARP_M / 16][BN / 8][4
     }
 }
 
-/* --- the ways out ------------------------------------------------------------------------------- */
+/* --- the ways out ----------------------------------------------------------------------------- */
 
 /* A warp's sums to the warp's own rows of shared memory: s->sum[pixel][BN + OUT_PAD]. */
 template <int BN, class SHARED>

@@ -164,7 +164,7 @@ void cuda_conv_pack(enum cuda_conv_way way, const struct cuda_conv *c, const flo
     int64_t at = tables_bytes(c);
     memset(packed, 0, (size_t)at);
     for (int32_t i = 0, first = 0; i < cuda_conv_phases(c); i++) {
-        const struct packing p = {.way = way, .c = c, .w = w, .phase = &phase[i], .tap = tap + first};
+        const struct packing p = {way, c, w, &phase[i], tap + first};
         void *to = (char *)packed + at;
         cuda_conv_phase(c, i, &phase[i], tap + first);
         phase[i].first_tap = first;

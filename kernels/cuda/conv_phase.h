@@ -10,11 +10,11 @@
  *            struct cuda_phase [n_phases]; struct cuda_tap [kh*kw], phase after phase;
  *            up to a multiple of CUDA_CONV_ALIGN bytes; then the weights:
  *            MMA    [phase][block of BN outputs][K step][BN outputs][32 of K], f16 or bf16, the
- *                   16-byte chunk q of 8 along K in row r at place q ^ (r>>1 & 3). K runs over taps,
- *                   within one over input channels, rounded up to 8; zeros up to a whole step.
+ *                   16-byte chunk q of 8 along K in row r at place q ^ (r>>1 & 3). K runs over
+ *                   taps, within one over input channels, rounded up to 8; zeros up to a whole
+ *                   step.
  *            HALO   the same tiles; K runs over blocks of 32 input channels, within one over taps
- *            PLAIN  [phase][group][tap][input channel][output channel of the group, rounded up to 4]
- *                   f32
+ *            PLAIN  [phase][group][tap][input channel][output channel, rounded up to 4] f32
  *            DEPTH  [tap][channel, rounded up to 8] f32
  * Layer:   kernels/cuda. C and C++. */
 #ifndef SYN_CUDA_CONV_PHASE_H
@@ -30,7 +30,7 @@
 
 #define CUDA_CONV_ALIGN 128
 #define CUDA_CONV_MOST_PHASES 4096
-#define CUDA_CONV_MOST_SIDE (1 << 28) /* rows, columns, pads, extent of a kernel: sums fit int32_t */
+#define CUDA_CONV_MOST_SIDE (1 << 28) /* rows, pads, a kernel's extent ...: sums fit int32_t */
 
 struct cuda_phase {
     int32_t row0, col0;       /* its first output pixel */
@@ -75,6 +75,20 @@ SYN_BOTH int32_t cuda_conv_phases(const struct cuda_conv *c)
 }
 SYN_BOTH int32_t cuda_conv_padded(int32_t channels) { return (channels + 7) / 8 * 8; }
 
+/* out_step, and a phase's grid. */
+SYN_BOTH int32_t cuda_step_h(const struct cuda_conv *c) { return c->transposed ? c->stride_h : 1; }
+SYN_BOTH int32_t cuda_step_w(const struct cuda_conv *c) { return c->transposed ? c->stride_w : 1; }
+SYN_BOTH int32_t cuda_grid_rows(const struct cuda_conv *c, int32_t row0)
+{
+    const int32_t step = cuda_step_h(c);
+    return c->y.h > row0 ? (c->y.h - row0 + step - 1) / step : 0;
+}
+SYN_BOTH int32_t cuda_grid_cols(const struct cuda_conv *c, int32_t col0)
+{
+    const int32_t step = cuda_step_w(c);
+    return c->y.w > col0 ? (c->y.w - col0 + step - 1) / step : 0;
+}
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -84,7 +98,7 @@ extern "C" {
 void cuda_conv_phase(const struct cuda_conv *c, int32_t i, struct cuda_phase *p,
                      struct cuda_tap *tap);
 
-/* conv.cu, conv_halo.cu, conv_f32.cu, conv_depth.cu: one way each; what cuda_conv_takes says holds. */
+/* conv.cu, conv_halo.cu, conv_f32.cu, conv_depth.cu: a way each, which takes c. */
 SYN_MUST_CHECK syn_status cuda_conv_mma(const struct cuda_conv *c, cudaStream_t stream,
                                         struct syn_err *err);
 SYN_MUST_CHECK syn_status cuda_conv_halo(const struct cuda_conv *c, cudaStream_t stream,

@@ -1,8 +1,8 @@
 /* conv_way.c - which kernel does a convolution, whether it can, and in how many parts.
  *
- * The choice is by form alone until tables of measurements exist: the depthwise kernel for its form,
- * tensor cores where they can, of these the halo kernel where its tiles are well filled and fill the
- * device, CUDA cores for the rest. */
+ * The choice is by form alone until tables of measurements exist: the depthwise kernel for its
+ * form, tensor cores where they can, of these the halo kernel where its tiles are well filled and
+ * fill the device; CUDA cores for the rest. */
 #include "kernels/cuda/conv_phase.h"
 
 enum {
@@ -21,25 +21,18 @@ static bool half(syn_dtype t) { return t == SYN_F16 || t == SYN_BF16; }
 static bool number(syn_dtype t) { return half(t) || t == SYN_F32; }
 static int64_t ceil_div(int64_t n, int64_t by) { return (n + by - 1) / by; }
 
-/* Pixels of a phase's grid: of the first, which has most. */
-static int64_t grid_side(int32_t out, int32_t stride, bool transposed)
-{
-    return ceil_div(out, transposed ? stride : 1);
-}
-
 /* Blocks in MMA's grid for one part of K. */
 static int64_t mma_blocks(const struct cuda_conv *c)
 {
-    const int64_t pixels = (int64_t)c->y.n * grid_side(c->y.h, c->stride_h, c->transposed) *
-                           grid_side(c->y.w, c->stride_w, c->transposed);
+    const int64_t pixels = (int64_t)c->y.n * cuda_grid_rows(c, 0) * cuda_grid_cols(c, 0);
     return ceil_div(pixels, CUDA_MMA_M) * ceil_div(c->y.c, cuda_mma_n(c->y.c)) *
            cuda_conv_phases(c);
 }
 
 static int64_t halo_tiles(const struct cuda_conv *c)
 {
-    return (int64_t)c->y.n * ceil_div(grid_side(c->y.h, c->stride_h, c->transposed), CUDA_HALO_ROWS) *
-           ceil_div(grid_side(c->y.w, c->stride_w, c->transposed), CUDA_HALO_COLS);
+    return (int64_t)c->y.n * ceil_div(cuda_grid_rows(c, 0), CUDA_HALO_ROWS) *
+           ceil_div(cuda_grid_cols(c, 0), CUDA_HALO_COLS);
 }
 
 /* Every phase's taps within CUDA_HALO_REACH of each other, and two of them at least: the next
@@ -58,8 +51,7 @@ static bool halo_form(const struct cuda_conv *c)
 /* Whether its tiles are well filled: with pixels, with channels; and enough of them. */
 static bool halo_pays(const struct cuda_conv *c, int32_t multiprocessors)
 {
-    const int64_t rows = grid_side(c->y.h, c->stride_h, c->transposed),
-                  cols = grid_side(c->y.w, c->stride_w, c->transposed), tiles = halo_tiles(c);
+    const int64_t rows = cuda_grid_rows(c, 0), cols = cuda_grid_cols(c, 0), tiles = halo_tiles(c);
     return 4 * c->y.n * rows * cols >= 3 * tiles * CUDA_MMA_M &&
            4 * (int64_t)c->x.c >= 3 * ceil_div(c->x.c, CUDA_MMA_K) * CUDA_MMA_K &&
            tiles * cuda_conv_phases(c) >= multiprocessors;
@@ -108,8 +100,8 @@ bool cuda_conv_takes(enum cuda_conv_way way, const struct cuda_conv *c)
     return false;
 }
 
-/* Into how many parts K is cut: two blocks for each multiprocessor, where the parts stay longer than
- * filling the pipeline takes. */
+/* Into how many parts K is cut: two blocks for each multiprocessor, where the parts stay longer
+ * than filling the pipeline takes. */
 static int32_t mma_split(const struct cuda_conv *c, int32_t multiprocessors)
 {
     const int64_t blocks = mma_blocks(c), phases = cuda_conv_phases(c);

@@ -68,8 +68,8 @@ static void test_types(void)
             }
 }
 
-/* A NaN in x comes out where a tap sees it and nowhere else: not through K's steps past the last tap
- * either, whose weights are zero. */
+/* A NaN in x comes out where a tap sees it and nowhere else: not through K's steps past the last
+ * tap either, whose weights are zero. */
 static void not_finite(enum cuda_conv_way way, int first_pad)
 {
     struct conv_case t = small(way, SYN_F16, 16);

@@ -1,4 +1,4 @@
-/* test_conv_halo.cu - convolutions whose pixels come once for all taps (kernels/cuda/conv_halo.cu). */
+/* test_conv_halo.cu - convolutions whose pixels come once for all taps (conv_halo.cu). */
 #include "tests/cuda/conv_case.h"
 
 static const syn_dtype halves[] = {SYN_F16, SYN_BF16};

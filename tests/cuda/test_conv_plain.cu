@@ -1,4 +1,4 @@
-/* test_conv_plain.cu - convolutions on CUDA cores (kernels/cuda/conv_f32.cu, conv_depth.cu): shapes,
+/* test_conv_plain.cu - convolutions on CUDA cores (conv_f32.cu, conv_depth.cu): shapes,
  * windows, groups; and which kernel is chosen. */
 #include "tests/cuda/conv_case.h"
 
