@@ -159,7 +159,7 @@ CUDA_HOST_KINDS := plain $(if $(SAN),,checked)
 
 $(BUILD)/obj/tests/cuda_host/%.o: tests/cuda_host/%.cpp
 	@mkdir -p $(@D) && echo "  CXX  $<"
-	@$(CXX) $(CUDA_HOST_FLAGS) -std=c++17 -O2 $(SANFLAGS) -c $< -o $@
+	@$(CXX) $(CUDA_HOST_FLAGS) -std=c++17 -O3 $(SANFLAGS) -c $< -o $@
 $(CUDA_HOST_A): $(CUDA_HOST_O)
 	@rm -f $@ && ar rcs $@ $^
 
@@ -181,9 +181,16 @@ endef
 $(foreach kind,$(CUDA_HOST_KINDS),$(eval $(call cuda_host_rules,$(kind))))
 .SECONDARY: $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_TESTS:%.cu=$(BUILD)/cuda_host/$(k)/%.o))
 
+# Stand-ins for libraries that the backend opens by name.
+CUDA_HOST_LIBS := $(BUILD)/cuda_host/libs/libcublasLt.so.13
+$(BUILD)/cuda_host/libs/libcublasLt.so.13: tests/cuda_host/libs/cublaslt.cpp
+	@mkdir -p $(@D) && echo "  CXX  $<"
+	@$(CXX) $(CUDA_HOST_FLAGS) -std=c++17 -O2 $(SANFLAGS) -shared $< -o $@
+
 CUDA_HOST_BIN := $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_TESTS:%.cu=$(BUILD)/cuda_host/$(k)/%))
-cuda-host: $(CUDA_HOST_BIN)
-	@scripts/run-tests $(CUDA_HOST_BIN)
+cuda-host: $(CUDA_HOST_BIN) $(CUDA_HOST_LIBS)
+	@LD_LIBRARY_PATH=$(abspath $(BUILD)/cuda_host/libs):$$LD_LIBRARY_PATH \
+	    scripts/run-tests $(CUDA_HOST_BIN)
 cuda-host-asan:
 	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined cuda-host
 

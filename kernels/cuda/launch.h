@@ -19,7 +19,7 @@
 #define SYN_LAUNCH(kernel, grid, block, smem, stream, ...)                                 \
     ((void)cuda_host_launch(#kernel, kernel, dim3(grid), dim3(block), (smem),              \
                             (cudaStream_t)(stream), ##__VA_ARGS__))
-/* Declares `name`: the block's dynamic shared memory as an array of `type`, aligned to 128 bytes. */
+/* Declares `name`: the block's dynamic shared memory as an array of `type`, aligned to 128. */
 #define SYN_SHARED(type, name) type *const name = (type *)cuda_host_here.shared
 #elif defined(__CUDACC__)
 #define SYN_LAUNCH(kernel, grid, block, smem, stream, ...) \

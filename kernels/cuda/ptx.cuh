@@ -7,12 +7,12 @@
  * Host:    tests/cuda_host/ptx_host.h defines the same functions; add to both.
  *
  * cp.async syn_cp_async<B>(dst, src, valid) starts a copy of B = 4, 8 or 16 bytes from global to
- *          shared memory, both aligned to B; of the source only `valid` bytes are read (0: none) and
- *          the rest of dst becomes zero. _commit closes a group; _wait<N> waits until at most N of
- *          this thread's groups are on their way. Then the thread itself sees the bytes, the others
- *          after a barrier. Below sm_80: done at once through registers.
- * ldmatrix loads 1, 2 or 4 matrices of 8x8 16-bit elements from shared memory. Lane 8i + j gives the
- *          address of row j of matrix i, 16 bytes, aligned to 16; further lanes' addresses are
+ *          shared memory, both aligned to B; of the source only `valid` bytes are read (0: none),
+ *          and the rest of dst becomes zero. _commit closes a group; _wait<N> waits until at most N
+ *          of this thread's groups are on their way. Then the thread itself sees the bytes, the
+ *          others after a barrier. Below sm_80: done at once through registers.
+ * ldmatrix loads 1, 2 or 4 matrices of 8x8 16-bit elements from shared memory. Lane 8i + j gives
+ *          the address of row j of matrix i, 16 bytes, aligned to 16; further lanes' addresses are
  *          ignored. Register i then holds row g, elements 2t and 2t+1 of matrix i (g = lane / 4,
  *          t = lane % 4; the lower one in the low half), or with _trans column g, rows 2t, 2t+1.
  * mma      D [16, 8] float += A [16, k] * B [k, 8]:

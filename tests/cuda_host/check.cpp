@@ -3,12 +3,12 @@
  * Bounds   in every build for what the runtime touches itself; in an instrumented build for all.
  * Races    in an instrumented build. Time counts meetings; an access is stamped with it. Thread t
  *          knows thread u's accesses before know[t][u]. A block barrier lets everybody know all
- *          before it (`full`), __syncwarp and named barriers join the rows of those who meet. Each
- *          byte of shared memory keeps its last write and its reads since; two accesses of which one
- *          writes race unless the earlier is known to the later one's thread or both are atomic.
+ *          before it (`full`), __syncwarp and named barriers join the rows of those who meet. A
+ *          byte of shared memory keeps its last write and its reads since; of two accesses one of
+ *          which writes, the earlier must be known to the later one's thread, or both are atomic.
  *          Device memory: race.cpp's coarser rule for the launch.
- * Readers  of one warp are kept lane by lane; more warps than one as a set of warps with the time of
- *          the last read, which can only err toward reporting. */
+ * Readers  of one warp are kept lane by lane; more warps than one as a set of warps with the time
+ *          of the last read, which can only err toward reporting. */
 #include "runtime.h"
 #include "team.h"
 #include <algorithm>
@@ -99,15 +99,21 @@ bool check_known(unsigned thread, uint32_t time)
     return known(thread, time, cuda_host_here.self->number);
 }
 
+static const char *at_code(const void *pc)
+{
+    return pc ? fault_keep(fault_code(pc)) : "the runtime's access";
+}
+
 [[noreturn]] static void race(const char *p, const char *mine, const char *theirs, unsigned other,
                               const void *pc)
 {
     const uint3 *o = &team.thread[other].index;
     const struct shared_range *r = shared_find(p);
+    const char *code = at_code(pc);
     cuda_host_kernel_fault(cudaErrorLaunchFailure,
                            "data race in shared memory, %s byte %td: %s at %s, %s by thread "
                            "(%u,%u,%u), no barrier between them", r->name.c_str(), p - r->from,
-                           mine, pc ? fault_code(pc).c_str() : "the runtime's access", theirs,
+                           mine, code, theirs,
                            o->x, o->y, o->z);
 }
 
@@ -149,8 +155,7 @@ static void check_shared(const char *p, size_t n, enum cuda_host_access how, con
                 cuda_host_kernel_fault(cudaErrorLaunchFailure,
                                        "%s of shared memory that a cp.async of thread %u is "
                                        "filling: no wait before it, at %s",
-                                       writes ? "write" : "read", c->writer,
-                                       pc ? fault_code(pc).c_str() : "the runtime's access");
+                                       writes ? "write" : "read", c->writer, at_code(pc));
             if (!(atomic && c->atomic) && !known(c->writer, c->write_time, self))
                 race(p + i, writes ? "write" : "read", "write", c->writer, pc);
         }
@@ -191,11 +196,11 @@ static void check_global(const char *p, size_t n, enum cuda_host_access how, con
         return;
     }
     if (!memory_in_arena(p) && (module_memory(p, n) || memory_is_pinned(p))) return;
-    std::string where = memory_in_arena(p) ? memory_describe(p) : "host memory or a stack";
-    if (memory_holds(DEVICE_BLOCK, p, n)) where += " of another device";
-    cuda_host_kernel_fault(cudaErrorIllegalAddress, "illegal %s of %zu bytes at %s: %s",
-                           how & CUDA_HOST_WRITE ? "write" : "read", n,
-                           pc ? fault_code(pc).c_str() : "the runtime's access", where.c_str());
+    bool ours = memory_in_arena(p) || shared_past(p) != PTRDIFF_MIN;
+    const char *where = ours ? fault_keep(memory_describe(p)) : "host memory or a stack";
+    cuda_host_kernel_fault(cudaErrorIllegalAddress, "illegal %s of %zu bytes at %s: %s%s",
+                           how & CUDA_HOST_WRITE ? "write" : "read", n, at_code(pc), where,
+                           memory_holds(DEVICE_BLOCK, p, n) ? " of another device" : "");
 }
 
 void check_access(const void *where, size_t n, enum cuda_host_access how, const void *pc)
@@ -213,7 +218,7 @@ void check_access(const void *where, size_t n, enum cuda_host_access how, const 
     if (cells_of(p)) {
         if (!cuda_host_is_shared(p, n))
             cuda_host_kernel_fault(cudaErrorIllegalAddress, "access past the end of shared memory "
-                                   "at %s", pc ? fault_code(pc).c_str() : "the runtime's access");
+                                   "at %s", at_code(pc));
         check_shared(p, n, how, pc);
     } else {
         check_global(p, n, how, pc);
@@ -227,7 +232,8 @@ void cuda_host_touch(const void *p, size_t bytes, enum cuda_host_access how, con
                                "at %p", what, bytes, p);
     if (check_on) check_access(p, bytes, how, nullptr);
     else if (memory_in_arena(p) && !memory_holds(DEVICE_BLOCK, p, bytes) &&
-             !memory_holds(PINNED_BLOCK, p, bytes))
-        cuda_host_kernel_fault(cudaErrorIllegalAddress, "illegal %s: %s", what,
-                               memory_describe(p).c_str());
+             !memory_holds(PINNED_BLOCK, p, bytes)) {
+        const char *where = fault_keep(memory_describe(p));
+        cuda_host_kernel_fault(cudaErrorIllegalAddress, "illegal %s: %s", what, where);
+    }
 }

@@ -53,12 +53,16 @@ void cuda_host_fail_call(unsigned n, cudaError_t e);
 unsigned cuda_host_calls(void);
 
 /* Order between streams. LAZY: a wait runs only what it needs; EAGER: all other streams first,
- * the last created first; ALTERNATE (default): the two in turn. */
+ * the last created first; ALTERNATE (default): the two in irregular turns. */
 enum cuda_host_order { CUDA_HOST_ALTERNATE, CUDA_HOST_LAZY, CUDA_HOST_EAGER };
 void cuda_host_set_order(enum cuda_host_order order);
 
-/* Threads of the next launch go from first to last (false) or from last to first; then in turn. */
-void cuda_host_set_backwards(bool backwards);
+/* Threads, blocks and a graph's nodes go from first to last, or from last to first. In turns
+ * (default) each kernel and each graph begins forwards and then alternates, irregularly, so that no
+ * loop falls in step with it; the setting begins anew. A test that compares two runs of many
+ * launches asks for one run FORWARDS and one BACKWARDS. */
+enum cuda_host_direction { CUDA_HOST_TURNS, CUDA_HOST_FORWARDS, CUDA_HOST_BACKWARDS };
+void cuda_host_set_direction(enum cuda_host_direction direction);
 
 /* Bytes now allocated on the current device, and the most there have been since the reset. */
 size_t cuda_host_bytes(void);

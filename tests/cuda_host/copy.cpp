@@ -105,7 +105,10 @@ static bool is_device(const void *p)
     return b && b->kind == DEVICE_BLOCK;
 }
 
-static size_t span(size_t pitch, const struct rows *r) { return pitch * (r->height - 1) + r->width; }
+static size_t span(size_t pitch, const struct rows *r)
+{
+    return pitch * (r->height - 1) + r->width;
+}
 
 /* Text of what is wrong with one side of a copy, or "". */
 static std::string bad_side(const void *p, size_t bytes)
@@ -254,7 +257,7 @@ cudaError_t cudaMemset(void *dst, int value, size_t n)
     return cudaMemsetAsync(dst, value, n, nullptr); /* CUDA's own does not wait for it either */
 }
 
-/* --- __constant__ and __device__ variables ---------------------------------------------------- */
+/* --- __constant__ and __device__ variables --------------------------------------------------- */
 
 static cudaError_t copy_symbol(const char *name, const void *symbol, void *dst, const void *src,
                                size_t n, enum cudaMemcpyKind kind)

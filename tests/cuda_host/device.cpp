@@ -12,7 +12,7 @@ static thread_local cudaError_t last_error;
 static thread_local int current;
 static unsigned calls, fail_in;
 static cudaError_t fail_with;
-thread_local bool in_host_function;
+__thread bool in_host_function;
 
 static const struct cuda_host_device DEFAULT_DEVICE = {
     "CUDA on the host (sm_80)", 8, 0, 4, (size_t)4 << 30, 48 << 10, 163 << 10, 164 << 10,
@@ -53,7 +53,7 @@ void make_sticky(int device, cudaError_t e)
     if (devices[device].sticky == cudaSuccess) devices[device].sticky = e;
 }
 
-/* --- every call ----------------------------------------------------------------------------- */
+/* --- every call ------------------------------------------------------------------------------ */
 
 api_call::api_call(const char *name_) : name(name_), error(cudaSuccess)
 {
@@ -102,7 +102,7 @@ bool cuda_host_reset(void)
 size_t cuda_host_bytes(void) { return devices[current].bytes; }
 size_t cuda_host_peak_bytes(void) { return devices[current].peak; }
 
-/* --- errors --------------------------------------------------------------------------------- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
 static cudaError_t standing_error(void)
 {
@@ -135,7 +135,7 @@ const char *cudaGetErrorString(cudaError_t e)
     return "unrecognized error code";
 }
 
-/* --- devices -------------------------------------------------------------------------------- */
+/* --- devices --------------------------------------------------------------------------------- */
 
 cudaError_t cudaGetDeviceCount(int *count)
 {

@@ -32,7 +32,7 @@ static const int warpSize __attribute__((unused)) = 32;
 
 #define CUDA_HOST_AT const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
-/* --- barriers, fences, the end ------------------------------------------------------------------ */
+/* --- barriers, fences, the end --------------------------------------------------------------- */
 inline void __syncthreads(CUDA_HOST_AT) { cuda_host_barrier(CUDA_HOST_PLAIN, 0, file, line); }
 inline int __syncthreads_count(int p, CUDA_HOST_AT)
 {
@@ -59,7 +59,7 @@ inline long long clock64() { return (long long)cuda_host_clock(); }
 inline unsigned __activemask() { return cuda_host_active(); }
 inline unsigned __lane_id() { return cuda_host_here.lane; }
 
-/* --- shuffles: any type of up to 8 bytes --------------------------------------------------------- */
+/* --- shuffles: any type of up to 8 bytes ----------------------------------------------------- */
 template <class T>
 inline T cuda_host_shuffled(enum cuda_host_shuffle how, unsigned mask, T mine, unsigned by,
                             int width, const char *file, int line)
@@ -92,7 +92,7 @@ inline T __shfl_xor_sync(unsigned mask, T mine, int bits, int width = 32, CUDA_H
     return cuda_host_shuffled(CUDA_HOST_XOR, mask, mine, (unsigned)bits, width, file, line);
 }
 
-/* --- votes and reductions ------------------------------------------------------------------------ */
+/* --- votes and reductions -------------------------------------------------------------------- */
 inline unsigned __ballot_sync(unsigned mask, int p, CUDA_HOST_AT)
 {
     return (unsigned)cuda_host_vote(CUDA_HOST_BALLOT, mask, p != 0, file, line);
@@ -127,7 +127,7 @@ CUDA_HOST_REDUCE(__reduce_or_sync, unsigned, CUDA_HOST_BITOR)
 CUDA_HOST_REDUCE(__reduce_xor_sync, unsigned, CUDA_HOST_BITXOR)
 #undef CUDA_HOST_REDUCE
 
-/* --- atomics -------------------------------------------------------------------------------------- */
+/* --- atomics --------------------------------------------------------------------------------- */
 template <class T>
 inline T cuda_host_atomically(enum cuda_host_atomic how, T *p, T x, T y = T())
 {
@@ -169,7 +169,7 @@ inline unsigned atomicSub(unsigned *p, unsigned x) { return atomicAdd(p, 0u - x)
 #undef CUDA_HOST_ATOMIC_OP
 #undef CUDA_HOST_ATOMIC_BITS
 
-/* --- launching ------------------------------------------------------------------------------------ */
+/* --- launching ------------------------------------------------------------------------------- */
 template <class... P> struct cuda_host_call {
     void (*kernel)(P...);
     std::tuple<std::decay_t<P>...> args;

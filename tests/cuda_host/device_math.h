@@ -11,7 +11,7 @@
 #include <cmath>
 #include <type_traits>
 
-/* --- min and max: CUDA has them in the global namespace for all pairs of numbers ----------------- */
+/* --- min and max: CUDA has them in the global namespace for all pairs of numbers ------------- */
 template <class A, class B, class C = std::common_type_t<A, B>,
           class = std::enable_if_t<std::is_integral<C>::value>>
 inline C min(A a, B b)
@@ -29,10 +29,13 @@ inline float max(float a, float b) { return fmaxf(a, b); }
 inline double min(double a, double b) { return fmin(a, b); }
 inline double max(double a, double b) { return fmax(a, b); }
 
-/* --- float ---------------------------------------------------------------------------------------- */
+/* --- float ----------------------------------------------------------------------------------- */
 inline float rsqrtf(float x) { return (float)(1.0 / std::sqrt((double)x)); }
 inline float rcbrtf(float x) { return 1.0f / cbrtf(x); }
-inline float normcdff(float x) { return (float)(0.5 * std::erfc(-(double)x * 0.70710678118654752)); }
+inline float normcdff(float x)
+{
+    return (float)(0.5 * std::erfc(-(double)x * 0.70710678118654752));
+}
 inline float sinpif(float x) { return (float)std::sin(3.14159265358979324 * (double)x); }
 inline float cospif(float x) { return (float)std::cos(3.14159265358979324 * (double)x); }
 inline void sincospif(float x, float *s, float *c) { *s = sinpif(x), *c = cospif(x); }
@@ -58,7 +61,7 @@ inline float __fsqrt_rn(float a) { return sqrtf(a); }
 inline float __frcp_rn(float a) { return 1.0f / a; }
 inline float __frsqrt_rn(float a) { return rsqrtf(a); }
 
-/* --- conversions: CUDA saturates and makes NaN 0, where C++ leaves both undefined ------------------- */
+/* --- conversions: CUDA saturates and makes NaN 0, where C++ leaves both undefined ------------ */
 inline int cuda_host_to_int(double x)
 {
     if (!(x == x)) return 0;
@@ -83,7 +86,7 @@ inline unsigned __float_as_uint(float x) { return float_bits(x); }
 inline float __int_as_float(int x) { return bits_float((uint32_t)x); }
 inline float __uint_as_float(unsigned x) { return bits_float(x); }
 
-/* --- integers ---------------------------------------------------------------------------------------- */
+/* --- integers -------------------------------------------------------------------------------- */
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline int __clz(int x) { return x ? __builtin_clz((unsigned)x) : 32; }
@@ -102,13 +105,20 @@ inline unsigned long long __umul64hi(unsigned long long a, unsigned long long b)
 {
     return (unsigned long long)((unsigned __int128)a * b >> 64);
 }
-inline int __mul24(int a, int b) { return (int)((unsigned)(a << 8 >> 8) * (unsigned)(b << 8 >> 8)); }
+inline int __mul24(int a, int b) /* of the low 24 bits, with their sign */
+{
+    int x = (int)((unsigned)a << 8) >> 8, y = (int)((unsigned)b << 8) >> 8;
+    return (int)((unsigned)x * (unsigned)y);
+}
 /* Four bytes out of the eight of b:a, each by its selector's low three bits. */
 inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selectors)
 {
     uint64_t both = (uint64_t)b << 32 | a;
     unsigned r = 0;
-    for (int i = 0; i < 4; i++) r |= (unsigned)(both >> 8 * (selectors >> 4 * i & 7u) & 0xff) << 8 * i;
+    for (int i = 0; i < 4; i++) {
+        unsigned from = selectors >> 4 * i & 7u;
+        r |= (unsigned)(both >> 8 * from & 0xff) << 8 * i;
+    }
     return r;
 }
 inline unsigned __funnelshift_l(unsigned low, unsigned high, unsigned by)
@@ -125,7 +135,7 @@ inline int __dp4a(int a, int b, int sum)
     return sum;
 }
 
-/* --- loads and stores with a cache hint: plain here -------------------------------------------------- */
+/* --- loads and stores with a cache hint: plain here ------------------------------------------ */
 template <class T> inline T __ldg(const T *p) { return *p; }
 template <class T> inline T __ldcg(const T *p) { return *p; }
 template <class T> inline T __ldcs(const T *p) { return *p; }

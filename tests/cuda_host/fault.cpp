@@ -1,8 +1,8 @@
 /* fault.cpp - the report of what went wrong, and the signals that stray accesses raise.
  *
  * Signals  In a kernel, SIGSEGV, SIGBUS and SIGFPE end the launch: the handler sends the fiber to
- *          `landing` on a stack of its own, and that leaves for the scheduler. In host code a touch
- *          of device memory is recorded and then allowed, so that the test goes on to read it.
+ *          `landing` at the top of its stack, and that leaves for the scheduler. In host code a
+ *          touch of device memory is recorded and then allowed, so that the test can go on.
  * Lines    A fault found by its code address is looked up with addr2line, unless the environment
  *          has CUDA_HOST_LINES=0. */
 #include "runtime.h"
@@ -54,7 +54,7 @@ void cuda_host_kernel_fault(cudaError_t e, const char *format, ...)
     fiber_leave(&team.host);
 }
 
-/* --- where every thread is ------------------------------------------------------------------ */
+/* --- where every thread is ------------------------------------------------------------------- */
 
 static bool alike(const struct cuda_host_thread *a, const struct cuda_host_thread *b)
 {
@@ -81,7 +81,7 @@ size_t team_describe(char *text, size_t size)
     return n;
 }
 
-/* --- code addresses ------------------------------------------------------------------------- */
+/* --- code addresses -------------------------------------------------------------------------- */
 
 static std::string line_of(const char *module, size_t offset)
 {
@@ -110,7 +110,16 @@ std::string fault_code(const void *pc)
     return text;
 }
 
-/* --- signals -------------------------------------------------------------------------------- */
+const char *fault_keep(const std::string &text)
+{
+    static char kept[4][500];
+    static unsigned next;
+    char *to = kept[next++ % 4];
+    snprintf(to, sizeof kept[0], "%s", text.c_str());
+    return to;
+}
+
+/* --- signals --------------------------------------------------------------------------------- */
 
 static struct {
     const char *address, *pc;
@@ -121,16 +130,15 @@ static struct {
 static void landing(void)
 {
     const char *way = caught.write ? "write" : "read";
-    std::string code = fault_code(caught.pc + 1);
+    const char *code = fault_keep(fault_code(caught.pc + 1));
     if (caught.signal == SIGFPE)
-        cuda_host_kernel_fault(cudaErrorLaunchFailure, "integer division by zero at %s",
-                               code.c_str());
+        cuda_host_kernel_fault(cudaErrorLaunchFailure, "integer division by zero at %s", code);
     const struct fiber *f = &cuda_host_here.self->fiber;
     if (caught.address >= f->stack - 4096 && caught.address < f->stack)
-        cuda_host_kernel_fault(cudaErrorHardwareStackError, "stack overflow at %s", code.c_str());
-    std::string where = memory_describe(caught.address);
+        cuda_host_kernel_fault(cudaErrorHardwareStackError, "stack overflow at %s", code);
+    const char *where = fault_keep(memory_describe(caught.address));
     cuda_host_kernel_fault(cudaErrorIllegalAddress, "illegal %s of %p at %s: %s", way,
-                           (const void *)caught.address, code.c_str(), where.c_str());
+                           (const void *)caught.address, code, where);
 }
 
 static void on_signal(int signal, siginfo_t *info, void *context)
@@ -144,11 +152,13 @@ static void on_signal(int signal, siginfo_t *info, void *context)
     }
     caught.address = address, caught.signal = signal;
 #ifdef __x86_64__
-    alignas(16) static char stack[64 << 10];
+    const struct fiber *f = &cuda_host_here.self->fiber; /* its frames are dead: begin at its top */
+    fiber_clean(f->stack, f->size);
     caught.write = u->uc_mcontext.gregs[REG_ERR] & 2;
     caught.pc = (const char *)u->uc_mcontext.gregs[REG_RIP];
     u->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)landing;
-    u->uc_mcontext.gregs[REG_RSP] = (greg_t)(uintptr_t)(stack + sizeof stack - 8);
+    u->uc_mcontext.gregs[REG_RSP] =
+        (greg_t)(((uintptr_t)(f->stack + f->size) & ~(uintptr_t)15) - 8);
 #else
     (void)u;
     caught.pc = nullptr;

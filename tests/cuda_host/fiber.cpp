@@ -47,11 +47,17 @@ asm(".text\n.globl cuda_host_switch\n.hidden cuda_host_switch\n"
     ".size cuda_host_switch, .-cuda_host_switch\n");
 #endif
 
+void fiber_clean(void *from, size_t bytes)
+{
+    (void)from, (void)bytes;
+    ASAN(__asan_unpoison_memory_region(from, bytes));
+}
+
 bool fiber_prepare(struct fiber *f, unsigned number, void (*main)(void))
 {
     f->stack = stack_of(number), f->size = SIZE, f->fake = nullptr;
     if (!f->stack) return false;
-    ASAN(__asan_unpoison_memory_region(f->stack, SIZE)); /* an abandoned fiber's red zones */
+    fiber_clean(f->stack, SIZE);
 #ifdef CUDA_HOST_UCONTEXT
     if (getcontext(&f->context) != 0) return false;
     f->context.uc_stack.ss_sp = f->stack;

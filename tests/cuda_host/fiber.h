@@ -32,6 +32,9 @@ enum { FIBER_STACKS = 1024 };
 /* Makes `f` start `main` on pooled stack `number`; main never returns. False: no memory. */
 bool fiber_prepare(struct fiber *f, unsigned number, void (*main)(void));
 
+/* Forgets ASan's red zones in memory whose frames were abandoned. */
+void fiber_clean(void *from, size_t bytes);
+
 /* Leaves `from` to be entered again by a later switch. */
 void fiber_switch(struct fiber *from, struct fiber *to);
 

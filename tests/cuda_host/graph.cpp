@@ -1,7 +1,7 @@
 /* graph.cpp - stream capture, graphs and their launches. See stream.h.
  *
- * Order    A launch runs nodes as their dependencies allow: in the order of capture in one launch,
- *          in the opposite order in the next, so that a missing dependency shows. */
+ * Order    A launch runs nodes as their dependencies allow, in the order of capture or in the
+ *          opposite one (cuda_host_set_direction), so that a missing dependency shows. */
 #include "stream.h"
 #include <algorithm>
 
@@ -10,11 +10,12 @@ struct CUgraph_st {
 };
 struct CUgraphExec_st {
     std::shared_ptr<const graph_nodes> nodes; /* queued launches keep the one they were made with */
+    unsigned launched; /* begins elsewhere in each, so that two graphs of one launch differ */
 };
 
 static std::vector<cudaGraph_t> graphs;
 static std::vector<cudaGraphExec_t> execs;
-static bool last_first;
+static unsigned instantiated;
 
 template <class T> static bool has(const std::vector<T> &v, T x)
 {
@@ -187,7 +188,8 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph,
     if (call.refused()) return call.error;
     (void)flags;
     if (!has(graphs, graph)) return call.end(cudaErrorInvalidValue);
-    *exec = new CUgraphExec_st{std::make_shared<const graph_nodes>(graph->nodes)};
+    *exec = new CUgraphExec_st{std::make_shared<const graph_nodes>(graph->nodes),
+                              instantiated++};
     execs.push_back(*exec);
     return call.end(cudaSuccess);
 }
@@ -228,11 +230,11 @@ static bool can_run(const graph_nodes &nodes, const std::vector<char> &done, siz
     return true;
 }
 
-static void run_nodes(const graph_nodes &nodes)
+static void run_nodes(const graph_nodes &nodes, unsigned launched)
 {
     std::vector<char> done(nodes.size());
-    bool backwards = last_first;
-    last_first = !last_first;
+    bool backwards = direction == CUDA_HOST_TURNS ? turn(launched)
+                                                  : direction == CUDA_HOST_BACKWARDS;
     for (size_t round = 0; round < nodes.size(); round++) {
         size_t next = nodes.size();
         for (size_t k = 0; k < nodes.size() && next == nodes.size(); k++) {
@@ -252,7 +254,8 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
     if (!has(execs, exec)) return call.end(cudaErrorInvalidValue);
     if (!stream_valid(stream)) return call.end(cudaErrorInvalidResourceHandle);
     auto nodes = exec->nodes;
-    return call.end(stream_enqueue(stream, "graph", [nodes] { run_nodes(*nodes); }, nullptr,
+    unsigned launched = exec->launched++;
+    return call.end(stream_enqueue(stream, "graph", [=] { run_nodes(*nodes, launched); }, nullptr,
                                    nullptr));
 }
 

@@ -7,14 +7,21 @@
 #include <time.h>
 
 unsigned long launches;
-bool next_backwards;
+enum cuda_host_direction direction;
+static unsigned settings; /* how often the direction was set */
 
 unsigned long cuda_host_launches(void) { return launches; }
-void cuda_host_set_backwards(bool backwards) { next_backwards = backwards; }
+
+void cuda_host_set_direction(enum cuda_host_direction d)
+{
+    direction = d;
+    settings++;
+}
 
 struct function {
     struct cuda_host_body (*pack)(const void *function, void *const *args);
     int max_dynamic[CUDA_HOST_MAX_DEVICES]; /* 0: not raised */
+    unsigned turns, setting;                /* launches since the direction was set */
 };
 static std::map<const void *, function> &functions(void)
 {
@@ -51,12 +58,17 @@ static bool run_blocks(const struct launch *l, char *shared, bool backwards)
     return true;
 }
 
+static bool runs_backwards(struct function *f)
+{
+    if (f->setting != settings) f->setting = settings, f->turns = 0;
+    return direction == CUDA_HOST_TURNS ? turn(f->turns++) : direction == CUDA_HOST_BACKWARDS;
+}
+
 static void run_launch(const struct launch *l)
 {
-    bool backwards = next_backwards;
     if (devices[l->device].sticky != cudaSuccess) return;
+    bool backwards = runs_backwards(&functions()[l->body.function]);
     fault_install_handlers();
-    next_backwards = !next_backwards;
     launches++;
     memory_open();
     team_begin(l->name.c_str(), &l->body, l->grid, l->block, backwards, l->device);

@@ -16,14 +16,16 @@
 #include <sys/mman.h>
 
 static const size_t PAGE = 4096, ALIGN = 256, ARENA = (size_t)64 << 30;
-enum { MOST_TO_CLOSE = 512 }; /* above it device memory stays open: closing would cost too much */
+enum { MOST_TO_CLOSE = 512 };             /* with more blocks device memory stays open, */
+static const size_t LARGE = (size_t)4 << 20; /* and so do large ones: closing costs 30 ns a page */
 
 static char *arena;
 static size_t used; /* addresses given out */
 static const struct block **owner; /* of each page */
-static std::vector<struct block *> living;
-static std::deque<struct block *> quarantine;
-static std::vector<struct block *> registered;
+/* Never destroyed: threads may still free while the process ends. */
+static auto &living = *new std::vector<struct block *>;
+static auto &quarantine = *new std::deque<struct block *>;
+static auto &registered = *new std::vector<struct block *>;
 static unsigned serials, allocs, fail_in, open_depth;
 
 unsigned cuda_host_allocs(void) { return allocs; }
@@ -91,6 +93,8 @@ static char *addresses(size_t whole)
     return nullptr;
 }
 
+static bool closes(const struct block *b) { return b->kind == DEVICE_BLOCK && b->whole <= LARGE; }
+
 static struct block *make_block(enum block_kind kind, size_t bytes)
 {
     size_t body = up(bytes ? bytes : 1, ALIGN), whole = up(body + ALIGN, PAGE);
@@ -105,7 +109,7 @@ static struct block *make_block(enum block_kind kind, size_t bytes)
     /* The guard pages are told as this block's: who strays there came from it. */
     for (char *p = first - PAGE; p <= first + whole; p += PAGE)
         owner[(size_t)(p - arena) / PAGE] = b;
-    if (kind == DEVICE_BLOCK && open_depth == 0) mprotect(first, whole, PROT_NONE);
+    if (closes(b) && open_depth == 0) mprotect(first, whole, PROT_NONE);
     return b;
 }
 
@@ -153,10 +157,23 @@ static std::string words(const char *format, ...)
     return text;
 }
 
+/* A guard page lies between two blocks and is told as the second one's: the nearer one is meant. */
+static const struct block *nearest(const char *at)
+{
+    const struct block *b = memory_find(at);
+    if (!b || at >= b->first) return b;
+    const struct block *before = at >= arena + PAGE ? memory_find(at - PAGE) : nullptr;
+    return before && at - (before->base + before->bytes) < b->base - at ? before : b;
+}
+
 std::string memory_describe(const void *p)
 {
-    const struct block *b = memory_find(p);
     const char *at = (const char *)p;
+    const struct block *b = nearest(at);
+    if (shared_past(p) >= 0)
+        return words("%td bytes past the end of dynamic shared memory", shared_past(p));
+    if (shared_past(p) != PTRDIFF_MIN)
+        return words("%td bytes before dynamic shared memory", -shared_past(p));
     if (!b) return memory_in_arena(p) ? "no block there" : "not device memory";
     std::string name = words("%s%s buffer %u (%zu bytes)", b->freed ? "freed " : "",
                              b->kind == DEVICE_BLOCK ? "device" : "pinned", b->serial, b->bytes);
@@ -219,7 +236,8 @@ cudaError_t memory_free(enum block_kind kind, void *p, const char *call)
 void memory_leaks(std::vector<std::string> *out)
 {
     for (const struct block *b : living) out->push_back(memory_describe(b->base));
-    for (const struct block *b : registered) out->push_back(words("registered %p", (void *)b->base));
+    for (const struct block *b : registered)
+        out->push_back(words("registered memory at %p", (void *)b->base));
 }
 
 void cuda_host_free_all(void)
@@ -234,7 +252,7 @@ void cuda_host_free_all(void)
 static void protect_all(int access)
 {
     for (const struct block *b : living)
-        if (b->kind == DEVICE_BLOCK) mprotect(b->first, b->whole, access);
+        if (closes(b)) mprotect(b->first, b->whole, access);
 }
 
 void memory_open(void)

@@ -15,7 +15,7 @@
 
 struct thread_set;
 
-/* --- fault.cpp ------------------------------------------------------------------------------ */
+/* --- fault.cpp ------------------------------------------------------------------------------- */
 
 /* Keeps the first fault's text. */
 __attribute__((format(printf, 1, 2))) void fault_record(const char *format, ...);
@@ -25,8 +25,10 @@ void fault_install_handlers(void);
 void fault_clear(void);
 /* "function+0x12" or the like for a place in code. */
 std::string fault_code(const void *pc);
+/* A copy that needs no destructor: a fault leaves its frames without running any. */
+const char *fault_keep(const std::string &text);
 
-/* --- device.cpp ----------------------------------------------------------------------------- */
+/* --- device.cpp ------------------------------------------------------------------------------ */
 
 struct device {
     struct cuda_host_device spec;
@@ -52,7 +54,7 @@ struct api_call {
 bool is_sticky(cudaError_t e);
 void make_sticky(int device, cudaError_t e);
 
-/* --- memory.cpp ----------------------------------------------------------------------------- */
+/* --- memory.cpp ------------------------------------------------------------------------------ */
 
 enum block_kind { DEVICE_BLOCK, PINNED_BLOCK };
 struct block {
@@ -88,7 +90,7 @@ bool memory_forgive(const void *p);
 void memory_reset_failures(void);
 void memory_leaks(std::vector<std::string> *out);
 
-/* --- stream.cpp, graph.cpp ------------------------------------------------------------------ */
+/* --- stream.cpp, graph.cpp ------------------------------------------------------------------- */
 
 /* A piece of queued work. What it depends on lies in `after`. */
 struct work {
@@ -97,7 +99,8 @@ struct work {
     std::vector<std::shared_ptr<work>> after;
     bool done;
     int device;
-    const void *function; /* a kernel's */
+    const void *function;       /* a kernel's */
+    const CUstream_st *stream;  /* only to compare */
     unsigned long serial; /* order of issue */
     double done_ms;       /* for cudaEventElapsedTime */
 };
@@ -119,9 +122,11 @@ cudaError_t stream_legacy_now(void);
 void stream_reset(void);
 void stream_leaks(std::vector<std::string> *out);
 
-/* --- launch.cpp ----------------------------------------------------------------------------- */
+/* --- launch.cpp ------------------------------------------------------------------------------ */
 extern unsigned long launches;
-extern bool next_backwards;
+/* Thue and Morse's sequence: alternates, but in no period that a loop could fall in step with. */
+static inline bool turn(unsigned n) { return __builtin_popcount(n) & 1; }
+extern enum cuda_host_direction direction;
 
 /* --- check.cpp: the checker of an instrumented build; without one these return at once ------- */
 extern bool check_on;
@@ -144,7 +149,7 @@ void race_block(void);
 void race_forget(const struct block *b);
 void race_global(const char *p, size_t bytes, enum cuda_host_access how, const void *pc);
 
-/* --- shared.cpp: shared memory's static variables and the dynamic part ------------------------ */
+/* --- shared.cpp: shared memory's static variables and the dynamic part ----------------------- */
 char *shared_begin(size_t dynamic_bytes); /* for a launch: the dynamic part, or NULL */
 void shared_poison(void);                 /* for a block */
 bool shared_check_canary(void);
@@ -162,6 +167,9 @@ struct shared_range {
 extern struct shared_range shared_dynamic; /* as large as asked for */
 /* The variable, or the dynamic part, in which p lies; NULL if none. */
 struct shared_range *shared_find(const void *p);
+/* How many bytes p lies past the end of the dynamic part (negative: before its beginning);
+ * PTRDIFF_MIN: it is nowhere near. */
+ptrdiff_t shared_past(const void *p);
 /* Variables of the program or a shared library: where __device__ and __constant__ ones lie. */
 bool module_memory(const void *p, size_t bytes);
 

@@ -1,7 +1,7 @@
 /* sanitizer.cpp - what instrumented code calls: our own ends of -fsanitize=thread and of UBSan.
  *
  * Why      With libtsan a race check would know OS threads, not CUDA's; with libubsan a misaligned
- *          float4 would end the process instead of the launch. The compiler's calls are all we need.
+ *          float4 would end the process instead of the launch. The compiler's calls are enough.
  * Source   GCC's and LLVM's tsan_interface.h and ubsan_handlers.h. */
 #include "runtime.h"
 #include <cstdio>
@@ -12,7 +12,7 @@
 
 extern "C" {
 
-/* --- -fsanitize=thread: loads and stores ------------------------------------------------------- */
+/* --- -fsanitize=thread: loads and stores ----------------------------------------------------- */
 
 void __tsan_init(void) { check_on = true; }
 void __tsan_func_entry(void *) {}
@@ -36,7 +36,7 @@ void __tsan_write_range(void *p, unsigned long n) { check_access(p, n, CUDA_HOST
 void __tsan_vptr_update(void **, void *) {}
 void __tsan_vptr_read(void **) {}
 
-/* --- C++ atomics of host code ------------------------------------------------------------------ */
+/* --- C++ atomics of host code ---------------------------------------------------------------- */
 
 #define ATOMIC(n, T)                                                                           \
     T __tsan_atomic##n##_load(const volatile T *p, int) { return __atomic_load_n(p, 5); }      \
@@ -80,7 +80,7 @@ ATOMIC(64, unsigned long)
 void __tsan_atomic_thread_fence(int) { __atomic_thread_fence(5); }
 void __tsan_atomic_signal_fence(int) {}
 
-/* --- UBSan: every handler's data begins with the place ------------------------------------------ */
+/* --- UBSan: every handler's data begins with the place --------------------------------------- */
 
 struct source_place {
     const char *file;

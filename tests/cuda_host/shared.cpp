@@ -22,8 +22,10 @@
 
 struct shared_range shared_dynamic;
 
-static const size_t MOST = 256 << 10, PAGE = 4096, ALIGN = 128;
+static const size_t MOST = 256 << 10, GUARD = 1 << 20, ALIGN = 128;
+static char *room; /* MOST bytes and the guard */
 static std::vector<shared_range> variables; /* by address; of the OS thread that runs kernels */
+static std::vector<std::pair<uintptr_t, uintptr_t>> thread_blocks; /* its thread-local memory */
 
 /* --- finding the variables ------------------------------------------------------------------- */
 
@@ -75,7 +77,11 @@ static int look_for_variables(struct dl_phdr_info *info, size_t, void *)
     bool program = !info->dlpi_name[0];
     if (info->dlpi_tls_modid == 0) return 0;
     char *tls = (char *)info->dlpi_tls_data;
-    if (tls) read_module(program ? "/proc/self/exe" : info->dlpi_name, tls);
+    if (!tls) return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_TLS)
+            thread_blocks.push_back({(uintptr_t)tls, (uintptr_t)tls + info->dlpi_phdr[i].p_memsz});
+    read_module(program ? "/proc/self/exe" : info->dlpi_name, tls);
     return 0;
 }
 
@@ -94,22 +100,21 @@ static void find_variables(void)
     dl_iterate_phdr(count_loaded, &loaded_now);
     if (loaded == loaded_now && thread == (const void *)&cuda_host_here) return;
     loaded = loaded_now, thread = &cuda_host_here;
-    variables.clear();
+    variables.clear(), thread_blocks.clear();
     dl_iterate_phdr(look_for_variables, nullptr);
     std::sort(variables.begin(), variables.end(),
               [](const shared_range &a, const shared_range &b) { return a.from < b.from; });
 }
 
-/* --- a launch, a block ------------------------------------------------------------------------- */
+/* --- a launch, a block ----------------------------------------------------------------------- */
 
 char *shared_begin(size_t bytes)
 {
-    static char *room;
     find_variables();
     if (!room) {
-        void *p = mmap(nullptr, MOST + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+        void *p = mmap(nullptr, MOST + GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                        -1, 0);
-        if (p == MAP_FAILED || mprotect((char *)p + MOST, PAGE, PROT_NONE) != 0) {
+        if (p == MAP_FAILED || mprotect((char *)p + MOST, GUARD, PROT_NONE) != 0) {
             perror("cuda_host: shared memory");
             abort();
         }
@@ -123,12 +128,8 @@ char *shared_begin(size_t bytes)
     return base;
 }
 
-/* Where the canary behind the dynamic part ends. */
-static char *slack_end(void)
-{
-    size_t bytes = (size_t)(shared_dynamic.to - shared_dynamic.from);
-    return shared_dynamic.from + (bytes + ALIGN - 1) / ALIGN * ALIGN;
-}
+/* Where the canary behind the dynamic part ends: at the guard. */
+static char *slack_end(void) { return room + MOST; }
 
 void shared_poison(void)
 {
@@ -163,7 +164,15 @@ bool cuda_host_is_shared(const void *p, size_t bytes)
     return r && bytes <= (size_t)(r->to - (const char *)p);
 }
 
-/* --- other variables ---------------------------------------------------------------------------- */
+ptrdiff_t shared_past(const void *p)
+{
+    const char *at = (const char *)p;
+    bool near = room && at >= room && at < room + MOST + GUARD;
+    return !near ? PTRDIFF_MIN : at < shared_dynamic.from ? at - shared_dynamic.from
+                                                          : at - shared_dynamic.to;
+}
+
+/* --- other variables ------------------------------------------------------------------------- */
 
 struct query {
     uintptr_t from, to;
@@ -184,6 +193,9 @@ static int look(struct dl_phdr_info *info, size_t, void *user)
 bool module_memory(const void *p, size_t bytes)
 {
     struct query q = {(uintptr_t)p, (uintptr_t)p + bytes, false};
+    /* A __shared__ array of a class has a guard there, which every thread reads. */
+    for (const auto &b : thread_blocks)
+        if (q.from >= b.first && q.to <= b.second) return true;
     dl_iterate_phdr(look, &q);
     return q.found;
 }

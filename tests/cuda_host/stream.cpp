@@ -1,7 +1,6 @@
 /* stream.cpp - queues of work, events, and the order in which work is done. See stream.h. */
 #include "stream.h"
 #include <algorithm>
-#include <cstdio>
 
 std::vector<cudaStream_t> streams;
 std::vector<cudaEvent_t> events;
@@ -12,8 +11,8 @@ static struct CUstream_st legacy[CUDA_HOST_MAX_DEVICES];
 static std::vector<work_ref> pending; /* in the order of issue; some may be done */
 static unsigned long serials;
 static enum cuda_host_order order;
-static bool eager_next;
-extern thread_local bool in_host_function;
+static unsigned choices;
+extern __thread bool in_host_function;
 
 void cuda_host_set_order(enum cuda_host_order o) { order = o; }
 
@@ -25,7 +24,8 @@ cudaStream_t stream_of(cudaStream_t handle)
 
 bool stream_valid(cudaStream_t s)
 {
-    return !s || s == cudaStreamLegacy || std::find(streams.begin(), streams.end(), s) != streams.end();
+    return !s || s == cudaStreamLegacy ||
+           std::find(streams.begin(), streams.end(), s) != streams.end();
 }
 
 static bool event_valid(cudaEvent_t e)
@@ -66,7 +66,9 @@ static void step(work_ref w)
 static void finish(const work_ref &w)
 {
     std::vector<work_ref> path;
-    if (w && !w->done) path.push_back(w);
+    if (!w || w->done) return;
+    path.push_back(w);
+    memory_open(); /* once for all: to open and close costs more than a small kernel */
     while (!path.empty()) {
         work_ref top = path.back(), a = undone_before(top);
         if (a) {
@@ -76,6 +78,7 @@ static void finish(const work_ref &w)
         if (!top->done) perform(top);
         path.pop_back();
     }
+    memory_close();
 }
 
 static void forget_done(void)
@@ -84,25 +87,29 @@ static void forget_done(void)
                                  [](const work_ref &w) { return w->done; }), pending.end());
 }
 
-static bool eager_now(void)
+/* The other streams with work of the device, oldest first. */
+static std::vector<cudaStream_t> others(const struct CUstream_st *s, int device)
 {
-    if (order != CUDA_HOST_ALTERNATE) return order == CUDA_HOST_EAGER;
-    eager_next = !eager_next;
-    return !eager_next;
+    std::vector<cudaStream_t> all;
+    for (cudaStream_t o : streams)
+        if (o != s && o->device == device && o->last && !o->last->done) all.push_back(o);
+    return all;
 }
 
-/* The other streams' work in the least convenient order: last issued stream first. */
-static void finish_others(const struct CUstream_st *s, int device)
+/* The others' work first, in the least convenient order, the youngest stream's first? Turns are
+ * taken only where there is a choice. */
+static void maybe_finish_others(const struct CUstream_st *s, int device)
 {
-    std::vector<cudaStream_t> all = streams;
-    for (size_t i = all.size(); i-- > 0;)
-        if (all[i] != s && all[i]->device == device) finish(all[i]->last);
+    std::vector<cudaStream_t> all = others(s, device);
+    if (all.size() < (s ? 1 : 2)) return;
+    bool eager = order == CUDA_HOST_ALTERNATE ? turn(choices++) : order == CUDA_HOST_EAGER;
+    for (size_t i = all.size(); eager && i-- > 0;) finish(all[i]->last);
 }
 
 void stream_finish(cudaStream_t handle)
 {
     cudaStream_t s = stream_of(handle);
-    if (eager_now()) finish_others(s, s->device);
+    maybe_finish_others(s, s->device);
     finish(s->last);
     forget_done();
 }
@@ -110,9 +117,11 @@ void stream_finish(cudaStream_t handle)
 void stream_finish_all(int device)
 {
     std::vector<work_ref> all = pending;
-    if (eager_now()) finish_others(nullptr, device);
+    memory_open();
+    maybe_finish_others(nullptr, device);
     for (const work_ref &w : all)
         if (w->device == device) finish(w);
+    memory_close();
     forget_done();
 }
 
@@ -123,7 +132,7 @@ static work_ref add_work(cudaStream_t s, const char *what, std::function<void()>
 {
     auto w = std::make_shared<work>();
     w->what = what, w->run = std::move(run), w->function = function;
-    w->device = s->device, w->serial = ++serials;
+    w->device = s->device, w->stream = s, w->serial = ++serials;
     cudaStream_t old = &legacy[s->device];
     if (s->last && !s->last->done) w->after.push_back(s->last);
     if (s == old) {
@@ -185,7 +194,7 @@ void stream_reset(void)
     for (cudaStream_t s : streams) s->last = nullptr;
     for (struct CUstream_st &s : legacy) s.last = nullptr;
     capture_leave_all();
-    eager_next = false;
+    choices = 0;
 }
 
 void stream_leaks(std::vector<std::string> *out)
@@ -361,7 +370,8 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event)
     if (call.refused()) return call.error;
     if (!event_valid(event)) return call.end(cudaErrorInvalidResourceHandle);
     if (event->captured) return call.end(cudaErrorCapturedEvent);
-    if (event->recorded && eager_now()) finish_others(nullptr, event->recorded->device);
+    if (event->recorded && !event->recorded->done)
+        maybe_finish_others(event->recorded->stream, event->recorded->device);
     finish(event->recorded);
     forget_done();
     return call.end(cudaSuccess);

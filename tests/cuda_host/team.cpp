@@ -7,7 +7,7 @@
 struct team team;
 __thread struct cuda_host_here cuda_host_here;
 
-/* --- who runs ------------------------------------------------------------------------------- */
+/* --- who runs -------------------------------------------------------------------------------- */
 
 static const unsigned NOBODY = ~0u;
 
@@ -94,7 +94,7 @@ static void wake(struct cuda_host_thread *t)
     team.ready.add(t->number);
 }
 
-/* --- meetings ------------------------------------------------------------------------------- */
+/* --- meetings -------------------------------------------------------------------------------- */
 
 static bool same_place(const struct place *a, const struct place *b)
 {
@@ -242,7 +242,7 @@ void cuda_host_pause(void)
     let_others_run(cuda_host_here.self);
 }
 
-/* --- beginning and end ---------------------------------------------------------------------- */
+/* --- beginning and end ----------------------------------------------------------------------- */
 
 /* What a thread's return may complete: a barrier, an exchange that named its lane. */
 static void retire(struct cuda_host_thread *t)

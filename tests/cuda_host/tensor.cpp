@@ -71,12 +71,21 @@ struct matrix_load {
     bool trans;
 };
 
-static uint32_t element(void *const brought[32], int matrix, int row, int col)
+/* Elements [row][col] and [row][col + 1]; col is even, so both lie in one word. */
+static uint32_t pair_at(void *const brought[32], int matrix, int row, int col)
 {
     const struct matrix_load *l = (const struct matrix_load *)brought[8 * matrix + row];
-    uint16_t x;
+    uint32_t x;
     memcpy(&x, l->row + 2 * col, sizeof x);
     return x;
+}
+
+/* Elements [row][col] and [row + 1][col]. */
+static uint32_t pair_down(void *const brought[32], int matrix, int row, int col)
+{
+    uint32_t upper = pair_at(brought, matrix, row, col & ~1) >> 16 * (col & 1);
+    uint32_t lower = pair_at(brought, matrix, row + 1, col & ~1) >> 16 * (col & 1);
+    return (upper & 0xffff) | lower << 16;
 }
 
 static void need_whole_warp(unsigned lanes, const char *what)
@@ -95,9 +104,7 @@ static void ldmatrix_op(void *const brought[32], unsigned lanes)
         struct matrix_load *l = (struct matrix_load *)brought[lane];
         int g = lane / 4, t = lane % 4;
         for (int i = 0; i < n; i++)
-            l->r[i] = l->trans
-                          ? element(brought, i, 2 * t, g) | element(brought, i, 2 * t + 1, g) << 16
-                          : element(brought, i, g, 2 * t) | element(brought, i, g, 2 * t + 1) << 16;
+            l->r[i] = l->trans ? pair_down(brought, i, 2 * t, g) : pair_at(brought, i, g, 2 * t);
     }
 }
 
@@ -132,52 +139,63 @@ struct fragments {
     const uint32_t *a, *b;
 };
 
-static float number(enum cuda_host_mma type, uint32_t pair, int i)
-{
-    uint16_t x = (uint16_t)(pair >> 16 * i);
-    if (type == CUDA_HOST_TF32) return bits_float(pair & ~0x1fffu);
-    return type == CUDA_HOST_BF16 ? bf16_to_float(x) : half_to_float(x);
-}
+static float half_of(uint32_t pair, int i) { return half_to_float((uint16_t)(pair >> 16 * i)); }
+static float bf16_of(uint32_t pair, int i) { return bf16_to_float((uint16_t)(pair >> 16 * i)); }
+static float tf32_of(uint32_t word, int) { return bits_float(word & ~0x1fffu); }
 
-/* Registers to matrices: each half or word of a register knows its row and column. */
-static void gather(void *const brought[32], double a[16][16], double b[8][16])
+/* Registers to matrices: the element i of a register knows its row and column. PER elements share a
+ * register, so that a quad of lanes holds 4 * PER columns of A in one. */
+template <int PER, float (*NUMBER)(uint32_t, int)>
+static void gather(void *const brought[32], double a[16][16], double b[16][8])
 {
-    const struct fragments *f0 = (const struct fragments *)brought[0];
-    int per = f0->type == CUDA_HOST_TF32 ? 1 : 2, step = 4 * per; /* columns a quad holds */
+    int depth = ((const struct fragments *)brought[0])->k;
     for (int lane = 0; lane < 32; lane++) {
         const struct fragments *f = (const struct fragments *)brought[lane];
         int g = lane / 4, t = lane % 4;
-        for (int at = 0; at < f->k; at += step)
-            for (int i = 0; i < per; i++) {
-                int col = at + per * t + i, reg = at / step;
-                a[g][col] = (double)number(f->type, f->a[2 * reg], i);
-                a[g + 8][col] = (double)number(f->type, f->a[2 * reg + 1], i);
-                b[g][col] = (double)number(f->type, f->b[reg], i);
+        for (int at = 0, reg = 0; at < depth; at += 4 * PER, reg++)
+            for (int i = 0; i < PER; i++) {
+                int k = at + PER * t + i;
+                a[g][k] = (double)NUMBER(f->a[2 * reg], i);
+                a[g + 8][k] = (double)NUMBER(f->a[2 * reg + 1], i);
+                b[k][g] = (double)NUMBER(f->b[reg], i);
             }
     }
 }
 
-static void mma_op(void *const brought[32], unsigned lanes)
+static void check_same(void *const brought[32])
 {
-    double a[16][16], b[8][16]; /* b is transposed: [n][k] */
-    need_whole_warp(lanes, "mma.sync");
     const struct fragments *first = (const struct fragments *)brought[0];
-    int depth = first->k;
-    for (int lane = 0; lane < 32; lane++) {
+    for (int lane = 1; lane < 32; lane++) {
         const struct fragments *f = (const struct fragments *)brought[lane];
-        if (f->type != first->type || f->k != depth)
+        if (f->type != first->type || f->k != first->k)
             cuda_host_kernel_fault(cudaErrorIllegalInstruction,
                                    "lanes of one warp run different mma instructions");
     }
-    gather(brought, a, b);
-    for (int lane = 0; lane < 32; lane++) {
-        float *d = ((const struct fragments *)brought[lane])->d;
-        for (int i = 0; i < 4; i++) {
-            int row = lane / 4 + i / 2 * 8, col = lane % 4 * 2 + i % 2;
-            double sum = (double)d[i];
-            for (int k = 0; k < depth; k++) sum += a[row][k] * b[col][k];
-            d[i] = (float)sum;
-        }
+}
+
+/* Where lane holds D[row][col] .. D[row][col + 1]; the second pair is 8 rows below. */
+static float *pair_of_d(void *const brought[32], int row, int col)
+{
+    float *d = ((const struct fragments *)brought[row % 8 * 4 + col / 2])->d;
+    return d + row / 8 * 2;
+}
+
+static void mma_op(void *const brought[32], unsigned lanes)
+{
+    double a[16][16], b[16][8];
+    need_whole_warp(lanes, "mma.sync");
+    check_same(brought);
+    const struct fragments *first = (const struct fragments *)brought[0];
+    if (first->type == CUDA_HOST_TF32) gather<1, tf32_of>(brought, a, b);
+    else if (first->type == CUDA_HOST_BF16) gather<2, bf16_of>(brought, a, b);
+    else
+        gather<2, half_of>(brought, a, b);
+    for (int row = 0; row < 16; row++) {
+        double sum[8];
+        for (int n = 0; n < 8; n++) sum[n] = (double)pair_of_d(brought, row, n)[n % 2];
+        for (int k = 0; k < first->k; k++)
+            for (int n = 0; n < 8; n++) sum[n] += a[row][k] * b[k][n];
+        for (int n = 0; n < 8; n++) pair_of_d(brought, row, n)[n % 2] = (float)sum[n];
     }
 }
 

@@ -10,7 +10,7 @@
 
 static const unsigned ALL = ~0u;
 
-/* --- indices ---------------------------------------------------------------------------------- */
+/* --- indices --------------------------------------------------------------------------------- */
 
 static __global__ void index_kernel(int *y)
 {
@@ -33,7 +33,7 @@ static void test_indices(void)
     MUST(cudaFree(d));
 }
 
-/* --- barriers and shared memory ---------------------------------------------------------------- */
+/* --- barriers and shared memory -------------------------------------------------------------- */
 
 template <int N> static __global__ void transpose_kernel(int *y)
 {
@@ -126,7 +126,7 @@ static void test_named_barriers(void)
     MUST(cudaFree(d));
 }
 
-/* --- warps -------------------------------------------------------------------------------------- */
+/* --- warps ----------------------------------------------------------------------------------- */
 
 enum { WARP_RESULTS = 24 };
 
@@ -202,7 +202,7 @@ static void test_warps(void)
     MUST(cudaFree(d));
 }
 
-/* --- atomics, __constant__, __device__ ---------------------------------------------------------- */
+/* --- atomics, __constant__, __device__ ------------------------------------------------------- */
 
 static __constant__ float factors[4];
 static __device__ unsigned counter;
@@ -219,7 +219,8 @@ static __global__ void atomic_kernel(int *i, unsigned *u, float *f, unsigned lon
     atomicMax(&i[1], t), atomicMin(&i[2], -t), atomicSub(&i[3], 2);
     atomicAdd(f, factors[t % 4]);
     atomicAdd(l, 1ull << 33), atomicOr(&u[0], 1u << t % 32), atomicAnd(&u[1], ~(1u << t % 32));
-    for (unsigned old = atomicAdd(&u[2], 0u), seen; (seen = atomicCAS(&u[2], old, old + 3)) != old;) old = seen;
+    for (unsigned old = atomicAdd(&u[2], 0u), seen;; old = seen)
+        if ((seen = atomicCAS(&u[2], old, old + 3)) == old) break;
     __syncthreads();
     if (threadIdx.x > 0) return;
     atomicAdd(&i[4], inside);
@@ -247,7 +248,7 @@ static void test_atomics(void)
     MUST(cudaFree(d_last));
 }
 
-/* --- vectors and halves --------------------------------------------------------------------------- */
+/* --- vectors and halves ---------------------------------------------------------------------- */
 
 static __global__ void vector_kernel(const float4 *__restrict__ x, float4 *y, __half2 *h,
                                      __nv_bfloat162 *b)
@@ -255,7 +256,8 @@ static __global__ void vector_kernel(const float4 *__restrict__ x, float4 *y, __
     int t = (int)threadIdx.x;
     float4 v = __ldg(&x[t]);
     y[t] = make_float4(v.w, v.z, v.y, v.x);
-    h[t] = __hfma2(__floats2half2_rn(v.x, v.y), __float2half2_rn(2.0f), __half2half2(__float2half(1.0f)));
+    h[t] = __hfma2(__floats2half2_rn(v.x, v.y), __float2half2_rn(2.0f),
+                   __half2half2(__float2half(1.0f)));
     b[t] = __floats2bfloat162_rn(v.z, v.w) * __float2bfloat162_rn(2.0f);
 }
 
@@ -265,7 +267,8 @@ static void test_vectors(void)
     __half2 h[32];
     __nv_bfloat162 b[32];
     int good = 0;
-    for (int i = 0; i < 32; i++) x[i] = make_float4(4.0f * i, 4.0f * i + 1, 4.0f * i + 2, 4.0f * i + 3);
+    for (int i = 0; i < 32; i++)
+        x[i] = make_float4(4.0f * i, 4.0f * i + 1, 4.0f * i + 2, 4.0f * i + 3);
     float4 *d_x = put(x, 32), *d_y = device_zeros<float4>(32);
     __half2 *d_h = device_zeros<__half2>(32);
     __nv_bfloat162 *d_b = device_zeros<__nv_bfloat162>(32);
@@ -320,7 +323,8 @@ static __global__ void function_kernel(double *y)
 
 static void test_functions(void)
 {
-    const double want[16] = {8, 31, 4, 2147483648.0, 3, 0x00020406, 3, 15, 2, -2, 1, 1, -4, 4, 2, 2};
+    const double want[16] = {8, 31, 4, 2147483648.0, 3, 0x00020406, 3, 15, 2, -2, 1, 1, -4, 4,
+                             2, 2};
     double y[16];
     int good = 0;
     double *d = device_zeros<double>(16);

@@ -9,7 +9,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-/* --- mma ---------------------------------------------------------------------------------------- */
+/* --- mma ------------------------------------------------------------------------------------- */
 
 enum kind { F16, BF16, TF32 };
 
@@ -101,7 +101,7 @@ static void test_tf32(void)
     MUST(cudaFree(d));
 }
 
-/* --- ldmatrix ----------------------------------------------------------------------------------- */
+/* --- ldmatrix -------------------------------------------------------------------------------- */
 
 template <int N, bool TRANS> static __global__ void ldmatrix_kernel(uint32_t *y)
 {
@@ -137,7 +137,7 @@ template <int N, bool TRANS> static void test_ldmatrix(void)
     MUST(cudaFree(d));
 }
 
-/* --- cp.async ------------------------------------------------------------------------------------- */
+/* --- cp.async -------------------------------------------------------------------------------- */
 
 /* A ring of three stages, two groups ahead; sums what went through. */
 static __global__ void ring_kernel(const float *x, float *y, int tiles)

@@ -48,7 +48,7 @@ uint64_t cuda_host_shuffle(enum cuda_host_shuffle how, unsigned mask, uint64_t m
     return s.result;
 }
 
-/* --- votes and reductions --------------------------------------------------------------------- */
+/* --- votes and reductions -------------------------------------------------------------------- */
 
 struct vote {
     uint64_t value, result;
@@ -100,7 +100,7 @@ uint64_t cuda_host_vote(enum cuda_host_vote how, unsigned mask, uint64_t mine, c
     return v.result;
 }
 
-/* --- atomics: nothing else runs meanwhile, so plain arithmetic will do -------------------------- */
+/* --- atomics: nothing else runs meanwhile, so plain arithmetic will do ----------------------- */
 
 static float float_of(uint64_t bits)
 {
