@@ -2,8 +2,9 @@
  *
  * Maths    Y[m][o] = sum over k of X[m][k] * W[o][k]. m: output pixels of a phase, counted through
  *          images, rows and columns. k: taps, within one input channels in chunks of 8, so that a
- *          chunk is 16 neighbouring bytes of x or lies outside the picture and is zero. The matrix X
- *          exists in shared memory only, a tile at a time. Then bias, activation, alpha, residuals.
+ *          chunk is 16 neighbouring bytes of x or lies outside the picture and is zero. The matrix
+ *          X exists in shared memory only, a tile at a time. Then bias, activation, alpha,
+ *          residuals.
  * Mapping  A block makes 128 pixels x BN outputs with 4 warps of 32 pixels x BN each, mma m16n8k16.
  *          K goes by in steps of 32 through a ring of 3 stages: while one is multiplied two are on
  *          their way by cp.async, each thread bringing one chunk (the same q of the 4 in a step) of
@@ -14,53 +15,32 @@
  *          the 8 threads of a store, touch every bank once.
  *          The sums leave through shared memory, so that a thread finishes 8 neighbouring channels
  *          and stores 16 bytes (f16).
- *          Split K: block z sums its part of the steps into `partial`, f32; conv_sum_kernel adds the
- *          parts in their order and finishes. Same bits in every run.
+ *          Split K: block z sums its part of the steps into `partial`, f32; conv_sum_kernel adds
+ *          the parts in their order and finishes. Same bits in every run.
  * Launch   128 threads; grid x = pixels' blocks * blocks of outputs * phases, the last fastest, so
- *          that blocks which read the same pixels run together; z = parts. Shared memory: 39, 33 and
- *          30 KiB for BN = 64, 32 and 16. Registers: see Tests.
- * Roofline 64 -> 64 channels, 3x3, f16, per pixel: 73,728 FLOP; 128 bytes in, 128 out: 288 FLOP/byte
- *          (an H100's ridge: 295). 64 -> 32 (RRDB): 36,864 FLOP over 192 bytes: 192. 64 -> 3 as the
- *          last layer: 3,456 useful FLOP (18,432 done, BN = 16) over 144 bytes: bound by memory.
- *          From L2 a block of 128 x 64 reads 147 KB of pixels (9 taps) and 74 KB of weights for 9.4
- *          MFLOP: 43 FLOP/byte; at 5.5 TB/s that is 236 TFLOP/s, below the tensor cores of an H100.
+ *          that blocks which read the same pixels run together; z = parts. Shared memory: 39, 33
+ *          and 30 KiB for BN = 64, 32 and 16; registers on sm_90 128, 114, 90 (sm_80 128, 116,
+ *          94): 4 blocks on a multiprocessor of 164 KiB, 2 of 100 KiB.
+ * Roofline 64 -> 64 channels, 3x3, f16, per pixel: 73,728 FLOP; 128 bytes in, 128 out: 288
+ *          FLOP/byte (an H100's ridge: 295). 64 -> 32 (RRDB): 36,864 FLOP over 192 bytes: 192. 64
+ *          -> 3 as the last layer: 3,456 useful FLOP (18,432 done, BN = 16) over 144 bytes: bound
+ *          by memory. From L2 a block of 128 x 64 reads 147 KB of pixels (9 taps) and 74 KB of
+ *          weights for 9.4 MFLOP: 43 FLOP/byte; at 5.5 TB/s that is 236 TFLOP/s, below the tensor
+ *          cores of an H100.
  * Measured not yet.
- * Tried    nothing on a card. Next: a tile of 8x16 pixels with its halo in shared memory once for
- *          all 9 taps (97 FLOP per byte of L2 for 64 -> 64), 256 pixels a block.
- * Tests    tests/cuda/test_conv*.cu against kernels/ops. No spills, HMMA, LDGSTS.128 and LDSM in the
- *          SASS of sm_80. bf16 needs sm_80; below, copies are synchronous (ptx.cuh). */
-#include "kernels/cuda/conv_device.cuh"
-#include "kernels/cuda/ptx.cuh"
+ * Tried    nothing on a card. A warp's turn of a step in the SASS of sm_80 (BN = 64): 32 HMMA, 12
+ *          LDSM, 6 LDGSTS among some 165 instructions; with places recomputed from row and chunk
+ *          ptxas kept 12 addresses more and spilled on sm_90. Where taps lie within 3x3
+ *          conv_halo.cu reads L2 half as much.
+ * Tests    tests/cuda/test_conv*.cu against kernels/ops. No spills, HMMA, LDGSTS.128 and LDSM in
+ *          the SASS of sm_80. bf16 needs sm_80; below, copies are synchronous (ptx.cuh). */
+#include "kernels/cuda/conv_mma.cuh"
 
 enum {
-    BM = CUDA_MMA_M,
-    BK = CUDA_MMA_K,
-    STAGES = 3,
-    THREADS = 128,
-    WARP_M = 32,               /* pixels of a warp */
-    ROW_BYTES = BK * 2,        /* of a stage: a pixel's or an output's */
     ROWS = BM / (THREADS / 4), /* pixels of which a thread brings a chunk */
-    OUT_PAD = 8,               /* floats after each row of sums: rows 8 banks apart */
     SUM_THREADS = 256
 };
 static_assert(BM == THREADS, "a thread takes one pixel apart");
-static_assert(BM / WARP_M * 32 == THREADS, "warps lie along pixels");
-
-template <class T> struct conv_type;
-template <> struct conv_type<__half> {
-    static const syn_dtype id = SYN_F16;
-    static __device__ __forceinline__ void mma(float *d, const uint32_t *a, const uint32_t *b)
-    {
-        syn_mma_m16n8k16_f16(d, a, b);
-    }
-};
-template <> struct conv_type<__nv_bfloat16> {
-    static const syn_dtype id = SYN_BF16;
-    static __device__ __forceinline__ void mma(float *d, const uint32_t *a, const uint32_t *b)
-    {
-        syn_mma_m16n8k16_bf16(d, a, b);
-    }
-};
 
 /* --- shared memory ---------------------------------------------------------------------------- */
 
@@ -79,14 +59,7 @@ template <int BN> struct conv_shared {
     int64_t pixel[BM]; /* of y; -1: none */
 };
 
-/* The turn of a row is that of the row 8 further: so a thread's places in a stage are one number and
- * distances known when this is compiled, and the chunk 2 further (0 or 1 to 2 or 3) is at place ^ 32. */
-static __device__ __forceinline__ int chunk_at(int row, int q)
-{
-    return row * ROW_BYTES + (q ^ (row >> 1 & 3)) * 16;
-}
-
-/* --- bringing a step of K ----------------------------------------------------------------------- */
+/* --- bringing a step of K --------------------------------------------------------------------- */
 
 /* What a thread knows of the stages that it fills. */
 struct loader {
@@ -97,7 +70,7 @@ struct loader {
     int32_t tap, n_taps;         /* its number; n_taps and more: past K */
     int32_t chunk, chunks;       /* of the next chunk in its tap, of x */
     int32_t step_taps, step_chunks; /* 4 chunks further */
-    const unsigned char *weights; /* of the next step: this thread's first 16 bytes */
+    const unsigned char *weights; /* of the next step */
     int32_t to;                  /* place of its first chunk of pixels in a stage */
 };
 
@@ -128,7 +101,7 @@ static __device__ __forceinline__ void loader_init(struct loader *l, const struc
     l->step_taps = BK / 8 / l->chunks;
     l->step_chunks = BK / 8 % l->chunks;
     l->weights = (const unsigned char *)c->weights + phase->weights +
-                 (block_n * phase->k_steps + first_step) * (BN * ROW_BYTES) + threadIdx.x * 16;
+                 (block_n * phase->k_steps + first_step) * (BN * ROW_BYTES);
     l->to = chunk_at((int)threadIdx.x / 4, q);
     l->next = {0, 0};
     read_tap(l);
@@ -150,10 +123,7 @@ static __device__ __forceinline__ void bring(struct loader *l, const struct cuda
         syn_cp_async<16>(pixels + l->to + i * (THREADS / 4) * ROW_BYTES,
                          x + (inside ? l->at[i] + delta : 0), inside ? 16 : 0);
     }
-#pragma unroll
-    for (int at = 0; at < BN * ROW_BYTES; at += THREADS * 16)
-        if (at + THREADS * 16 <= BN * ROW_BYTES || at + (int)threadIdx.x * 16 < BN * ROW_BYTES)
-            syn_cp_async<16>(weights + at + threadIdx.x * 16, l->weights + at);
+    bring_weights<BN>(weights, l->weights);
     l->weights += BN * ROW_BYTES;
     l->tap += l->step_taps;
     l->chunk += l->step_chunks;
@@ -161,35 +131,7 @@ static __device__ __forceinline__ void bring(struct loader *l, const struct cuda
     read_tap(l);
 }
 
-/* --- multiplying -------------------------------------------------------------------------------- */
-
-/* sum[i][j]: 16 pixels x 8 outputs of the warp, as mma keeps them. */
-template <class T, int BN>
-static __device__ __forceinline__ void multiply(float sum[WARP_M / 16][BN / 8][4],
-                                                const unsigned char *pixels,
-                                                const unsigned char *weights)
-{
-    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
-    const int from_a = chunk_at(warp * WARP_M + lane % 16, lane / 16),
-              from_b = chunk_at(lane % 8 + lane / 16 * 8, lane / 8 % 2);
-#pragma unroll
-    for (int k = 0; k < BK / 8; k += 2) { /* two chunks: 16 of K */
-        uint32_t a[WARP_M / 16][4];
-#pragma unroll
-        for (int i = 0; i < WARP_M / 16; i++)
-            syn_ldmatrix_x4(a[i], pixels + (from_a ^ k * 16) + i * 16 * ROW_BYTES);
-#pragma unroll
-        for (int j = 0; j < BN / 8; j += 2) {
-            uint32_t b[4]; /* two of 8 outputs */
-            syn_ldmatrix_x4(b, weights + (from_b ^ k * 16) + j * 8 * ROW_BYTES);
-#pragma unroll
-            for (int i = 0; i < WARP_M / 16; i++) {
-                conv_type<T>::mma(sum[i][j], a[i], b);
-                conv_type<T>::mma(sum[i][j + 1], a[i], b + 2);
-            }
-        }
-    }
-}
+/* --- multiplying ------------------------------------------------------------------------------ */
 
 /* All steps from first to end. In turn `now`, step now lies in stage now % 3 and the two after it
  * are on their way; the barrier says both that everybody's part of this step has come and that
@@ -200,6 +142,8 @@ static __device__ __forceinline__ void sum_steps(float sum[WARP_M / 16][BN / 8][
                                                  const struct cuda_conv *c, int64_t first,
                                                  int64_t end)
 {
+    const int lane = (int)threadIdx.x % 32, pixel = (int)threadIdx.x / 32 * WARP_M + lane % 16;
+    const int from_a[2] = {chunk_at(pixel, lane / 16), chunk_at(pixel + 16, lane / 16)};
     int fill = 0, use = 0;
     for (; fill < STAGES - 1; fill++) {
         if (first + fill < end) bring<T, BN>(l, c, s->stage[fill].pixels, s->stage[fill].weights);
@@ -211,52 +155,9 @@ static __device__ __forceinline__ void sum_steps(float sum[WARP_M / 16][BN / 8][
         if (now + STAGES - 1 < end)
             bring<T, BN>(l, c, s->stage[fill].pixels, s->stage[fill].weights);
         syn_cp_async_commit(); /* empty ones too: the wait counts groups */
-        multiply<T, BN>(sum, s->stage[use].pixels, s->stage[use].weights);
+        multiply<T, BN>(sum, s->stage[use].pixels, from_a, s->stage[use].weights);
         fill = fill == STAGES - 1 ? 0 : fill + 1;
         use = use == STAGES - 1 ? 0 : use + 1;
-    }
-}
-
-/* --- the ways out ------------------------------------------------------------------------------- */
-
-/* A warp's sums to the warp's own rows of shared memory. */
-template <int BN>
-static __device__ __forceinline__ void spread(struct conv_shared<BN> *s,
-                                              const float sum[WARP_M / 16][BN / 8][4])
-{
-    const int lane = (int)threadIdx.x % 32;
-    const int row = (int)threadIdx.x / 32 * WARP_M + lane / 4, col = lane % 4 * 2;
-#pragma unroll
-    for (int i = 0; i < WARP_M / 16; i++)
-#pragma unroll
-        for (int j = 0; j < BN / 8; j++) {
-            const float *d = sum[i][j];
-            *(float2 *)&s->sum[row + i * 16][j * 8 + col] = make_float2(d[0], d[1]);
-            *(float2 *)&s->sum[row + i * 16 + 8][j * 8 + col] = make_float2(d[2], d[3]);
-        }
-}
-
-/* From there, 8 channels at a time, finished to y or as they are to the part's place in partial. */
-template <int BN>
-static __device__ __forceinline__ void leave(const struct conv_shared<BN> *s,
-                                             const struct cuda_conv *c, int first_channel)
-{
-    const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
-    const int32_t padded = cuda_conv_padded(c->y.c);
-    const int64_t pixels = (int64_t)c->y.n * c->y.h * c->y.w;
-    const int32_t channel = first_channel + lane % (BN / 8) * 8;
-    if (channel >= padded) return;
-#pragma unroll 1
-    for (int row = warp * WARP_M + lane / (BN / 8); row < (warp + 1) * WARP_M;
-         row += 32 / (BN / 8)) {
-        const int64_t pixel = s->pixel[row];
-        float v[8];
-        if (pixel < 0) continue;
-        conv_load<8>(s->sum[row], SYN_F32, channel - first_channel, v);
-        if (c->split > 1)
-            conv_store<8>(c->partial, SYN_F32, (blockIdx.z * pixels + pixel) * padded + channel, v);
-        else
-            conv_finish<8>(c, pixel, channel, v);
     }
 }
 
@@ -308,14 +209,12 @@ static __global__ void __launch_bounds__(SUM_THREADS) conv_sum_kernel(
     conv_finish<8>(&c, at / chunks, (int32_t)(at % chunks) * 8, sum);
 }
 
-/* --- launches ----------------------------------------------------------------------------------- */
+/* --- launches --------------------------------------------------------------------------------- */
 
 template <class T, int BN>
 static syn_status launch(const struct cuda_conv *c, cudaStream_t stream, struct syn_err *err)
 {
-    const int32_t step_h = c->transposed ? c->stride_h : 1, step_w = c->transposed ? c->stride_w : 1;
-    const int64_t pixels = (int64_t)c->y.n * ((c->y.h + step_h - 1) / step_h) *
-                           ((c->y.w + step_w - 1) / step_w); /* of the phase that has most */
+    const int64_t pixels = (int64_t)c->y.n * cuda_grid_rows(c, 0) * cuda_grid_cols(c, 0);
     const int32_t blocks_n = (c->y.c + BN - 1) / BN;
     const dim3 grid((unsigned)((pixels + BM - 1) / BM * blocks_n * cuda_conv_phases(c)), 1,
                     (unsigned)c->split);

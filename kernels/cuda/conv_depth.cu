@@ -7,7 +7,7 @@
  *          warp lie along channels, then columns. What the taps of neighbours share comes from the
  *          first-level cache.
  * Launch   128 threads; grid x = (channel chunks * column groups * rows) / 128, y = images, z =
- *          phases. No shared memory, no barrier. Registers: see Tests.
+ *          phases. No shared memory, no barrier; 72 registers on sm_90.
  * Roofline 3x3, f16, per output: 18 FLOP over 4 bytes (and 2 to 4 with residuals): bound by memory.
  *          A thread issues 9 loads of weights (2 x 16 bytes) and 36 of pixels for 32 outputs.
  * Measured not yet.
@@ -83,9 +83,8 @@ static __global__ void __launch_bounds__(THREADS) conv_depth_kernel(
 extern "C" syn_status cuda_conv_depth(const struct cuda_conv *c, cudaStream_t stream,
                                       struct syn_err *err)
 {
-    const int32_t step_h = c->transposed ? c->stride_h : 1, step_w = c->transposed ? c->stride_w : 1;
-    const int64_t rows = (c->y.h + step_h - 1) / step_h, cols = (c->y.w + step_w - 1) / step_w,
-                  threads = rows * ((cols + COLS - 1) / COLS) * cuda_conv_chunks(c->y.c);
+    const int64_t threads = (int64_t)cuda_grid_rows(c, 0) *
+                            ((cuda_grid_cols(c, 0) + COLS - 1) / COLS) * cuda_conv_chunks(c->y.c);
     const dim3 grid((unsigned)((threads + THREADS - 1) / THREADS), (unsigned)c->y.n,
                     (unsigned)cuda_conv_phases(c));
     switch (c->x.dtype) {

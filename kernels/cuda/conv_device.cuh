@@ -25,18 +25,13 @@ struct conv_place {
     int32_t n, row, col;  /* on the grid; n >= y.n: past the end */
 };
 
-static __device__ __forceinline__ uint32_t conv_grid_side(int32_t out, int32_t first, int32_t step)
-{
-    return out > first ? (uint32_t)(out - first + step - 1) / (uint32_t)step : 0;
-}
-
 static __device__ __forceinline__ struct conv_tile conv_tile_at(const struct cuda_conv *c,
                                                                 const struct cuda_phase *phase,
                                                                 int64_t first)
 {
     struct conv_tile t;
-    t.cols = conv_grid_side(c->y.w, phase->col0, c->transposed ? c->stride_w : 1);
-    t.plane = t.cols * conv_grid_side(c->y.h, phase->row0, c->transposed ? c->stride_h : 1);
+    t.cols = (uint32_t)cuda_grid_cols(c, phase->col0);
+    t.plane = t.cols * (uint32_t)cuda_grid_rows(c, phase->row0);
     t.n0 = t.plane ? (int32_t)(first / t.plane) : c->y.n;
     t.rest0 = t.plane ? (uint32_t)(first % t.plane) : 0;
     return t;
@@ -55,8 +50,8 @@ static __device__ __forceinline__ int64_t conv_pixel(const struct cuda_conv *c,
                                                      const struct cuda_phase *phase,
                                                      struct conv_place p)
 {
-    const int32_t y = p.row * (c->transposed ? c->stride_h : 1) + phase->row0,
-                  x = p.col * (c->transposed ? c->stride_w : 1) + phase->col0;
+    const int32_t y = p.row * cuda_step_h(c) + phase->row0,
+                  x = p.col * cuda_step_w(c) + phase->col0;
     return p.n < c->y.n ? ((int64_t)p.n * c->y.h + y) * c->y.w + x : -1;
 }
 
@@ -73,7 +68,7 @@ static __device__ __forceinline__ bool conv_inside(int32_t i, int32_t size)
     return (uint32_t)i < (uint32_t)size;
 }
 
-/* --- numbers: N = 1, 4 or 8 neighbours, aligned to what they fill ------------------------------ */
+/* --- numbers: N = 1, 4 or 8 neighbours, aligned to what they fill ----------------------------- */
 
 template <int WORDS> struct conv_words;
 template <> struct conv_words<1> { typedef uint32_t type; };
@@ -155,7 +150,7 @@ static __device__ __forceinline__ void conv_store(void *to, syn_dtype type, int6
     }
 }
 
-/* --- the epilogue ------------------------------------------------------------------------------ */
+/* --- the epilogue ----------------------------------------------------------------------------- */
 
 /* As syn_act_apply: NaN stays NaN. */
 static __device__ __forceinline__ float conv_act(enum syn_act act, float v, float a, float b,

@@ -21,20 +21,27 @@ static bool reach(const struct cuda_conv *c, bool rows, int32_t phase, int32_t j
     return true;
 }
 
-/* Writes the phase's taps, where wanted; returns how many there are. */
-static int32_t taps_of(const struct cuda_conv *c, int32_t phase, struct cuda_tap *tap)
+void cuda_conv_phase(const struct cuda_conv *c, int32_t i, struct cuda_phase *p,
+                     struct cuda_tap *tap)
 {
-    const int32_t row0 = c->transposed ? phase / c->stride_w : 0,
-                  col0 = c->transposed ? phase % c->stride_w : 0;
-    int32_t n = 0;
+    int32_t last_dy = 0, last_dx = 0;
+    *p = (struct cuda_phase){.row0 = c->transposed ? i / c->stride_w : 0,
+                             .col0 = c->transposed ? i % c->stride_w : 0};
     for (int32_t ky = 0; ky < c->kh; ky++)
         for (int32_t kx = 0; kx < c->kw; kx++) {
             struct cuda_tap t;
-            if (!reach(c, true, row0, ky, &t.dy) || !reach(c, false, col0, kx, &t.dx)) continue;
-            if (tap) tap[n] = t;
-            n++;
+            if (!reach(c, true, p->row0, ky, &t.dy) || !reach(c, false, p->col0, kx, &t.dx))
+                continue;
+            if (p->n_taps == 0) p->dy = last_dy = t.dy, p->dx = last_dx = t.dx;
+            if (t.dy < p->dy) p->dy = t.dy;
+            if (t.dx < p->dx) p->dx = t.dx;
+            if (t.dy > last_dy) last_dy = t.dy;
+            if (t.dx > last_dx) last_dx = t.dx;
+            if (tap) tap[p->n_taps] = t;
+            p->n_taps++;
         }
-    return n;
+    p->rows = last_dy - p->dy;
+    p->cols = last_dx - p->dx;
 }
 
 /* The kernel position from which `distance` came: reach backwards. */
@@ -45,8 +52,9 @@ static int64_t position(const struct cuda_conv *c, bool rows, int32_t phase, int
     return (c->transposed ? phase + pad - distance * stride : distance + pad) / dil;
 }
 
-static int64_t k_steps(const struct cuda_conv *c, int32_t n_taps)
+static int64_t k_steps(enum cuda_conv_way way, const struct cuda_conv *c, int32_t n_taps)
 {
+    if (way == CUDA_CONV_HALO) return up(c->x.c, CUDA_MMA_K) / CUDA_MMA_K * n_taps;
     return up((int64_t)n_taps * cuda_conv_chunks(c->x.c) * 8, CUDA_MMA_K) / CUDA_MMA_K;
 }
 
@@ -55,7 +63,8 @@ static int64_t phase_bytes(enum cuda_conv_way way, const struct cuda_conv *c, in
 {
     const int32_t n = cuda_mma_n(c->y.c);
     switch (way) {
-    case CUDA_CONV_MMA: return up(c->y.c, n) * k_steps(c, n_taps) * CUDA_MMA_K * 2;
+    case CUDA_CONV_MMA:
+    case CUDA_CONV_HALO: return up(c->y.c, n) * k_steps(way, c, n_taps) * CUDA_MMA_K * 2;
     case CUDA_CONV_DEPTH: return (int64_t)n_taps * cuda_conv_padded(c->x.c) * 4;
     default: return (int64_t)n_taps * c->x.c * up(c->y.c / c->group, 4) * 4;
     }
@@ -71,14 +80,18 @@ static int64_t tables_bytes(const struct cuda_conv *c)
 size_t cuda_conv_packed_bytes(enum cuda_conv_way way, const struct cuda_conv *c)
 {
     int64_t bytes = tables_bytes(c);
-    for (int32_t i = 0; i < cuda_conv_phases(c); i++)
-        bytes += phase_bytes(way, c, taps_of(c, i, NULL));
+    for (int32_t i = 0; i < cuda_conv_phases(c); i++) {
+        struct cuda_phase p;
+        cuda_conv_phase(c, i, &p, NULL);
+        bytes += phase_bytes(way, c, p.n_taps);
+    }
     return (size_t)bytes;
 }
 
 /* --- weights -------------------------------------------------------------------------------- */
 
 struct packing {
+    enum cuda_conv_way way;
     const struct cuda_conv *c;
     const float *w;
     const struct cuda_phase *phase;
@@ -98,6 +111,16 @@ static float weight(const struct packing *p, int64_t co, int64_t ci, int64_t tap
                  ky) * c->kw + kx];
 }
 
+/* Of output co, number k of a step. */
+static float weight_at(const struct packing *p, int64_t co, int64_t step, int32_t k,
+                       int32_t per_tap)
+{
+    const int64_t chunk = step * (CUDA_MMA_K / 8) + k / 8;
+    if (p->way == CUDA_CONV_HALO)
+        return weight(p, co, step / p->phase->n_taps * CUDA_MMA_K + k, step % p->phase->n_taps);
+    return weight(p, co, chunk % per_tap * 8 + k % 8, chunk / per_tap);
+}
+
 /* The 16-byte chunks of a tile's row are turned so that the 8 rows which one ldmatrix reads lie in
  * 8 different groups of banks: two rows of 64 bytes are one turn around the 32 banks. */
 static void pack_mma(const struct packing *p, uint16_t *to)
@@ -109,9 +132,7 @@ static void pack_mma(const struct packing *p, uint16_t *to)
         for (int64_t step = 0; step < steps; step++)
             for (int32_t row = 0; row < n; row++, to += CUDA_MMA_K)
                 for (int32_t k = 0; k < CUDA_MMA_K; k++) {
-                    const int64_t chunk = step * (CUDA_MMA_K / 8) + k / 8;
-                    const float v = weight(p, first + row, chunk % per_tap * 8 + k % 8,
-                                           chunk / per_tap);
+                    const float v = weight_at(p, first + row, step, k, per_tap);
                     to[(k / 8 ^ (row >> 1 & 3)) * 8 + k % 8] =
                         c->x.dtype == SYN_BF16 ? syn_bf16_from_float(v)
                                                : syn_f16_from_double((double)v);
@@ -143,19 +164,16 @@ void cuda_conv_pack(enum cuda_conv_way way, const struct cuda_conv *c, const flo
     int64_t at = tables_bytes(c);
     memset(packed, 0, (size_t)at);
     for (int32_t i = 0, first = 0; i < cuda_conv_phases(c); i++) {
-        const int32_t n_taps = taps_of(c, i, tap + first);
-        const struct packing p = {.c = c, .w = w, .phase = &phase[i], .tap = tap + first};
+        const struct packing p = {way, c, w, &phase[i], tap + first};
         void *to = (char *)packed + at;
-        phase[i] = (struct cuda_phase){.row0 = c->transposed ? i / c->stride_w : 0,
-                                       .col0 = c->transposed ? i % c->stride_w : 0,
-                                       .first_tap = first,
-                                       .n_taps = n_taps,
-                                       .weights = at,
-                                       .k_steps = k_steps(c, n_taps)};
-        if (way == CUDA_CONV_MMA) pack_mma(&p, to);
+        cuda_conv_phase(c, i, &phase[i], tap + first);
+        phase[i].first_tap = first;
+        phase[i].weights = at;
+        phase[i].k_steps = k_steps(way, c, phase[i].n_taps);
+        if (way == CUDA_CONV_MMA || way == CUDA_CONV_HALO) pack_mma(&p, to);
         else if (way == CUDA_CONV_DEPTH) pack_depth(&p, to);
         else pack_plain(&p, to);
-        first += n_taps;
-        at += phase_bytes(way, c, n_taps);
+        first += phase[i].n_taps;
+        at += phase_bytes(way, c, phase[i].n_taps);
     }
 }

@@ -41,7 +41,7 @@ struct cuda_view {
     int32_t pitch;     /* elements from one pixel to the next */
 };
 
-/* ---- conv.cu, conv_f32.cu, conv_depth.cu: convolutions -------------------------------------- */
+/* ---- conv.cu, conv_halo.cu, conv_f32.cu, conv_depth.cu: convolutions ------------------------ */
 
 /* y = alpha * act(conv(x, w) + bias) + beta1*res1 + beta2*res2, as kernels/ops/ops.h defines CONV
  * and CONV_TRANSPOSE. A transposed convolution of stride s is s*s plain ones, its phases: output
@@ -62,7 +62,9 @@ struct cuda_conv {
 
 /* How a convolution is done: chosen once for a shape, by cuda_conv_choose or by a measurement. */
 enum cuda_conv_way {
-    CUDA_CONV_MMA,     /* implicit GEMM on tensor cores; group 1; f16 or bf16 */
+    CUDA_CONV_MMA,     /* implicit GEMM on tensor cores; group 1; f16 (sm_75), bf16 (sm_80) */
+    CUDA_CONV_HALO,    /* the same, pixels brought once for all taps: stride 1 or transposed, taps
+                          within 3x3, two or more in each phase; no split */
     CUDA_CONV_PLAIN,   /* implicit GEMM in f32 on CUDA cores; any type, any group */
     CUDA_CONV_DEPTH,   /* as many groups as channels, in and out */
     CUDA_CONV_WAYS

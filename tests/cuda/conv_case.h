@@ -7,10 +7,10 @@
  * Bound    Plain code in that precision multiplies and adds in f32, K products each rounded twice,
  *          and rounds once to y's type. With u = 2^-24 and M = sum |w|*|x| + |bias| it is off by at
  *          most S = (K + 8)*u*M through the activation (whose slope is at most L), by a few u of
- *          what is added after, and by half a unit in y's last place; a number passes when it is off
- *          by no more than twice that. NaN passes nowhere.
- * Guards   y's buffer holds a canary before, behind, and in the channels beside the view; whatever x
- *          and the residuals have beside theirs is NaN.
+ *          what is added after, and by half a unit in y's last place; a number passes when it is
+ *          off by no more than twice that. NaN passes nowhere.
+ * Guards   y's buffer holds a canary before, behind, and in the channels beside the view; whatever
+ *          x and the residuals have beside theirs is NaN.
  * Runs     twice, into the same bits.
  * Layer:   tests. */
 #ifndef CUDA_CONV_CASE_H
@@ -50,7 +50,7 @@ static inline struct conv_case conv_case_of(enum cuda_conv_way way, syn_dtype ty
     return t;
 }
 
-/* --- numbers in a type -------------------------------------------------------------------------- */
+/* --- numbers in a type ------------------------------------------------------------------------ */
 
 static inline size_t conv_bytes(syn_dtype t) { return t == SYN_F32 ? 4 : 2; }
 static inline double conv_unit(syn_dtype t) /* half a unit in the last place of 1 */
@@ -87,7 +87,7 @@ static inline void conv_round(float *x, int64_t n, syn_dtype t)
     }
 }
 
-/* --- pictures on the device ---------------------------------------------------------------------- */
+/* --- pictures on the device ------------------------------------------------------------------- */
 
 enum { CONV_GUARD = 64 }; /* elements at each end of a picture's buffer */
 
@@ -124,7 +124,7 @@ static inline struct conv_picture conv_picture_of(const struct conv_case *t, syn
     return p;
 }
 
-/* --- the reference -------------------------------------------------------------------------------- */
+/* --- the reference ---------------------------------------------------------------------------- */
 
 struct conv_truth {
     std::vector<float> y, mag; /* the result; sum |w|*|x| + |bias| */
@@ -196,6 +196,11 @@ static inline bool conv_reference(const struct conv_case *t, const struct conv_d
     return ok;
 }
 
+static inline bool conv_tensor_cores(const struct conv_case *t) /* weights have x's type */
+{
+    return t->way == CUDA_CONV_MMA || t->way == CUDA_CONV_HALO;
+}
+
 static inline std::vector<float> conv_random(uint64_t seed, int64_t n, float from, float to)
 {
     float *x = t_uniform(seed, (size_t)n, from, to);
@@ -212,7 +217,7 @@ static inline bool conv_make(const struct conv_case *t, uint64_t seed, struct co
     d->x = conv_random(seed, (int64_t)t->n * t->ci * t->h * t->w, -2, 2);
     d->w = conv_random(seed + 1, (int64_t)t->co * k, -2 * scale, 2 * scale);
     conv_round(d->x.data(), (int64_t)d->x.size(), t->x);
-    conv_round(d->w.data(), (int64_t)d->w.size(), t->way == CUDA_CONV_MMA ? t->x : SYN_F32);
+    conv_round(d->w.data(), (int64_t)d->w.size(), conv_tensor_cores(t) ? t->x : SYN_F32);
     if (!t->no_bias) d->bias = conv_random(seed + 2, t->co, -1, 1);
     if (!conv_reference(t, d, true, &truth->mag, &truth->ho, &truth->wo, what)) return false;
     if (t->act == SYN_ACT_PRELU) d->slope = conv_random(seed + 3, t->co, -1, 1);

@@ -83,7 +83,8 @@ static inline void conv_drop(struct conv_device *dev)
 }
 
 /* y's buffer after a run from canaries. */
-static inline std::vector<unsigned char> conv_once(const struct conv_case *t, struct conv_device *dev,
+static inline std::vector<unsigned char> conv_once(const struct conv_case *t,
+                                                   struct conv_device *dev,
                                                    const struct cuda_conv *c, const char *what)
 {
     std::vector<unsigned char> out(dev->y.host.size());
@@ -108,7 +109,8 @@ static inline double conv_bound(const struct conv_case *t, const struct conv_dat
     if (!d->res1.empty()) after += fabs((double)t->beta1 * (double)d->res1[(size_t)i]);
     if (!d->res2.empty()) after += fabs((double)t->beta2 * (double)d->res2[(size_t)i]);
     if (t->act != SYN_ACT_SIGMOID && t->act != SYN_ACT_CLIP) after -= alpha;
-    return 2 * (sum + 4 * u * after + conv_unit(t->y) * fabs((double)truth->y[(size_t)i]) + 0x1p-25);
+    return 2 * (sum + 4 * u * after + 0x1p-25 + /* the last: f16 below its normal numbers */
+                conv_unit(t->y) * fabs((double)truth->y[(size_t)i]));
 }
 
 static inline void conv_compare(const struct conv_case *t, const struct conv_data *d,

@@ -1,8 +1,9 @@
 /* test_conv_fused.cu - what convolutions do after their sums: bias, activations, residuals, types;
- * in all three kernels, and where sums leave in parts. */
+ * in all four kernels, and where sums leave in parts. */
 #include "tests/cuda/conv_case.h"
 
-static const enum cuda_conv_way ways[] = {CUDA_CONV_MMA, CUDA_CONV_PLAIN, CUDA_CONV_DEPTH};
+static const enum cuda_conv_way ways[] = {CUDA_CONV_MMA, CUDA_CONV_HALO, CUDA_CONV_PLAIN,
+                                         CUDA_CONV_DEPTH};
 static const syn_dtype types[] = {SYN_F16, SYN_BF16, SYN_F32};
 
 /* 8-channel blocks with and without channels past c. */
@@ -67,8 +68,8 @@ static void test_types(void)
             }
 }
 
-/* A NaN in x comes out where a tap sees it and nowhere else: not through K's steps past the last tap
- * either, whose weights are zero. */
+/* A NaN in x comes out where a tap sees it and nowhere else: not through K's steps past the last
+ * tap either, whose weights are zero. */
 static void not_finite(enum cuda_conv_way way, int first_pad)
 {
     struct conv_case t = small(way, SYN_F16, 16);

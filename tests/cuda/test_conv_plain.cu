@@ -1,4 +1,4 @@
-/* test_conv_plain.cu - convolutions on CUDA cores (kernels/cuda/conv_f32.cu, conv_depth.cu): shapes,
+/* test_conv_plain.cu - convolutions on CUDA cores (conv_f32.cu, conv_depth.cu): shapes,
  * windows, groups; and which kernel is chosen. */
 #include "tests/cuda/conv_case.h"
 
@@ -99,8 +99,8 @@ static struct cuda_conv shape_of(syn_dtype type, int ci, int side, int co, int k
 static void test_choice(void)
 {
     struct cuda_conv c = shape_of(SYN_F16, 64, 512, 64, 3, 1);
-    T_CHECK(cuda_conv_choose(&c, 132) == CUDA_CONV_MMA && c.split == 1, "a large picture");
-    T_CHECK(cuda_conv_scratch(CUDA_CONV_MMA, &c) == 0, "one part needs no scratch");
+    T_CHECK(cuda_conv_choose(&c, 132) == CUDA_CONV_HALO && c.split == 1, "a large picture");
+    T_CHECK(cuda_conv_scratch(CUDA_CONV_HALO, &c) == 0, "one part needs no scratch");
     c = shape_of(SYN_BF16, 1280, 8, 1280, 3, 1);
     T_CHECK(cuda_conv_choose(&c, 132) == CUDA_CONV_MMA, "8x8");
     T_CHECK(c.split > 1 && c.split <= 32, "8x8: %d parts", c.split);

@@ -8,8 +8,7 @@
 #     SYNTHD_CUDA_PLUGIN=build/cuda_host/plain/synthd-cuda.so build/synthd selftest --device cuda:0
 
 .PHONY: cuda-host cuda-host-asan cuda-compile
-CUDA_HOST_CU_TESTS := $(sort $(wildcard tests/cuda_host/test_*.cu tests/cuda/test_*.cu))
-CUDA_HOST_NAMES := $(notdir $(CUDA_HOST_CU_TESTS:.cu=))
+CUDA_TESTS := $(sort $(wildcard tests/cuda_host/test_*.cu tests/cuda/test_*.cu))
 CUDA_HOST_A := $(BUILD)/libcuda-host.a
 CUDA_HOST_SO := $(BUILD)/cuda_host/libcuda-host.so
 CUDA_HOST_O := $(patsubst %.cpp,$(BUILD)/obj/%.o,$(sort $(wildcard tests/cuda_host/*.cpp)))
@@ -36,23 +35,21 @@ $(BUILD)/cuda_host/$(1)/%.o: %.cu
 $(BUILD)/cuda_host/$(1)/kernels/%.o: kernels/%.c
 	@mkdir -p $$(@D) && echo "  CC   $$< ($(1))"
 	@$$(CC) $$(CUDA_HOST_FLAGS) -std=gnu11 $$(DEFS) -O1 -fvisibility=hidden $$(CUDA_HOST_SAN_$(1)) -c $$< -o $$@
-CUDA_HOST_KERNELS_$(1) := $(CUDA_CU:%.cu=$(BUILD)/cuda_host/$(1)/%.o) $(CUDA_C:%.c=$(BUILD)/cuda_host/$(1)/%.o)
-$(CUDA_HOST_NAMES:%=$(BUILD)/cuda_host/$(1)/%): $(BUILD)/cuda_host/$(1)/%: $$$$(call cuda_host_test_o,$(1),%) \
-        $$(CUDA_HOST_KERNELS_$(1)) $(CUDA_HOST_A) $(ENGINE_A)
+$(BUILD)/cuda_host/$(1)/libkernels.a: $(CUDA_CU:%.cu=$(BUILD)/cuda_host/$(1)/%.o) $(CUDA_C:%.c=$(BUILD)/cuda_host/$(1)/%.o)
+	@rm -f $$@ && ar rcs $$@ $$^
+$(BUILD)/cuda_host/$(1)/tests/%: $(BUILD)/cuda_host/$(1)/tests/%.o $(BUILD)/cuda_host/$(1)/libkernels.a $(CUDA_HOST_A) $(ENGINE_A)
 	@$$(CXX) $$(SANFLAGS) -pthread -rdynamic -o $$@ $$^ $$(ENGINE_LIBS)
-$(BUILD)/cuda_host/$(1)/synthd-cuda.so: $$(CUDA_HOST_KERNELS_$(1)) $(ENGINE_A) $(CUDA_HOST_SO)
-	@$$(CXX) $$(SANFLAGS) -pthread -shared -Wl,--exclude-libs,ALL,-Bsymbolic,--as-needed -o $$@ $$(filter-out %.so,$$^) \
+$(BUILD)/cuda_host/$(1)/synthd-cuda.so: $(BUILD)/cuda_host/$(1)/libkernels.a $(ENGINE_A) $(CUDA_HOST_SO)
+	@$$(CXX) $$(SANFLAGS) -pthread -shared -Wl,--exclude-libs,ALL,-Bsymbolic,--as-needed -o $$@ \
+	    -Wl,--whole-archive $$< -Wl,--no-whole-archive $(ENGINE_A) \
 	    -L$$(dir $(CUDA_HOST_SO)) -lcuda-host -Wl,-rpath,'$$$$ORIGIN/..' $$(ENGINE_LIBS)
 $(BUILD)/cuda_host/$(1)/test_backend: tests/cuda/test_backend.c $(BUILD)/cuda_host/$(1)/synthd-cuda.so
 	@mkdir -p $$(@D) && echo "  TEST $$< ($(1))"
 	@$$(CC) $$(ALL_CFLAGS) $$(DEFS) -Itests/cuda_host -MF $$@.d $$< -o $$@ $$(ALL_LDFLAGS) -rdynamic $(ENGINE_A) \
 	    -L$$(dir $(CUDA_HOST_SO)) -lcuda-host -Wl,-rpath,'$$$$ORIGIN/..' $$(ENGINE_LIBS)
 endef
-# The object of a test, in whichever folder its source lies.
-cuda_host_test_o = $(patsubst %.cu,$(BUILD)/cuda_host/$(1)/%.o,$(filter %/$(2).cu,$(CUDA_HOST_CU_TESTS)))
-.SECONDEXPANSION:
 $(foreach kind,$(CUDA_HOST_KINDS),$(eval $(call cuda_host_rules,$(kind))))
-.SECONDARY: $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_HOST_CU_TESTS:%.cu=$(BUILD)/cuda_host/$(k)/%.o))
+.SECONDARY: $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_TESTS:%.cu=$(BUILD)/cuda_host/$(k)/%.o))
 
 # Stand-ins for libraries that the backend opens by name.
 CUDA_HOST_LIBS := $(BUILD)/cuda_host/libs/libcublasLt.so.13
@@ -60,7 +57,7 @@ $(BUILD)/cuda_host/libs/libcublasLt.so.13: tests/cuda_host/libs/cublaslt.cpp
 	@mkdir -p $(@D) && echo "  CXX  $<"
 	@$(CXX) $(CUDA_HOST_FLAGS) -std=c++17 -O2 $(SANFLAGS) -shared $< -o $@
 
-CUDA_HOST_BIN := $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_HOST_NAMES:%=$(BUILD)/cuda_host/$(k)/%))
+CUDA_HOST_BIN := $(foreach k,$(CUDA_HOST_KINDS),$(CUDA_TESTS:%.cu=$(BUILD)/cuda_host/$(k)/%))
 CUDA_HOST_BACKEND := $(if $(CUDA_CU),$(CUDA_HOST_KINDS:%=$(BUILD)/cuda_host/%/test_backend))
 cuda-host: $(CUDA_HOST_BIN) $(CUDA_HOST_BACKEND) $(CUDA_HOST_LIBS)
 	@LD_LIBRARY_PATH=$(abspath $(BUILD)/cuda_host/libs):$$LD_LIBRARY_PATH scripts/run-tests $(CUDA_HOST_BIN) $(CUDA_HOST_BACKEND)
@@ -71,7 +68,7 @@ cuda-host-asan:
 CUDA_TEST_ARCHS ?= 75 80
 cuda-compile: $(CUDA_PLUGIN)
 	@mkdir -p $(BUILD)/nvcc
-	@$(if $(NVCC),for f in $(CUDA_HOST_CU_TESTS); do \
+	@$(if $(NVCC),for f in $(CUDA_TESTS); do \
 	    for a in $(CUDA_TEST_ARCHS); do echo "  NVCC $$f sm_$$a"; \
 	    $(NVCC) -std=c++17 -arch=sm_$$a -I. -c $$f -o $(BUILD)/nvcc/out.o || exit 1; done; done,\
 	    echo "no nvcc: nothing compiled for a card")
