@@ -40,7 +40,7 @@ $(BUILD)/cuda_host/$(1)/libkernels.a: $(CUDA_CU:%.cu=$(BUILD)/cuda_host/$(1)/%.o
 $(BUILD)/cuda_host/$(1)/tests/%: $(BUILD)/cuda_host/$(1)/tests/%.o $(BUILD)/cuda_host/$(1)/libkernels.a $(CUDA_HOST_A) $(ENGINE_A)
 	@$$(CXX) $$(SANFLAGS) -pthread -rdynamic -o $$@ $$^ $$(ENGINE_LIBS)
 $(BUILD)/cuda_host/$(1)/synthd-cuda.so: $(BUILD)/cuda_host/$(1)/libkernels.a $(ENGINE_A) $(CUDA_HOST_SO)
-	@$$(CXX) $$(SANFLAGS) -pthread -shared -Wl,--exclude-libs,ALL,-Bsymbolic,--as-needed -o $$@ \
+	@$$(CXX) $$(SANFLAGS) -pthread -shared -Wl,--exclude-libs,libsynthd-engine.a,-Bsymbolic,--as-needed -o $$@ \
 	    -Wl,--whole-archive $$< -Wl,--no-whole-archive $(ENGINE_A) \
 	    -L$$(dir $(CUDA_HOST_SO)) -lcuda-host -Wl,-rpath,'$$$$ORIGIN/..' $$(ENGINE_LIBS)
 $(BUILD)/cuda_host/$(1)/test_backend: tests/cuda/test_backend.c $(BUILD)/cuda_host/$(1)/synthd-cuda.so
