@@ -7,7 +7,7 @@
 # built here as it is by nvcc: $(BUILD)/cuda_host/plain/synthd-cuda.so also serves
 #     SYNTHD_CUDA_PLUGIN=build/cuda_host/plain/synthd-cuda.so build/synthd selftest --device cuda:0
 
-.PHONY: cuda-host cuda-host-asan cuda-compile
+.PHONY: cuda-host cuda-host-asan cuda-models cuda-compile
 CUDA_TESTS := $(sort $(wildcard tests/cuda_host/test_*.cu tests/cuda/test_*.cu))
 CUDA_HOST_A := $(BUILD)/libcuda-host.a
 CUDA_HOST_SO := $(BUILD)/cuda_host/libcuda-host.so
@@ -63,6 +63,11 @@ cuda-host: $(CUDA_HOST_BIN) $(CUDA_HOST_BACKEND) $(CUDA_HOST_LIBS)
 	@LD_LIBRARY_PATH=$(abspath $(BUILD)/cuda_host/libs):$$LD_LIBRARY_PATH scripts/run-tests $(CUDA_HOST_BIN) $(CUDA_HOST_BACKEND)
 cuda-host-asan:
 	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined cuda-host
+
+# The catalog's upscalers on the backend, tiny pictures, against ONNX Runtime. ONLY=id: one of them.
+cuda-models: $(BUILD)/test/run_model $(BUILD)/cuda_host/plain/synthd-cuda.so
+	@BUILD=$(BUILD) scripts/fetch-models >/dev/null || echo "cuda-models: some models cannot be fetched"
+	@BUILD=$(BUILD) $(PYTHON) tests/parity/cuda.py --plugin $(BUILD)/cuda_host/plain/synthd-cuda.so $(if $(ONLY),--only $(ONLY))
 
 # What nvcc says to the tests as well, if it is here; no card is needed.
 CUDA_TEST_ARCHS ?= 75 80

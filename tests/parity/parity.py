@@ -360,11 +360,13 @@ def check_quality(engine, net, tally):
         )
 
 
+def default_models():
+    return os.environ.get("MODELS") or os.path.join(pictures.cache_dir(), "models")
+
+
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument(
-        "--models", default=os.environ.get("MODELS") or os.path.join(pictures.cache_dir(), "models")
-    )
+    parser.add_argument("--models", default=default_models())
     parser.add_argument(
         "--run", default=os.path.join(os.environ.get("BUILD") or "build", "test/run_model")
     )

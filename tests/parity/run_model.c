@@ -1,12 +1,13 @@
 /* run_model.c - runs one model on one raw tensor: what tests/parity and tests/bench drive.
  *
- *   run_model --graph G --weights W --in F --shape N,C,H,W --out F [--precision auto|f32|bf16]
+ *   run_model --graph G --weights W --in F --shape N,C,H,W --out F [--precision auto|f32|bf16|f16]
  *             [--passes-off MASK] [--stage K] [--device D] [--threads N] [--tuning F]
  *
  * F holds dense little-endian f32 in NCHW. --stage K runs stages 0 to K, each global vector being
  * the mean of the stage before it over the whole picture, and writes stage K's output; without it
  * the model runs as one plan. On success prints one line of key=value: shape of the output and what
  * the plan says of itself.
+ * SYNTHD_CUDA_PLUGIN names the file that CUDA devices come from.
  * Exit codes: 0, 1 with a line on stderr, 2 bad usage.
  *
  * With --info instead of --shape, --in and --out: opens the model and prints what is known of it
@@ -282,6 +283,7 @@ int main(int argc, char **argv)
         return 2;
     }
     const struct syn_engine_opts opts = {.device = a.device,
+                                         .cuda_plugin = getenv("SYNTHD_CUDA_PLUGIN"),
                                          .threads = a.threads,
                                          .precision = a.precision,
                                          .tuning_file = a.tuning};
