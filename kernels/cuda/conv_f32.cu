@@ -9,7 +9,8 @@
  *          threads read neighbouring channels; k steps without divisions. The pixels of a step lie
  *          [k][pixel] so that a thread's 8 are two 16-byte loads.
  * Launch   128 threads; grid x = pixels' blocks * blocks of outputs * phases, the last fastest; y =
- *          groups. 18 KiB shared memory, 96 registers on sm_90: 5 blocks on a multiprocessor.
+ *          groups. 18 KiB shared memory, 123 registers on sm_90: 4 blocks on a multiprocessor
+ *          (left to itself ptxas takes 96 for 5 and spills there).
  * Roofline 64 -> 64, 3x3, f32, per pixel: 73,728 FLOP over 512 bytes: bound by FMA (an H100: 67
  *          TFLOP/s, 33.5 T FMA: 1.1 ns a pixel); shared memory gives 12 floats for 32 FMA.
  * Measured not yet.
@@ -151,7 +152,7 @@ static __device__ __forceinline__ void leave(const struct cuda_conv *c, int64_t 
 }
 
 template <syn_dtype TYPE>
-static __global__ void __launch_bounds__(THREADS) conv_plain_kernel(
+static __global__ void __launch_bounds__(THREADS, 4) conv_plain_kernel(
     const __grid_constant__ struct cuda_conv c, int32_t blocks_n)
 {
     SYN_SHARED(struct plain_shared, s);

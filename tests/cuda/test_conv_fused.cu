@@ -82,8 +82,8 @@ static void not_finite(enum cuda_conv_way way, int first_pad)
     t.act = SYN_ACT_RELU;
     t.pad[0] = t.pad[1] = first_pad; /* 3: no tap is (0, 0) */
     if (!conv_make(&t, 7, &d, &truth, "not finite")) return;
-    d.x[0] = NAN;
-    d.x[1] = INFINITY;
+    d.x[0] = INFINITY; /* in another corner than the NaN: zero times it would be one */
+    d.x[(size_t)(t.h * t.w - 1)] = NAN;
     (void)conv_reference(&t, &d, false, &truth.y, &truth.ho, &truth.wo, "not finite");
     conv_upload(&t, &d, truth.ho, truth.wo, &dev, &c, "not finite");
     const std::vector<unsigned char> out = conv_once(&t, &dev, &c, "not finite");
