@@ -52,8 +52,10 @@ UNIT_BIN := $(UNIT_NAMES:%=$(BUILD)/test/%)
 
 DEFS += $(if $(HAVE_DNNL),-DSYN_HAVE_DNNL)
 
-.PHONY: all help config engine unit layers clean
-all: config $(ENGINE_A) $(if $(HAVE_SERVER),$(BUILD)/synthd)
+.PHONY: all daemon help config engine unit layers clean
+# With nvcc the CUDA plugin too: some minutes, as it is compiled for every card.
+all: daemon $(if $(NVCC),cuda)
+daemon: config $(ENGINE_A) $(if $(HAVE_SERVER),$(BUILD)/synthd)
 	@$(if $(HAVE_SERVER),:,echo "built the engine only: run scripts/install-deps for the daemon")
 
 config:
@@ -198,11 +200,12 @@ bench: $(BUILD)/synthd $(BUILD)/test/run_model
 # Installs what is missing, builds, fetches models, runs real jobs on a real photo.
 demo:
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD) all
+	@$(MAKE) --no-print-directory -j$$(nproc) BUILD=$(BUILD) daemon
 	@BUILD=$(BUILD) scripts/demo
 
 install: $(BUILD)/synthd
 	install -D -m 755 $(BUILD)/synthd $(DESTDIR)$(PREFIX)/bin/synthd
+	$(if $(wildcard $(BUILD)/synthd-cuda.so),install -D -m 755 $(BUILD)/synthd-cuda.so $(DESTDIR)$(PREFIX)/lib/synthd/synthd-cuda.so)
 	install -D -m 644 config/synthd.json $(DESTDIR)$(PREFIX)/share/synthd/synthd.json
 	install -D -m 644 config/catalog.json $(DESTDIR)$(PREFIX)/share/synthd/catalog.json
 	sed 's|/usr/local|$(PREFIX)|g' config/synthd.service > $(BUILD)/synthd.service
@@ -214,7 +217,9 @@ help:
 	@echo "make check        every test; check-quick: under three minutes"
 	@echo "make unit conformance server parity asan tsan fuzz torture layers engine"
 	@echo "                  one kind of proof each; torture N=200, fuzz SECONDS_EACH=60"
-	@echo "make cuda-host    the CUDA code on the CPU: plain and checked; cuda-host-asan, cuda-compile"
+	@echo "make daemon cuda  one of the two alone; CUDA_ARCHS=90a: for one card"
+	@echo "make cuda-host    the CUDA code on the CPU: plain and checked; cuda-host-asan, cuda-models,"
+	@echo "                  cuda-compile (nvcc)"
 	@echo "make soak         2,000 phrases of a voice: resident memory stays flat; RUNS=n"
 	@echo "make bench        against the peers: build/bench.json; WORK=name: one row"
 	@echo "make install      into PREFIX=/usr/local, DESTDIR for packages"

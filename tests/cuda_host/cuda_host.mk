@@ -70,7 +70,7 @@ cuda-models: $(BUILD)/test/run_model $(BUILD)/cuda_host/plain/synthd-cuda.so
 	@BUILD=$(BUILD) $(PYTHON) tests/parity/cuda.py --plugin $(BUILD)/cuda_host/plain/synthd-cuda.so $(if $(ONLY),--only $(ONLY))
 
 # What nvcc says to the tests as well, if it is here; no card is needed.
-CUDA_TEST_ARCHS ?= 75 80
+CUDA_TEST_ARCHS ?= 80
 cuda-compile: $(CUDA_PLUGIN)
 	@mkdir -p $(BUILD)/nvcc
 	@$(if $(NVCC),for f in $(CUDA_TESTS); do \
