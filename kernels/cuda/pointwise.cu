@@ -86,7 +86,7 @@ static __device__ __forceinline__ void load_slopes(const struct point *p, int32_
         slope[k] = p->slope[((int64_t)g * CUDA_LANES + k) * p->slope_step];
 }
 
-static __global__ void __launch_bounds__(CUDA_BLOCK)
+static __global__ void __launch_bounds__(CUDA_BLOCK, 4) /* unasked, sm_100 spills for more */
     point_kernel(const __grid_constant__ struct point p)
 {
     const struct cuda_place at = cuda_here(p.y.h, p.tiles);
