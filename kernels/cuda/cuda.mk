@@ -14,18 +14,26 @@ empty :=
 comma := $(empty),$(empty)
 GENCODE := $(foreach a,$(CUDA_ARCHS),-gencode arch=compute_$(a)$(comma)code=sm_$(a)) \
            -gencode arch=compute_$(CUDA_PTX)$(comma)code=compute_$(CUDA_PTX)
-# A register that spills is a build error (-Werror does not cover it): scripts/cuda-static looks.
-NVCC_FLAGS := -std=c++17 -O3 -I. --threads 2 -Wno-deprecated-gpu-targets -Xcompiler -Wall,-Wextra,-fPIC,-fvisibility=hidden
+# What ptxas says of each kernel (X.cu.log) and what it made (X.cu.kept/) stay beside the object for
+# scripts/cuda-static. One architecture after another, not --threads: their words would mix.
+NVCC_FLAGS := -std=c++17 -O3 -I. -Wno-deprecated-gpu-targets -Xptxas -v -Xcompiler -Wall,-Wextra,-fPIC,-fvisibility=hidden
 
-.PHONY: cuda
+.PHONY: cuda cuda-objects cuda-static
 cuda: $(CUDA_PLUGIN)
+cuda-objects: $(if $(NVCC),$(CUDA_CU:%.cu=$(BUILD)/cuda/%.cu.o))
+# Each kernel's registers, occupancy and SASS against tests/cuda/static.txt: no card needed.
+cuda-static: cuda-objects
+	@BUILD=$(BUILD) $(PYTHON) scripts/cuda-static $(if $(UPDATE),--update)
 
 $(BUILD)/cuda/%.o: %.c
 	@mkdir -p $(@D) && echo "  NVCC $<"
 	@$(NVCC) -O2 -I. $(DEFS) -Xcompiler -std=gnu11,-Wall,-Wextra,-Wshadow,-fPIC,-fvisibility=hidden -MMD -c $< -o $@
 $(BUILD)/cuda/%.cu.o: %.cu
-	@mkdir -p $(@D) && echo "  NVCC $<"
-	@$(NVCC) $(NVCC_FLAGS) $(GENCODE) -MMD -c $< -o $@
+	@rm -rf $(@:.o=.kept) && mkdir -p $(@:.o=.kept) && echo "  NVCC $<"
+	@$(NVCC) $(NVCC_FLAGS) $(GENCODE) --keep --keep-dir $(@:.o=.kept) -MMD -c $< -o $@ 2>$(@:.o=.log) || \
+	    { grep -v '^ptxas info\|bytes stack frame' $(@:.o=.log); exit 1; }
+	@grep -v '^ptxas info\|bytes stack frame' $(@:.o=.log) || true
+	@cd $(@:.o=.kept) && find . -type f ! -name '*.ptx' ! -name '*.cubin' -delete
 
 $(BUILD)/synthd-cuda.so: $(CUDA_O) $(ENGINE_A)
 	@echo "  LD   $@"
