@@ -219,7 +219,7 @@ help:
 	@echo "                  one kind of proof each; torture N=200, fuzz SECONDS_EACH=60"
 	@echo "make daemon cuda  one of the two alone; CUDA_ARCHS=90a: for one card"
 	@echo "make cuda-host    the CUDA code on the CPU: plain and checked; cuda-host-asan, cuda-models,"
-	@echo "                  cuda-compile (nvcc)"
+	@echo "                  cuda-compile, cuda-static (nvcc); plant: bugs that its tests must catch"
 	@echo "make soak         2,000 phrases of a voice: resident memory stays flat; RUNS=n"
 	@echo "make bench        against the peers: build/bench.json; WORK=name: one row"
 	@echo "make install      into PREFIX=/usr/local, DESTDIR for packages"

@@ -7,7 +7,7 @@
 # built here as it is by nvcc: $(BUILD)/cuda_host/plain/synthd-cuda.so also serves
 #     SYNTHD_CUDA_PLUGIN=build/cuda_host/plain/synthd-cuda.so build/synthd selftest --device cuda:0
 
-.PHONY: cuda-host cuda-host-asan cuda-models cuda-compile
+.PHONY: cuda-host cuda-host-asan cuda-models cuda-compile plant
 CUDA_TESTS := $(sort $(wildcard tests/cuda_host/test_*.cu tests/cuda/test_*.cu))
 CUDA_HOST_A := $(BUILD)/libcuda-host.a
 CUDA_HOST_SO := $(BUILD)/cuda_host/libcuda-host.so
@@ -63,6 +63,10 @@ cuda-host: $(CUDA_HOST_BIN) $(CUDA_HOST_BACKEND) $(CUDA_HOST_LIBS)
 	@LD_LIBRARY_PATH=$(abspath $(BUILD)/cuda_host/libs):$$LD_LIBRARY_PATH scripts/run-tests $(CUDA_HOST_BIN) $(CUDA_HOST_BACKEND)
 cuda-host-asan:
 	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined cuda-host
+
+# Bugs planted one at a time, each of which a test must catch: some hours. EVERY=12: a sample.
+plant:
+	@BUILD=$(BUILD) $(PYTHON) scripts/plant $(if $(EVERY),--every $(EVERY)) $(if $(ONLY),'$(ONLY)')
 
 # The catalog's upscalers on the backend, tiny pictures, against ONNX Runtime. ONLY=id: one of them.
 cuda-models: $(BUILD)/test/run_model $(BUILD)/cuda_host/plain/synthd-cuda.so
