@@ -64,7 +64,8 @@ cuda-host: $(CUDA_HOST_BIN) $(CUDA_HOST_BACKEND) $(CUDA_HOST_LIBS)
 cuda-host-asan:
 	@$(MAKE) --no-print-directory BUILD=build/asan SAN=address,undefined cuda-host
 
-# Bugs planted one at a time, each of which a test must catch: some hours. EVERY=12: a sample.
+# Bugs planted one at a time, each of which a test must catch. EVERY=12: a sample;
+# ONLY=pattern: some of them.
 plant:
 	@BUILD=$(BUILD) $(PYTHON) scripts/plant $(if $(EVERY),--every $(EVERY)) $(if $(ONLY),'$(ONLY)')
 
