@@ -8,7 +8,7 @@
  *          repeated operand has step 0 along that axis; one with a single channel is one load.
  *          Where every operand is whole or one pixel, all pixels are one row (tiling.cuh), so that
  *          small pictures fill their blocks.
- * Launch   up to 256 threads; grid x = rows * tiles. No shared memory. sm_75 to sm_120: 46 to 50
+ * Launch   up to 256 threads; grid x = rows * tiles. No shared memory. sm_75 to sm_120: 44 to 50
  *          registers.
  * Roofline bytes = pixels * channels * (sum of the operands' sizes + y's): f16 ADD of [64,512,512]
  *          moves 101 MB: 0.030 ms at an H100's 3.35 TB/s. One flop to 2 bytes: memory-bound.
