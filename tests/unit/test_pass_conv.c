@@ -1,61 +1,10 @@
 /* test_pass_conv.c - what lies around convolutions, with the pass and without: the same numbers, and
  * one node where the pads are zeros and nobody else reads what lies between. */
 #include "kernels/base/alloc.h"
-#include "kernels/graph/graph.h"
-#include "kernels/graph/passes.h"
-#include "tests/t.h"
+#include "tests/pass_t.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
-struct builder {
-    struct syn_graph *g;
-    struct syn_err err;
-    uint32_t seed;
-};
-
-#define DIMS(...) (int32_t)(sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), (const int64_t[]){__VA_ARGS__}
-
-static void begin(struct builder *b)
-{
-    memset(b, 0, sizeof *b);
-    b->seed = 1;
-    if (syn_graph_new(&b->g, &b->err) != SYN_OK) abort();
-}
-static int32_t constant(struct builder *b, syn_dtype type, int32_t rank, const int64_t *dim, const void *data)
-{
-    const struct syn_tensor t = {syn_shape_of(rank, dim), type, (void *)(uintptr_t)data};
-    int32_t v = -1;
-    if (syn_graph_constant_tensor(b->g, "", &t, &v, &b->err) != SYN_OK) abort();
-    return v;
-}
-static int32_t random_value(struct builder *b, int32_t rank, const int64_t *dim)
-{
-    float data[4096];
-    for (int i = 0; i < 4096; i++) {
-        b->seed = b->seed * 1664525u + 1013904223u;
-        data[i] = (float)(b->seed >> 8) * 0x1p-23f - 1;
-    }
-    return constant(b, SYN_F32, rank, dim, data);
-}
-static int32_t integers(struct builder *b, int32_t n, const int64_t *v)
-{
-    const int64_t dim = n;
-    return constant(b, SYN_I64, 1, &dim, v);
-}
-static int32_t node(struct builder *b, syn_op_id id, int32_t n_in, const int32_t *in, int32_t n_attrs,
-                    const struct syn_attr *attrs)
-{
-    const struct syn_node_spec spec = {.id = id, .name = "n", .opset = 17, .n_in = n_in, .in = in,
-                                       .n_attrs = n_attrs, .attrs = attrs, .n_out = 1};
-    int32_t out[SYN_MAX_OPERANDS];
-    if (syn_graph_add(b->g, &spec, out, &b->err) != SYN_OK) {
-        T_CHECK(false, "%s", b->err.text);
-        abort();
-    }
-    return out[0];
-}
-static int32_t unary(struct builder *b, syn_op_id id, int32_t x) { return node(b, id, 1, &x, 0, NULL); }
 static int32_t add(struct builder *b, int32_t x, int32_t y)
 {
     return node(b, SYN_OP_ADD, 2, (const int32_t[]){x, y}, 0, NULL);
@@ -78,29 +27,6 @@ static int32_t pad(struct builder *b, int32_t x, const int64_t pads[8], const ch
     const struct syn_attr a = syn_attr_of_text("mode", mode);
     const int32_t in[3] = {x, integers(b, 8, pads), constant(b, SYN_F32, 0, NULL, &value)};
     return node(b, SYN_OP_PAD_ND, 3, in, 1, &a);
-}
-
-static int32_t count(const struct syn_graph *g, syn_op_id id)
-{
-    int32_t n = 0;
-    for (int32_t i = 0; i < g->n_nodes; i++) n += g->node[i].op && (id == SYN_OP_COUNT || g->node[i].id == id);
-    return n;
-}
-
-/* The output's numbers by references, all operands being constants. */
-static float *evaluate(struct syn_graph *g, int64_t *n, struct syn_shape *shape)
-{
-    struct syn_err err = {""};
-    bool whole = false;
-    int32_t at = -1;
-    const syn_status st = syn_graph_specialise(g, NULL, true, &whole, &at, &err);
-    const struct syn_value *y = &g->value[g->output[0]];
-    T_CHECK(st == SYN_OK && whole && y->data, "%s", err.text);
-    if (st != SYN_OK || !y->data || !syn_shape_elements(&y->shape, n)) return NULL;
-    *shape = y->shape;
-    float *copy = (float *)t_alloc((size_t)*n * sizeof *copy);
-    syn_value_floats(y, 0, *n, copy);
-    return copy;
 }
 
 /* Frees the graph. left: nodes that the pass leaves, of them `steps` fused ones. */
