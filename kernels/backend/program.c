@@ -165,6 +165,27 @@ void syn_program_free(struct syn_program *p)
     syn_free(p);
 }
 
+syn_status syn_program_steps(struct syn_program *p, const struct syn_run *r, int32_t from,
+                             int32_t to, const atomic_bool *cancel, bool profile,
+                             struct syn_err *err)
+{
+    for (int32_t i = from; i < to; i++) {
+        struct syn_program_step *s = &p->step[i];
+        double start = profile ? syn_seconds_now() : 0;
+        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+            return syn_fail(err, SYN_CANCELED, "canceled at step %d of %d", (int)i,
+                            (int)p->n_steps);
+        if (s->kernel.run) s->kernel.run(&s->kernel, r);
+        if (profile) s->seconds = syn_seconds_now() - start;
+        if (*r->status != SYN_OK)
+            return s->node < 0 ? *r->status
+                               : syn_fail_in(err, *r->status, "%s %s: ",
+                                             p->g->node[s->node].op->name,
+                                             p->g->node[s->node].name);
+    }
+    return SYN_OK;
+}
+
 syn_status syn_program_run(struct syn_program *p, void *workspace, const void *const *in,
                            void *const *out, const atomic_bool *cancel, bool profile,
                            struct syn_err *err)
@@ -181,17 +202,5 @@ syn_status syn_program_run(struct syn_program *p, void *workspace, const void *c
         .pool = p->backend->pool(p->self),
     };
     if (p->backend->run) return p->backend->run(p->self, p, &r, cancel, profile, err);
-    for (int32_t i = 0; i < p->n_steps; i++) {
-        struct syn_program_step *s = &p->step[i];
-        double start = profile ? syn_seconds_now() : 0;
-        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
-            return syn_fail(err, SYN_CANCELED, "canceled at step %d of %d", (int)i,
-                            (int)p->n_steps);
-        if (s->kernel.run) s->kernel.run(&s->kernel, &r);
-        if (profile) s->seconds = syn_seconds_now() - start;
-        if (st != SYN_OK)
-            return s->node < 0 ? st : syn_fail_in(err, st, "%s %s: ", p->g->node[s->node].op->name,
-                                                  p->g->node[s->node].name);
-    }
-    return SYN_OK;
+    return syn_program_steps(p, &r, 0, p->n_steps, cancel, profile, err);
 }

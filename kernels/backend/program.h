@@ -50,4 +50,10 @@ SYN_MUST_CHECK syn_status syn_program_run(struct syn_program *p, void *workspace
                                           const atomic_bool *cancel, bool profile,
                                           struct syn_err *err);
 
+/* Steps [from, to) one after the other in this thread: all of syn_program_run for a backend in host
+ * memory, what others make their own run of. */
+SYN_MUST_CHECK syn_status syn_program_steps(struct syn_program *p, const struct syn_run *r,
+                                            int32_t from, int32_t to, const atomic_bool *cancel,
+                                            bool profile, struct syn_err *err);
+
 #endif

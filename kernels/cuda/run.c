@@ -72,23 +72,6 @@ static void copy_io(struct cuda_self *self, const struct syn_program *p, const s
 
 /* --- steps ---------------------------------------------------------------------------------- */
 
-static syn_status launch_steps(struct syn_program *p, const struct syn_run *r,
-                               const atomic_bool *cancel, struct syn_err *err)
-{
-    for (int32_t i = 0; i < p->n_steps; i++) {
-        const struct syn_program_step *s = &p->step[i];
-        if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
-            return syn_fail(err, SYN_CANCELED, "canceled at step %d of %d", (int)i,
-                            (int)p->n_steps);
-        if (s->kernel.run) s->kernel.run(&s->kernel, r);
-        if (*r->status == SYN_OK) continue;
-        return s->node < 0 ? *r->status
-                           : syn_fail_in(err, *r->status, "%s %s: ", p->g->node[s->node].op->name,
-                                         p->g->node[s->node].name);
-    }
-    return SYN_OK;
-}
-
 static syn_status wait(struct cuda_self *self, struct syn_err *err)
 {
     return cuda_status(self, cudaStreamSynchronize(self->stream), "run", err);
@@ -122,7 +105,7 @@ static syn_status record(struct cuda_self *self, struct syn_program *p, const st
                      cudaStreamBeginCapture(self->stream, cudaStreamCaptureModeThreadLocal),
                      "record", err);
     if (st != SYN_OK) goto done;
-    st = launch_steps(p, r, NULL, err);
+    st = syn_program_steps(p, r, 0, p->n_steps, NULL, false, err);
     ended = cuda_status(self, cudaStreamEndCapture(self->stream, &graph), "record",
                         st == SYN_OK ? err : NULL); /* the first failure is the one to tell */
     if (st == SYN_OK) st = ended;
@@ -168,10 +151,7 @@ static syn_status run_profiled(struct cuda_self *self, struct syn_program *p,
         st = cuda_status(self, cudaEventCreate(&event[i]), "event", err);
     if (st == SYN_OK) st = cuda_status(self, cudaEventRecord(event[0], self->stream), "event", err);
     for (int32_t i = 0; st == SYN_OK && i < n_steps; i++) {
-        struct syn_program one = *p;
-        one.step = &p->step[i];
-        one.n_steps = 1;
-        st = launch_steps(&one, r, cancel, err);
+        st = syn_program_steps(p, r, i, i + 1, cancel, false, err);
         if (st == SYN_OK)
             st = cuda_status(self, cudaEventRecord(event[i + 1], self->stream), "event", err);
     }
