@@ -223,21 +223,12 @@ static syn_status launch(const struct cuda_conv *c, cudaStream_t stream, struct 
     return syn_cuda_status(err, cudaGetLastError(), "conv mma");
 }
 
-template <class T>
-static syn_status launch_n(const struct cuda_conv *c, cudaStream_t stream, struct syn_err *err)
-{
-    switch (cuda_mma_n(c->y.c)) {
-    case 64: return launch<T, 64>(c, stream, err);
-    case 32: return launch<T, 32>(c, stream, err);
-    default: return launch<T, 16>(c, stream, err);
-    }
-}
-
 extern "C" syn_status cuda_conv_mma(const struct cuda_conv *c, cudaStream_t stream,
                                     struct syn_err *err)
 {
-    const syn_status st = c->x.dtype == SYN_F16 ? launch_n<__half>(c, stream, err)
-                                                : launch_n<__nv_bfloat16>(c, stream, err);
+    const syn_status st = conv_for_form(c, [&](auto type, auto width) {
+        return launch<decltype(type), decltype(width)::n>(c, stream, err);
+    });
     if (st != SYN_OK || c->split <= 1) return st;
     const int64_t threads = (int64_t)c->y.n * c->y.h * c->y.w * cuda_conv_chunks(c->y.c);
     SYN_LAUNCH(conv_sum_kernel, dim3((unsigned)((threads + SUM_THREADS - 1) / SUM_THREADS)),

@@ -59,7 +59,7 @@ static __global__ void __launch_bounds__(THREADS) conv_depth_kernel(
     const float *w = (const float *)((const char *)c.weights + phase.weights);
     const struct conv_tile tile = conv_tile_at(&c, &phase, 0);
     const int32_t groups = (int32_t)(tile.cols + COLS - 1) / COLS, n = (int32_t)blockIdx.y,
-                  padded = cuda_conv_padded(c.y.c);
+                  padded = cuda_padded(c.y.c);
     if (tile.plane == 0) return;
     const struct depth_place at = place_of(&c, groups, blockIdx.x * THREADS + threadIdx.x);
     if (at.row >= (int32_t)(tile.plane / tile.cols)) return;

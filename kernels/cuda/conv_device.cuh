@@ -7,10 +7,8 @@
 #define SYN_CUDA_CONV_DEVICE_CUH
 
 #include "kernels/cuda/conv_phase.h"
+#include "kernels/cuda/element.cuh"
 #include "kernels/cuda/launch.h"
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-#include <string.h>
 
 /* --- pixels ---------------------------------------------------------------------------------- */
 
@@ -69,6 +67,9 @@ static __device__ __forceinline__ bool conv_inside(int32_t i, int32_t size)
 }
 
 /* --- numbers: N = 1, 4 or 8 neighbours, aligned to what they fill ----------------------------- */
+
+/* Not element.cuh's eight: by these ptxas holds two registers less in sm_120's depthwise kernel, a
+ * block more on each multiprocessor. */
 
 template <int WORDS> struct conv_words;
 template <> struct conv_words<1> { typedef uint32_t type; };
@@ -152,23 +153,6 @@ static __device__ __forceinline__ void conv_store(void *to, syn_dtype type, int6
 
 /* --- the epilogue ----------------------------------------------------------------------------- */
 
-/* As syn_act_apply: NaN stays NaN. */
-static __device__ __forceinline__ float conv_act(enum syn_act act, float v, float a, float b,
-                                                 float slope)
-{
-    switch (act) {
-    case SYN_ACT_RELU: return v < 0 ? 0 : v;
-    case SYN_ACT_LEAKY: return v < 0 ? a * v : v;
-    case SYN_ACT_PRELU: return v < 0 ? slope * v : v;
-    case SYN_ACT_SIGMOID: return 1 / (1 + expf(-v));
-    case SYN_ACT_CLIP: {
-        const float low = v < a ? a : v;
-        return low > b ? b : low;
-    }
-    default: return v;
-    }
-}
-
 /* v: sums of N neighbouring channels of a pixel, from `channel` on, which is a multiple of N below
  * y.c rounded up to 8. Writes y there, zeros past y.c. */
 template <int N>
@@ -184,7 +168,7 @@ static __device__ __forceinline__ void conv_finish(const struct cuda_conv *c, in
         conv_load<N>(c->slope, SYN_F32, channel, other);
         for (int i = 0; i < N; i++) v[i] = v[i] < 0 ? other[i] * v[i] : v[i];
     } else if (c->act != SYN_ACT_NONE) {
-        for (int i = 0; i < N; i++) v[i] = conv_act(c->act, v[i], c->act_a, c->act_b, 0);
+        for (int i = 0; i < N; i++) v[i] = cuda_act1(c->act, v[i], c->act_a, c->act_b, 0);
     }
     for (int i = 0; i < N; i++) v[i] *= c->alpha;
     if (c->res1.data) {

@@ -141,7 +141,7 @@ static __device__ __forceinline__ void leave(const struct cuda_conv *c, int64_t 
                                              float v[TN])
 {
     const int32_t outs = c->y.c / c->group, channel = (int32_t)blockIdx.y * outs + out;
-    const int32_t end = (int32_t)blockIdx.y == c->group - 1 ? cuda_conv_padded(c->y.c)
+    const int32_t end = (int32_t)blockIdx.y == c->group - 1 ? cuda_padded(c->y.c)
                                                             : ((int32_t)blockIdx.y + 1) * outs;
     if (c->group == 1) {
         if (channel < end) conv_finish<TN>(c, pixel, channel, v);
@@ -195,7 +195,7 @@ extern "C" syn_status cuda_conv_plain(const struct cuda_conv *c, cudaStream_t st
 {
     const int64_t pixels = (int64_t)c->y.n * cuda_grid_rows(c, 0) * cuda_grid_cols(c, 0);
     /* the zeros past the last channel may need a block of their own */
-    const int32_t outs = c->y.c / c->group + cuda_conv_padded(c->y.c) - c->y.c,
+    const int32_t outs = c->y.c / c->group + cuda_padded(c->y.c) - c->y.c,
                   blocks_n = (outs + BN - 1) / BN;
     const dim3 grid((unsigned)((pixels + BM - 1) / BM * blocks_n * cuda_conv_phases(c)),
                     (unsigned)c->group);

@@ -177,19 +177,10 @@ static syn_status launch(const struct cuda_conv *c, cudaStream_t stream, struct 
     return syn_cuda_status(err, cudaGetLastError(), "conv halo");
 }
 
-template <class T>
-static syn_status launch_n(const struct cuda_conv *c, cudaStream_t stream, struct syn_err *err)
-{
-    switch (cuda_mma_n(c->y.c)) {
-    case 64: return launch<T, 64>(c, stream, err);
-    case 32: return launch<T, 32>(c, stream, err);
-    default: return launch<T, 16>(c, stream, err);
-    }
-}
-
 extern "C" syn_status cuda_conv_halo(const struct cuda_conv *c, cudaStream_t stream,
                                      struct syn_err *err)
 {
-    return c->x.dtype == SYN_F16 ? launch_n<__half>(c, stream, err)
-                                 : launch_n<__nv_bfloat16>(c, stream, err);
+    return conv_for_form(c, [&](auto type, auto width) {
+        return launch<decltype(type), decltype(width)::n>(c, stream, err);
+    });
 }

@@ -112,7 +112,7 @@ static __device__ __forceinline__ void leave(const SHARED *s, const struct cuda_
                                              int first_channel)
 {
     const int lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32;
-    const int32_t padded = cuda_conv_padded(c->y.c);
+    const int32_t padded = cuda_padded(c->y.c);
     const int64_t pixels = (int64_t)c->y.n * c->y.h * c->y.w;
     const int32_t channel = first_channel + lane % (BN / 8) * 8;
     if (channel >= padded) return;
@@ -128,6 +128,27 @@ static __device__ __forceinline__ void leave(const SHARED *s, const struct cuda_
         else
             conv_finish<8>(c, pixel, channel, v);
     }
+}
+
+/* --- launches --------------------------------------------------------------------------------- */
+
+/* launch(T(), conv_width<BN>()) for the type of the weights and the outputs in a tile. */
+template <int BN> struct conv_width {
+    static const int n = BN;
+};
+template <class T, class F>
+static inline syn_status conv_for_width(const struct cuda_conv *c, F launch)
+{
+    switch (cuda_mma_n(c->y.c)) {
+    case 64: return launch(T(), conv_width<64>());
+    case 32: return launch(T(), conv_width<32>());
+    default: return launch(T(), conv_width<16>());
+    }
+}
+template <class F> static inline syn_status conv_for_form(const struct cuda_conv *c, F launch)
+{
+    return c->x.dtype == SYN_F16 ? conv_for_width<__half>(c, launch)
+                                 : conv_for_width<__nv_bfloat16>(c, launch);
 }
 
 #endif

@@ -65,7 +65,7 @@ static int64_t phase_bytes(enum cuda_conv_way way, const struct cuda_conv *c, in
     switch (way) {
     case CUDA_CONV_MMA:
     case CUDA_CONV_HALO: return up(c->y.c, n) * k_steps(way, c, n_taps) * CUDA_MMA_K * 2;
-    case CUDA_CONV_DEPTH: return (int64_t)n_taps * cuda_conv_padded(c->x.c) * 4;
+    case CUDA_CONV_DEPTH: return (int64_t)n_taps * cuda_padded(c->x.c) * 4;
     default: return (int64_t)n_taps * c->x.c * up(c->y.c / c->group, 4) * 4;
     }
 }
@@ -153,7 +153,7 @@ static void pack_plain(const struct packing *p, float *to)
 static void pack_depth(const struct packing *p, float *to)
 {
     for (int64_t tap = 0; tap < p->phase->n_taps; tap++)
-        for (int64_t ch = 0; ch < cuda_conv_padded(p->c->x.c); ch++)
+        for (int64_t ch = 0; ch < cuda_padded(p->c->x.c); ch++)
             *to++ = weight(p, ch, 0, tap);
 }
 

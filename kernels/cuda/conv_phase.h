@@ -22,12 +22,6 @@
 
 #include "kernels/cuda/kernels.h"
 
-#ifdef __CUDACC__
-#define SYN_BOTH static __host__ __device__ inline /* for the host's code and the kernels' */
-#else
-#define SYN_BOTH static inline
-#endif
-
 #define CUDA_CONV_ALIGN 128
 #define CUDA_CONV_MOST_PHASES 4096
 #define CUDA_CONV_MOST_SIDE (1 << 28) /* rows, pads, a kernel's extent ...: sums fit int32_t */
@@ -73,7 +67,6 @@ SYN_BOTH int32_t cuda_conv_phases(const struct cuda_conv *c)
 {
     return c->transposed ? c->stride_h * c->stride_w : 1;
 }
-SYN_BOTH int32_t cuda_conv_padded(int32_t channels) { return (channels + 7) / 8 * 8; }
 
 /* out_step, and a phase's grid. */
 SYN_BOTH int32_t cuda_step_h(const struct cuda_conv *c) { return c->transposed ? c->stride_h : 1; }

@@ -127,7 +127,7 @@ size_t cuda_conv_scratch(enum cuda_conv_way way, const struct cuda_conv *c)
 {
     if (way != CUDA_CONV_MMA || c->split <= 1) return 0;
     return (size_t)c->split * (size_t)c->y.n * (size_t)c->y.h * (size_t)c->y.w *
-           (size_t)cuda_conv_padded(c->y.c) * sizeof(float);
+           (size_t)cuda_padded(c->y.c) * sizeof(float);
 }
 
 syn_status cuda_conv_launch(enum cuda_conv_way way, const struct cuda_conv *c, cudaStream_t stream,

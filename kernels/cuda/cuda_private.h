@@ -10,8 +10,6 @@
 #include "kernels/cuda/kernels.h"
 #include "kernels/graph/graph.h"
 
-#define CUDA_GRANULE 8 /* channels that lie together: 16 bytes of f16 */
-
 struct cuda_pack; /* weights on the device, shared by plans (weights.c) */
 
 struct cuda_self {
@@ -51,9 +49,6 @@ SYN_MUST_CHECK syn_status cuda_pack_get(struct cuda_self *self, const void *key,
                                         size_t bytes, cuda_fill *fill, void *ctx,
                                         struct cuda_pack **out, struct syn_err *err);
 void cuda_pack_release(struct cuda_self *self, struct cuda_pack *p); /* NULL-safe */
-/* A constant's numbers as f32 on the host, n of them repeated or cut to `padded` with zeros; the
- * caller frees. NULL: no memory. */
-float *cuda_constant(const struct syn_value *v, int64_t n, int64_t padded);
 
 /* ---- place.c ---- */
 

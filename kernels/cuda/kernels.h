@@ -41,6 +41,19 @@ struct cuda_view {
     int32_t pitch;     /* elements from one pixel to the next */
 };
 
+#ifdef __CUDACC__
+#define SYN_BOTH static __host__ __device__ inline /* for the host's code and the kernels' */
+#else
+#define SYN_BOTH static inline
+#endif
+
+/* Channels rounded up to what lies together: 8, 16 bytes of f16. */
+#define CUDA_GRANULE 8
+SYN_BOTH int32_t cuda_padded(int32_t channels)
+{
+    return (channels + CUDA_GRANULE - 1) / CUDA_GRANULE * CUDA_GRANULE;
+}
+
 /* ---- conv.cu, conv_halo.cu, conv_f32.cu, conv_depth.cu: convolutions ------------------------ */
 
 /* y = alpha * act(conv(x, w) + bias) + beta1*res1 + beta2*res2, as kernels/ops/ops.h defines CONV

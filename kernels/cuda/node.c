@@ -27,20 +27,19 @@ struct cuda_view cuda_take_out(struct cuda_making *m, int32_t slot)
 
 struct constant {
     const struct syn_value *v;
-    int64_t count, padded;
+    int64_t count;
 };
 static void fill_constant(void *ctx, void *host)
 {
     const struct constant *c = ctx;
-    float *to = host;
-    for (int64_t i = 0; i < c->count; i++) to[i] = syn_value_float(c->v, i);
+    syn_value_floats(c->v, 0, c->count, host);
 }
 
 syn_status cuda_take_constant(struct cuda_making *m, int32_t operand, int64_t count, int64_t padded,
                               const float **out, bool *fits, struct syn_err *err)
 {
     const struct syn_node *n = &m->p->g->node[m->node];
-    struct constant c = {.count = count, .padded = padded};
+    struct constant c = {.count = count};
     struct cuda_pack *pack;
     int64_t have = 0;
     syn_status st;

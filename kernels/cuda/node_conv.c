@@ -17,10 +17,9 @@ static syn_status conv_launch(struct cuda_node *n, const struct syn_run *r, stru
 }
 
 struct packing {
-    const struct syn_value *w;
     const struct cuda_conv *c;
     enum cuda_conv_way way;
-    float *numbers; /* NULL: no memory */
+    float *numbers;
 };
 static void fill_weights(void *ctx, void *host)
 {
@@ -44,15 +43,17 @@ static uint64_t form_of(const struct cuda_conv *c, enum cuda_conv_way way)
 static syn_status pack(struct cuda_making *m, const struct syn_value *w, struct syn_err *err)
 {
     struct cuda_conv *c = &m->n->conv;
-    struct packing p = {.w = w, .c = c, .way = m->n->way};
+    struct packing p = {.c = c, .way = m->n->way};
     struct cuda_pack *out;
     const size_t bytes = cuda_conv_packed_bytes(p.way, c);
     int64_t n = 0;
     syn_status st;
     m->k->weight_bytes += bytes;
     if (m->p->dry) return SYN_OK;
-    if (!syn_shape_elements(&w->shape, &n) || !(p.numbers = cuda_constant(w, n, n)))
+    if (!syn_shape_elements(&w->shape, &n) ||
+        !(p.numbers = syn_calloc((size_t)n, sizeof *p.numbers)))
         return syn_fail(err, SYN_NO_MEMORY, "weights: no memory");
+    syn_value_floats(w, 0, n, p.numbers);
     st = cuda_pack_get(m->self, w->data, form_of(c, p.way), bytes, fill_weights, &p, &out, err);
     syn_free(p.numbers);
     if (st != SYN_OK) return st;
@@ -66,7 +67,7 @@ static syn_status finish(struct cuda_making *m, int32_t bias, int32_t slope, int
                          struct syn_err *err)
 {
     struct cuda_conv *c = &m->n->conv;
-    const int64_t padded = (c->y.c + CUDA_GRANULE - 1) / CUDA_GRANULE * CUDA_GRANULE;
+    const int32_t padded = cuda_padded(c->y.c);
     bool fits;
     syn_status st = cuda_take_constant(m, bias, c->y.c, padded, &c->bias, &fits, err);
     if (st == SYN_OK && !fits) return SYN_UNSUPPORTED;

@@ -38,7 +38,7 @@ static syn_status constant_view(struct cuda_making *m, int32_t i, struct cuda_vi
     *fits = as_four(&v->shape, dim) && dim[0] == 1 && dim[2] == 1 && dim[3] == 1 &&
             (dim[1] == 1 || dim[1] == y->c);
     if (!*fits) return SYN_OK;
-    padded = (dim[1] + CUDA_GRANULE - 1) / CUDA_GRANULE * CUDA_GRANULE;
+    padded = cuda_padded(dim[1]);
     st = cuda_take_constant(m, i, dim[1], padded, &data, fits, err);
     *out = (struct cuda_view){(void *)(uintptr_t)data, SYN_F32, 1, dim[1], 1, 1, padded};
     return st;
@@ -76,7 +76,7 @@ static syn_status take_slope(struct cuda_making *m, struct syn_err *err)
     const struct syn_node *n = &m->p->g->node[m->node];
     struct cuda_pointwise *p = &m->n->point;
     const struct syn_shape *s = &m->p->g->value[n->in[1]].shape;
-    const int64_t padded = (p->y.c + CUDA_GRANULE - 1) / CUDA_GRANULE * CUDA_GRANULE;
+    const int32_t padded = cuda_padded(p->y.c);
     int32_t dim[4];
     int64_t count = 0;
     bool fits;

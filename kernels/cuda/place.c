@@ -52,7 +52,7 @@ static syn_status place_root(const struct syn_placement *p, struct syn_place *pl
     for (int32_t d = 0; picture && d < 4; d++)
         if (s->dim[d] > MOST - CUDA_GRANULE)
             return syn_fail(err, SYN_TOO_LARGE, "%s: a side of over 2^31", p->g->value[v].name);
-    if (picture) pitch = ((int32_t)s->dim[1] + CUDA_GRANULE - 1) / CUDA_GRANULE * CUDA_GRANULE;
+    if (picture) pitch = cuda_padded((int32_t)s->dim[1]);
     if (!syn_place_shape(&place[v], s, pitch, 0,
                          picture ? dtype_of(p, v, t) : p->g->value[v].dtype, &place[v].bytes))
         return syn_fail(err, SYN_TOO_LARGE, "%s: over 2^63 bytes", p->g->value[v].name);

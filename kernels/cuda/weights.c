@@ -54,10 +54,3 @@ void cuda_pack_release(struct cuda_self *self, struct cuda_pack *p)
     if (cudaSetDevice(self->device) == cudaSuccess) (void)cudaFree(p->data);
     syn_free(p);
 }
-
-float *cuda_constant(const struct syn_value *v, int64_t n, int64_t padded)
-{
-    float *out = syn_calloc((size_t)padded, sizeof *out);
-    for (int64_t i = 0; out && i < n; i++) out[i] = syn_value_float(v, i);
-    return out;
-}
